@@ -1,1 +1,29 @@
-//! api
+//! The resources of coturn-cert-operator: types, defaults, validation rules and vocabulary.
+//!
+//! Nothing here acts: no client, no clock, no cryptography. What users and other tools rely on
+//! (field names, annotation keys, condition types and reasons) is spelled once, in this crate.
+
+mod certificate;
+mod conditions;
+mod content;
+mod fingerprint;
+mod key;
+pub mod names;
+mod status;
+mod trigger;
+mod usage;
+
+pub use certificate::{
+    CaIssuer, CoturnCertificate, CoturnCertificateSpec, IssuerSource, Rollout, RolloutStrategy,
+    SecretTemplate, Subject, WorkloadKind, WorkloadRef,
+};
+pub use conditions::{ConditionType, Reason};
+pub use content::{Content, SpecError, Wanted};
+pub use fingerprint::{Fingerprint, InvalidHex, SerialNumber};
+pub use key::{InvalidKey, KeyKind, PrivateKey, PrivateKeyAlgorithm};
+pub use status::{
+    AuthorityStatus, CertificateStatus, CoturnCertificateStatus, HistoryEntry, HistoryEvent,
+    PodNotCurrent, RolloutStatus,
+};
+pub use trigger::Trigger;
+pub use usage::Usage;

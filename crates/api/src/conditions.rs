@@ -1,0 +1,154 @@
+//! The vocabulary of conditions. Reasons are part of the API: scripts match on them.
+
+use std::fmt;
+
+/// Type of a condition of a `CoturnCertificate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConditionType {
+    /// The certificate is valid and as specified, and every pod is on it.
+    Ready,
+    /// The store holds a certificate as specified, and the next one can be signed.
+    Issued,
+    /// The published Secret holds it.
+    Published,
+    /// Every pod of the workload started with it.
+    RolledOut,
+    /// The observed generation is not yet realised (kstatus).
+    Reconciling,
+    /// It will not be realised without somebody's help (kstatus).
+    Stalled,
+}
+
+impl ConditionType {
+    /// The name, as it stands in status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Issued => "Issued",
+            Self::Published => "Published",
+            Self::RolledOut => "RolledOut",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])+ $name:ident,)+) => {
+        /// Reason of a condition, of an event and of an error metric.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// The name, as it stands in status, events and metric labels.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// All is well.
+    Ready,
+    /// The store holds a certificate as specified.
+    Issued,
+    /// The published Secret holds the certificate.
+    Published,
+    /// Every pod is on the certificate.
+    RolledOut,
+    /// The resource names no workload: nothing is restarted.
+    NoWorkload,
+    /// What the resource asks for is realised.
+    Realised,
+    /// Work is under way.
+    InProgress,
+    /// `spec.suspend` is set: nothing is written.
+    Suspended,
+    /// The resource could not be read; nothing was done.
+    Undecodable,
+    /// The resource asks for something impossible.
+    InvalidSpec,
+
+    /// The CA Secret does not exist.
+    AuthorityMissing,
+    /// The CA Secret lacks `tls.crt` or `tls.key`.
+    AuthorityIncomplete,
+    /// A certificate or the key of the CA Secret cannot be parsed.
+    AuthorityMalformed,
+    /// The CA's key is encrypted.
+    AuthorityKeyEncrypted,
+    /// The CA's key does not belong to its certificate.
+    AuthorityKeyMismatch,
+    /// The CA certificate is no CA certificate, or must not sign certificates.
+    AuthorityNotACa,
+    /// The CA certificates do not form a chain to a root.
+    AuthorityChainBroken,
+    /// A CA certificate has expired.
+    AuthorityExpired,
+    /// A CA certificate is not valid yet.
+    AuthorityNotYetValid,
+    /// The CA's path length or name constraints forbid the certificate asked for.
+    AuthorityForbids,
+    /// The CA uses a key or signature algorithm that is not supported.
+    AuthorityUnsupported,
+    /// The CA expires so early that a renewal would gain nothing.
+    AuthorityExpiresFirst,
+    /// The CA Secret has another root than the certificate in service.
+    AwaitingPartnerConfirmation,
+
+    /// Something is waited for: the certificate is not there yet.
+    AwaitingIssuance,
+    /// Something is waited for: the certificate is not published yet.
+    AwaitingPublication,
+    /// The next certificate waits until the rollout under way has ended.
+    RolloutInProgress,
+    /// The certificate has expired and could not be replaced.
+    Expired,
+    /// The published Secret belongs to somebody else.
+    SecretNotOwned,
+    /// The published Secret belongs to another `CoturnCertificate`.
+    SecretClaimed,
+    /// The store Secret's name is taken by a Secret that is no store.
+    StoreNotOwned,
+
+    /// The workload does not exist.
+    WorkloadNotFound,
+    /// The workload does not mount the published Secret.
+    SecretNotMounted,
+    /// `rollout.strategy` is None and a pod is not on the certificate.
+    RestartNeeded,
+    /// Pods are being replaced.
+    RollingOut,
+    /// The rollout makes no progress.
+    RolloutStuck,
+    /// A pod's start is too close to a publication to tell what it serves.
+    PodUnknown,
+    /// A rolling update is impossible: `updateStrategy` is OnDelete.
+    UpdateStrategyOnDelete,
+
+    /// The API server refused for lack of permission.
+    Forbidden,
+    /// An admission policy, a quota or a validation refused.
+    Refused,
+    /// A write met a newer version of its object.
+    Conflict,
+    /// The API server could not be reached, or did not answer in time.
+    ApiUnavailable,
+    /// Signing failed in an unforeseen way.
+    SigningFailed,
+    /// The operator failed in an unforeseen way.
+    InternalError,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

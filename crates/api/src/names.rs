@@ -1,0 +1,52 @@
+//! Names and keys that other tools see: annotations, labels, Secret keys, field managers.
+
+/// API group of all kinds.
+pub const GROUP: &str = "coturncert.dev";
+
+/// Field manager of every write, and the value of `app.kubernetes.io/managed-by`.
+pub const FIELD_MANAGER: &str = "coturn-cert-operator";
+
+/// Annotation of a Secret: the `CoturnCertificate` (by name, same namespace) that owns it.
+pub const CERTIFICATE_NAME: &str = "coturncert.dev/certificate-name";
+
+/// Annotation of a `CoturnCertificate`: any value that was not handled yet asks for a new
+/// certificate. The value handled last is kept in the store Secret.
+pub const RENEW: &str = "coturncert.dev/renew";
+
+/// Label that marks every Secret the operator writes.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+
+/// Type of the store Secret.
+pub const STORE_SECRET_TYPE: &str = "coturncert.dev/store";
+
+/// Type of a published Secret that the operator created.
+pub const TLS_SECRET_TYPE: &str = "kubernetes.io/tls";
+
+/// Key of a Secret: the certificate, PEM, leaf first, then intermediates, no root.
+pub const TLS_CRT: &str = "tls.crt";
+/// Key of a Secret: the private key, PEM, PKCS#8.
+pub const TLS_KEY: &str = "tls.key";
+/// Key of a Secret: the root certificate, PEM.
+pub const CA_CRT: &str = "ca.crt";
+
+/// What a store Secret's name ends in.
+pub const STORE_SUFFIX: &str = "-coturn-cert-store";
+
+/// The prefix of every annotation and label that belongs to the operator.
+pub const PREFIX: &str = "coturncert.dev/";
+
+/// Name of the store Secret of a `CoturnCertificate`.
+#[must_use]
+pub fn store_secret(certificate: &str) -> String {
+    format!("{certificate}{STORE_SUFFIX}")
+}
+
+/// Pod template annotation that carries the SHA-256 fingerprint (lower hex) of the leaf that a
+/// pod of that template mounts from `secret`. A new value is what makes Kubernetes roll the pods.
+#[must_use]
+pub fn fingerprint_annotation(secret: &str) -> String {
+    format!("{FINGERPRINT_PREFIX}{secret}")
+}
+
+/// What the pod template annotation's key begins with; the Secret's name follows.
+pub const FINGERPRINT_PREFIX: &str = "fingerprint.coturncert.dev/";

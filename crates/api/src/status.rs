@@ -1,0 +1,125 @@
+//! What a `CoturnCertificate` reports. It changes only when a fact changes: no heartbeat times.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Trigger;
+
+/// Status of a `CoturnCertificate`.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct CoturnCertificateStatus {
+    /// The generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Issued, Published, RolledOut, Reconciling, Stalled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+    /// The certificate in service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateStatus>,
+    /// The authority that the CA Secret holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<AuthorityStatus>,
+    /// How far the workload's pods are on the certificate in service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
+    /// The last ten issuances, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub history: Vec<HistoryEntry>,
+}
+
+/// A certificate in service.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateStatus {
+    /// Serial number, lower-case hex.
+    pub serial_number: String,
+    /// SHA-256 of the leaf's DER encoding, lower-case hex.
+    pub fingerprint: String,
+    /// The issuer's name (RFC 4514).
+    pub issuer: String,
+    /// Valid from.
+    pub not_before: Time,
+    /// Valid until.
+    pub not_after: Time,
+    /// When it will be renewed.
+    pub renewal_time: Time,
+    /// DNS names of its subjectAltName.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns_names: Vec<String>,
+    /// IP addresses of its subjectAltName.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ip_addresses: Vec<String>,
+    /// Algorithm and size of its key, as `ECDSA-256`.
+    pub key_algorithm: String,
+}
+
+/// An authority that can sign.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorityStatus {
+    /// The subject of the certificate that signs (RFC 4514).
+    pub subject: String,
+    /// SHA-256 of the root's DER encoding, lower-case hex: what the partner trusts.
+    pub root_fingerprint: String,
+    /// When the first certificate of the authority's chain expires.
+    pub not_after: Time,
+}
+
+/// How far a workload is on a certificate.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStatus {
+    /// SHA-256 of the leaf that the pods should serve, lower-case hex.
+    pub fingerprint: String,
+    /// When it was published, by the API server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// Pods that are current.
+    pub current: i32,
+    /// Pods there should be.
+    pub total: i32,
+    /// Up to sixteen pods that are not current, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_current: Vec<PodNotCurrent>,
+}
+
+/// A pod that does not serve the certificate in service, as far as is known.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PodNotCurrent {
+    /// Name of the pod.
+    pub pod: String,
+    /// What is known of it.
+    pub reason: String,
+}
+
+/// One line of a certificate's history.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEntry {
+    /// When, by the operator's clock.
+    pub time: Time,
+    /// What happened.
+    pub what: HistoryEvent,
+    /// Why it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Trigger>,
+    /// Serial number of the certificate, lower-case hex.
+    pub serial_number: String,
+}
+
+/// What a line of a certificate's history tells.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryEvent {
+    /// A certificate was signed.
+    Issued,
+    /// The store was lost and taken up again from the published Secret.
+    Recovered,
+}
