@@ -8,6 +8,7 @@ mod conditions;
 mod content;
 mod fingerprint;
 mod key;
+mod leaf;
 pub mod names;
 mod status;
 mod trigger;
@@ -21,6 +22,7 @@ pub use conditions::{ConditionType, Reason};
 pub use content::{Content, SpecError, Wanted};
 pub use fingerprint::{Fingerprint, InvalidHex, SerialNumber};
 pub use key::{InvalidKey, KeyKind, PrivateKey, PrivateKeyAlgorithm};
+pub use leaf::{AuthorityFacts, Leaf};
 pub use status::{
     AuthorityStatus, CertificateStatus, CoturnCertificateStatus, HistoryEntry, HistoryEvent,
     PodNotCurrent, RolloutStatus,

@@ -1,0 +1,41 @@
+//! What certificates and authorities say of themselves: the facts that decisions are taken on.
+
+use jiff::Timestamp;
+
+use crate::{Content, Fingerprint, SerialNumber};
+
+/// A leaf certificate whose private key is known to match it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// SHA-256 of its DER encoding.
+    pub fingerprint: Fingerprint,
+    /// Its serial number.
+    pub serial: SerialNumber,
+    /// The issuer's name (RFC 4514).
+    pub issuer: String,
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
+    /// What it contains; none if it has something that no resource can ask for.
+    pub content: Option<Content>,
+    /// Algorithm and size of its key, as `ECDSA-256`.
+    pub key_algorithm: String,
+}
+
+/// An authority that passed every check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorityFacts {
+    /// Subject of the certificate that signs (RFC 4514).
+    pub subject: String,
+    /// Fingerprint of the certificate that signs.
+    pub fingerprint: Fingerprint,
+    /// Fingerprint of the root: what the partner trusts.
+    pub root_fingerprint: Fingerprint,
+    /// SHA-256 of the root's `SubjectPublicKeyInfo`: a root renewed with its key keeps it.
+    pub root_key: Fingerprint,
+    /// The latest notBefore of the chain.
+    pub not_before: Timestamp,
+    /// The earliest notAfter of the chain.
+    pub not_after: Timestamp,
+}

@@ -1,0 +1,120 @@
+//! Whose the published Secret is. What belongs to somebody else is never written.
+
+use std::collections::BTreeMap;
+
+use api::{Reason, names};
+use jiff::Timestamp;
+
+use super::{Observed, Published, PublishedSecret, Stored, TemplateKeys};
+use crate::Refusal;
+
+/// Another `CoturnCertificate` that names the same published Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rival {
+    /// Its name.
+    pub name: String,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+/// Why the published Secret may not be written, if it may not.
+pub fn refusal(observed: &Observed) -> Option<Refusal> {
+    match &observed.published {
+        Published::Unreadable(refusal) => Some(refusal.clone()),
+        Published::Absent => first_claim(observed),
+        Published::Present(published) => match published.owner.as_deref() {
+            Some(owner) if owner == observed.resource.name => None,
+            Some(owner) if rival(observed, owner) => Some(claimed(observed, owner)),
+            // Its owner is gone, or names another Secret by now.
+            Some(_) => first_claim(observed),
+            None if is_recorded(observed, published) => None,
+            None => Some(not_owned(observed)),
+        },
+    }
+}
+
+fn rival(observed: &Observed, name: &str) -> bool {
+    observed.rivals.iter().any(|rival| rival.name == name)
+}
+
+/// Whether the store knows this very object: its annotation was removed, it is still ours.
+fn is_recorded(observed: &Observed, published: &PublishedSecret) -> bool {
+    observed
+        .stored()
+        .and_then(|stored| stored.state.published_uid.as_ref())
+        .is_some_and(|uid| *uid == published.version.uid)
+}
+
+/// Among those that claim an unclaimed Secret the oldest wins, by name if of one second.
+fn first_claim(observed: &Observed) -> Option<Refusal> {
+    let own = (observed.resource.created, observed.resource.name.as_str());
+    let winner =
+        observed.rivals.iter().map(|rival| (rival.created, rival.name.as_str())).min()?;
+    (winner < own).then(|| claimed(observed, winner.1))
+}
+
+fn claimed(observed: &Observed, owner: &str) -> Refusal {
+    let resource = &observed.resource;
+    Refusal {
+        reason: Reason::SecretClaimed,
+        message: format!(
+            "Secret {}/{} belongs to CoturnCertificate {owner}; set another spec.secretName, or delete one of the two",
+            resource.namespace, resource.wanted.secret_name,
+        ),
+    }
+}
+
+fn not_owned(observed: &Observed) -> Refusal {
+    let resource = &observed.resource;
+    Refusal {
+        reason: Reason::SecretNotOwned,
+        message: format!(
+            "Secret {}/{} exists and was not made for this resource; nothing was written. Delete it, or set \
+             another spec.secretName",
+            resource.namespace, resource.wanted.secret_name,
+        ),
+    }
+}
+
+/// The store's name is taken by a Secret of another type.
+pub fn store_taken(observed: &Observed) -> Refusal {
+    let resource = &observed.resource;
+    Refusal {
+        reason: Reason::StoreNotOwned,
+        message: format!(
+            "Secret {}/{} is not of type {}, but the store of this resource needs its name; rename or delete it",
+            resource.namespace, names::store_secret(&resource.name), names::STORE_SECRET_TYPE,
+        ),
+    }
+}
+
+/// The user asked for no writes.
+pub fn suspended(observed: &Observed) -> Refusal {
+    Refusal {
+        reason: Reason::Suspended,
+        message: format!(
+            "spec.suspend is set on CoturnCertificate {}/{}: nothing is written until it is removed",
+            observed.resource.namespace, observed.resource.name,
+        ),
+    }
+}
+
+/// Whether anything but the pair differs from what the published Secret shall look like.
+pub fn metadata_differs(observed: &Observed, stored: &Stored, published: &PublishedSecret) -> bool {
+    let template = &observed.resource.wanted.secret_template;
+    let roots = published.pair.as_ref().map(|pair| pair.digest.roots);
+    let keys = TemplateKeys {
+        labels: template.labels.keys().cloned().collect(),
+        annotations: template.annotations.keys().cloned().collect(),
+    };
+    roots != Some(stored.current.digest.roots)
+        || published.owner.as_deref() != Some(observed.resource.name.as_str())
+        || published.labels.get(names::MANAGED_BY_LABEL).map(String::as_str) != Some(names::FIELD_MANAGER)
+        || published.template_keys != keys
+        || !holds(&published.labels, &template.labels)
+        || !holds(&published.annotations, &template.annotations)
+}
+
+fn holds(live: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+    wanted.iter().all(|(key, value)| live.get(key) == Some(value))
+}

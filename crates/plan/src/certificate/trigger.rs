@@ -1,0 +1,101 @@
+//! Whether a new certificate is due, and whether it may be issued.
+
+use api::{AuthorityFacts, Leaf, Reason, Trigger};
+use jiff::Timestamp;
+
+use super::{Authority, Observed, Stored};
+use crate::{Refusal, rollout::Stage, store::Root};
+
+/// Why the certificate in service is to be replaced, if it is.
+pub fn due(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Trigger> {
+    let leaf = &stored.current.leaf;
+    let wanted = &observed.resource.wanted;
+    if now >= leaf.not_after {
+        Some(Trigger::Expired)
+    } else if leaf.content.as_ref() != Some(&wanted.content) {
+        Some(Trigger::SpecChanged)
+    } else if observed.resource.renew.is_some() && observed.resource.renew != stored.state.handled_renew {
+        Some(Trigger::Requested)
+    } else if now >= observed.renewal_of(leaf) {
+        Some(Trigger::Renewing)
+    } else {
+        None
+    }
+}
+
+/// Why a due certificate cannot be issued, if it cannot.
+pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option<Refusal> {
+    let facts = match &observed.authority {
+        Authority::Unusable(refusal) => return Some(refusal.clone()),
+        Authority::Usable(facts) => facts,
+    };
+    let stored = observed.stored()?;
+    other_root(observed, stored, facts, now)
+        .or_else(|| no_gain(observed, &stored.current.leaf, facts, trigger, now))
+        .or_else(|| rollout_under_way(observed, trigger, now))
+}
+
+/// A leaf in service is not replaced by one of another root: the partner does not trust that yet.
+fn other_root(
+    observed: &Observed,
+    stored: &Stored,
+    facts: &AuthorityFacts,
+    now: Timestamp,
+) -> Option<Refusal> {
+    let in_service = stored.state.root.filter(|_| now < stored.current.leaf.not_after)?;
+    if in_service.is_trusted_like(&Root::of(facts)) {
+        return None;
+    }
+    let resource = &observed.resource;
+    Some(Refusal {
+        reason: Reason::AwaitingPartnerConfirmation,
+        message: format!(
+            "CA Secret {}/{} holds a CA with root sha256:{}, but the certificate in service chains to root sha256:{}, \
+             which the partner is known to trust; put a CA of that root back, or, once the partner trusts the other \
+             root, delete Secrets {} and {} to start over with it",
+            resource.namespace, resource.wanted.authority_secret, facts.root_fingerprint,
+            in_service.certificate, api::names::store_secret(&resource.name), resource.wanted.secret_name,
+        ),
+    })
+}
+
+/// A renewal must gain at least a tenth of the duration: a leaf that ends with its CA must not be
+/// renewed for ever.
+fn no_gain(
+    observed: &Observed,
+    leaf: &Leaf,
+    facts: &AuthorityFacts,
+    trigger: Trigger,
+    now: Timestamp,
+) -> Option<Refusal> {
+    let wanted = &observed.resource.wanted;
+    let not_after = facts.not_after.min(now + wanted.duration);
+    if trigger != Trigger::Renewing || not_after.duration_since(leaf.not_after) >= wanted.duration / 10 {
+        return None;
+    }
+    let resource = &observed.resource;
+    Some(Refusal {
+        reason: Reason::AuthorityExpiresFirst,
+        message: format!(
+            "a renewal would gain nothing: the CA in Secret {}/{} expires on {}, the certificate in service on {}; \
+             put a CA there that is valid for longer",
+            resource.namespace, wanted.authority_secret, facts.not_after, leaf.not_after,
+        ),
+    })
+}
+
+/// A rollout under way is not stacked on, unless the certificate in service is unusable.
+fn rollout_under_way(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option<Refusal> {
+    let can_wait = match trigger {
+        Trigger::SpecChanged | Trigger::Renewing | Trigger::Requested => true,
+        Trigger::DoesNotExist | Trigger::Expired | Trigger::Corrupt => false,
+    };
+    let progress = observed.progress(now).filter(|progress| progress.stage == Stage::UnderWay)?;
+    can_wait.then(|| Refusal {
+        reason: Reason::RolloutInProgress,
+        message: format!(
+            "the next certificate ({trigger}) waits until the rollout under way has ended: {} of {} pods are current",
+            progress.current, progress.total,
+        ),
+    })
+}

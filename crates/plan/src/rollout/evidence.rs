@@ -1,0 +1,159 @@
+//! What a pod serves, as far as it can be told without asking it.
+//!
+//! coturn reads its certificate when it starts. Which content it read follows from what the Secret
+//! held in the span in which the container's volume may have been filled: not before the pod was
+//! created (API server's clock), not longer before the container's start than the kubelet takes to
+//! bring a change of a Secret into a running pod, and not after the start.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use super::{Mounted, Pod};
+use crate::publication::Held;
+
+/// How long the kubelet may take until a changed Secret shows in a pod that runs already. Measured:
+/// 60 to 81 s with the kubelet's defaults (sync period of a minute, jittered); doubled.
+const PROJECTION_DELAY: SignedDuration = SignedDuration::from_secs(160);
+
+/// How far a node's clock may be off the API server's, and the rounding of both to seconds.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
+
+/// What is known of the certificate that a pod serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// It read the certificate in service.
+    Current,
+    /// It read something else.
+    NotCurrent(NotCurrent),
+    /// It has not started: it serves nothing yet.
+    NotStarted,
+    /// It started too close to a change to tell.
+    Unknown,
+}
+
+/// Why a pod is known not to serve the certificate in service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotCurrent {
+    /// It started before the certificate was published.
+    StartedBefore,
+    /// It started while the Secret held something foreign.
+    StartedWithForeign,
+}
+
+/// Judges one pod.
+#[must_use]
+pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
+    let Some(&started) = pod.started.get(&mounted.secret) else { return Evidence::NotStarted };
+    let made_for_it =
+        pod.fingerprints.get(&mounted.secret).is_some_and(|text| *text == mounted.current.to_string());
+    let earliest = (started - PROJECTION_DELAY - CLOCK_TOLERANCE).max(pod.created);
+    let mut may_have_read: BTreeSet<_> =
+        mounted.log.during(earliest, (started + CLOCK_TOLERANCE).max(earliest)).collect();
+    if made_for_it {
+        // The template got this fingerprint after the publication, and the pod was made from it:
+        // what was published before is out of question, whatever the clocks say.
+        may_have_read.retain(|held| matches!(held, Held::Foreign));
+        may_have_read.insert(Held::Leaf(mounted.current));
+    }
+    verdict(&may_have_read, mounted)
+}
+
+fn verdict(may_have_read: &BTreeSet<Held>, mounted: &Mounted) -> Evidence {
+    let current = Held::Leaf(mounted.current);
+    if may_have_read.iter().all(|held| *held != current) {
+        let foreign = may_have_read.contains(&Held::Foreign);
+        return Evidence::NotCurrent(if foreign {
+            NotCurrent::StartedWithForeign
+        } else {
+            NotCurrent::StartedBefore
+        });
+    }
+    if may_have_read.len() == 1 { Evidence::Current } else { Evidence::Unknown }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use api::{Fingerprint, RolloutStrategy};
+    use jiff::Timestamp;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::publication::{Publication, PublicationLog};
+
+    const A: Fingerprint = Fingerprint::from_digest([0xaa; 32]);
+    const B: Fingerprint = Fingerprint::from_digest([0xbb; 32]);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// A published at 1000, something foreign from 2000 to 2100, A again, B from 3000 on.
+    fn mounted() -> Mounted {
+        let entries = [
+            (1000, Held::Leaf(A)),
+            (2000, Held::Foreign),
+            (2100, Held::Leaf(A)),
+            (3000, Held::Leaf(B)),
+        ];
+        let log = entries.iter().fold(PublicationLog::default(), |log, &(from, held)| {
+            log.with(Publication { held, from: at(from) })
+        });
+        Mounted {
+            certificate: "coturn".into(),
+            secret: "tls".into(),
+            current: B,
+            log,
+            strategy: RolloutStrategy::RollingRestart,
+        }
+    }
+
+    fn pod(created: i64, started: i64, annotation: Option<Fingerprint>) -> Pod {
+        Pod {
+            name: "coturn-0".into(),
+            revision: None,
+            created: at(created),
+            started: BTreeMap::from([("tls".into(), at(started))]),
+            terminating: None,
+            ready_since: None,
+            fingerprints: annotation.map(|fp| ("tls".into(), fp.to_string())).into_iter().collect(),
+        }
+    }
+
+    #[rstest]
+    #[case::created_after_the_publication(3010, 3012, None, Evidence::Current)]
+    #[case::container_restarted_long_after_it(1500, 3500, None, Evidence::Current)]
+    #[case::container_restarted_while_the_kubelet_may_lag(1500, 3100, None, Evidence::Unknown)]
+    #[case::started_before_it(2300, 2310, None, Evidence::NotCurrent(NotCurrent::StartedBefore))]
+    #[case::started_with_the_first(1200, 1300, None, Evidence::NotCurrent(NotCurrent::StartedBefore))]
+    #[case::started_before_anything(10, 20, None, Evidence::NotCurrent(NotCurrent::StartedBefore))]
+    #[case::started_with_the_foreign_one(2050, 2060, None, Evidence::NotCurrent(NotCurrent::StartedWithForeign))]
+    #[case::at_the_edge(2990, 2999, None, Evidence::Unknown)]
+    #[case::at_the_edge_but_made_for_it(2999, 2999, Some(B), Evidence::Current)]
+    #[case::made_for_another(2300, 2310, Some(A), Evidence::NotCurrent(NotCurrent::StartedBefore))]
+    fn a_pod_is_judged_by_what_it_may_have_read(
+        #[case] created: i64,
+        #[case] started: i64,
+        #[case] annotation: Option<Fingerprint>,
+        #[case] expected: Evidence,
+    ) {
+        assert_eq!(of(&pod(created, started, annotation), &mounted()), expected);
+    }
+
+    #[test]
+    fn a_pod_without_started_containers_serves_nothing() {
+        let mut pod = pod(3010, 3012, None);
+        pod.started.clear();
+        assert_eq!(of(&pod, &mounted()), Evidence::NotStarted);
+    }
+
+    #[test]
+    fn a_pod_that_waited_for_the_first_publication_is_current() {
+        let mut mounted = mounted();
+        mounted.current = A;
+        mounted.log = PublicationLog::starting_with(Publication { held: Held::Leaf(A), from: at(1000) });
+        assert_eq!(of(&pod(900, 1000, None), &mounted), Evidence::Current);
+    }
+}

@@ -1,0 +1,213 @@
+//! The pods of one workload, and the one write that brings them closer to the certificates that
+//! they mount. Looks at all certificates of the workload together.
+
+mod evidence;
+mod progress;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::{Fingerprint, RolloutStrategy, WorkloadRef};
+use jiff::Timestamp;
+
+pub use evidence::{Evidence, NotCurrent};
+pub use progress::{Progress, Stage, assess};
+
+use crate::{Refusal, Version, publication::PublicationLog};
+
+/// A workload and all certificates whose resources name it.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Which workload.
+    pub reference: WorkloadRef,
+    /// What is known of it.
+    pub workload: Workload,
+    /// Its certificates.
+    pub certificates: Vec<Mounted>,
+}
+
+/// What is known of a workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// It does not exist.
+    Missing,
+    /// It, or its pods, could not be read.
+    Unreadable(Refusal),
+    /// It exists.
+    Present(Box<Live>),
+}
+
+/// A workload that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// Its revision.
+    pub version: Version,
+    /// How many pods it shall have.
+    pub replicas: i32,
+    /// Ordinal below which pods are not updated (`updateStrategy.rollingUpdate.partition`).
+    pub partition: i32,
+    /// Whether Kubernetes leaves the replacement of pods to the user (`updateStrategy: OnDelete`).
+    pub on_delete: bool,
+    /// Whether its controller has seen its newest generation.
+    pub observed: bool,
+    /// Revision that new pods are made of (`status.updateRevision`).
+    pub update_revision: Option<String>,
+    /// When its specification was changed last, by the API server's clock.
+    pub changed: Timestamp,
+    /// Fingerprint annotations of the pod template, by Secret.
+    pub template: BTreeMap<String, String>,
+    /// Secrets that its pods mount.
+    pub mounts: BTreeSet<String>,
+    /// Its pods.
+    pub pods: Vec<Pod>,
+}
+
+/// A pod of a workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// Its name.
+    pub name: String,
+    /// Revision it was made of (label `controller-revision-hash`).
+    pub revision: Option<String>,
+    /// `metadata.creationTimestamp`, by the API server's clock.
+    pub created: Timestamp,
+    /// Per mounted Secret, when the containers that mount it started, the earliest of them, by the
+    /// node's clock. Missing while one of them has not started.
+    pub started: BTreeMap<String, Timestamp>,
+    /// When its grace period ends, if it is being deleted.
+    pub terminating: Option<Timestamp>,
+    /// Since when it is Ready.
+    pub ready_since: Option<Timestamp>,
+    /// Fingerprint annotations it was created with, by Secret.
+    pub fingerprints: BTreeMap<String, String>,
+}
+
+/// A certificate that a workload mounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mounted {
+    /// Name of the resource.
+    pub certificate: String,
+    /// Name of the published Secret.
+    pub secret: String,
+    /// The leaf in service.
+    pub current: Fingerprint,
+    /// What the published Secret held, and from when.
+    pub log: PublicationLog,
+    /// How pods are brought onto it.
+    pub strategy: RolloutStrategy,
+}
+
+impl Mounted {
+    /// Whether the published Secret is known to hold the leaf in service.
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        self.published_since().is_some()
+    }
+
+    /// Since when the published Secret holds the leaf in service.
+    #[must_use]
+    pub fn published_since(&self) -> Option<Timestamp> {
+        self.log.since(crate::publication::Held::Leaf(self.current))
+    }
+}
+
+/// The one write of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Set these fingerprint annotations on the pod template of exactly this revision.
+    StampTemplate {
+        /// The revision.
+        workload: Version,
+        /// The fingerprint by Secret.
+        fingerprints: BTreeMap<String, Fingerprint>,
+        /// Whether pods restart by it.
+        effect: Effect,
+    },
+}
+
+/// What a change of the pod template leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Kubernetes replaces the pods one by one.
+    Rollout,
+    /// Nothing: there is no pod.
+    NoPods,
+}
+
+/// What to do with a workload, and when to look again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The write, if one is due.
+    pub action: Option<Action>,
+    /// When time alone may change this plan.
+    pub next_check: Option<Timestamp>,
+}
+
+/// Decides what to do with a workload.
+#[must_use]
+pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
+    let Workload::Present(live) = &observed.workload else {
+        return Plan { action: None, next_check: None };
+    };
+    let restarting: Vec<_> = observed
+        .certificates
+        .iter()
+        .filter(|mounted| mounted.strategy == RolloutStrategy::RollingRestart)
+        .filter(|mounted| mounted.is_published() && live.mounts.contains(&mounted.secret))
+        .collect();
+    let action = if live.replicas == 0 && live.pods.is_empty() {
+        stamp(live, &restarting, Effect::NoPods)
+    } else if may_start(live, &restarting, now) {
+        stamp(live, &restarting, Effect::Rollout)
+    } else {
+        None
+    };
+    let next_check = observed
+        .certificates
+        .iter()
+        .filter_map(|mounted| assess(&observed.workload, mounted, now).next_check)
+        .min();
+    Plan { action, next_check }
+}
+
+/// A rollout starts for a certificate that some pod lacks and the template does not carry, unless
+/// one is under way already: then it would only be stacked on.
+fn may_start(live: &Live, restarting: &[&Mounted], now: Timestamp) -> bool {
+    let needs = |mounted: &&Mounted| {
+        !live.carries(&mounted.secret, mounted.current)
+            && live.pods.iter().any(|pod| pod.needs_restart_for(mounted))
+    };
+    !live.on_delete
+        && restarting.iter().any(|mounted| needs(mounted))
+        && progress::under_way(live, now) != progress::UnderWay::Yes
+}
+
+fn stamp(live: &Live, restarting: &[&Mounted], effect: Effect) -> Option<Action> {
+    let fingerprints: BTreeMap<_, _> = restarting
+        .iter()
+        .filter(|mounted| !live.carries(&mounted.secret, mounted.current))
+        .map(|mounted| (mounted.secret.clone(), mounted.current))
+        .collect();
+    (!fingerprints.is_empty()).then(|| Action::StampTemplate {
+        workload: live.version.clone(),
+        fingerprints,
+        effect,
+    })
+}
+
+impl Live {
+    /// Whether pods made from the template are made for this leaf.
+    #[must_use]
+    pub fn carries(&self, secret: &str, fingerprint: Fingerprint) -> bool {
+        self.template.get(secret).is_some_and(|text| *text == fingerprint.to_string())
+    }
+}
+
+impl Pod {
+    fn needs_restart_for(&self, mounted: &Mounted) -> bool {
+        self.terminating.is_none()
+            && match evidence::of(self, mounted) {
+                Evidence::Current | Evidence::NotStarted => false,
+                Evidence::NotCurrent(_) | Evidence::Unknown => true,
+            }
+    }
+}

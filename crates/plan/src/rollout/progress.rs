@@ -1,0 +1,183 @@
+//! How far a workload's pods are on one certificate, and whether a rollout is under way.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Evidence, Live, Mounted, NotCurrent, Workload, evidence};
+use crate::Refusal;
+
+/// How long a rollout may go without a pod starting, becoming Ready or ending, beside the grace
+/// period of a pod that terminates.
+const STEP_BUDGET: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often a rollout is looked at when nothing wakes the operator.
+const POLL: SignedDuration = SignedDuration::from_secs(30);
+
+/// How far the pods of a workload are on one certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Where it stands.
+    pub stage: Stage,
+    /// Pods that read the certificate in service.
+    pub current: i32,
+    /// Pods there should be.
+    pub total: i32,
+    /// Pods that did not, or are not known to have.
+    pub not_current: Vec<(String, Evidence)>,
+    /// When time alone may change this.
+    pub next_check: Option<Timestamp>,
+}
+
+/// Where a workload stands with one certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The workload does not exist.
+    Missing,
+    /// It could not be read.
+    Unreadable(Refusal),
+    /// Its pods do not mount the Secret.
+    NotMounted,
+    /// Every pod is current.
+    Done,
+    /// Pods are being replaced or started.
+    UnderWay,
+    /// Pods were to be replaced, but nothing moves.
+    Stuck,
+    /// Pods are not current, and Kubernetes replaces none by itself: `updateStrategy: OnDelete`.
+    OnDelete,
+    /// Pods are not current and will not be restarted by the operator.
+    RestartNeeded,
+    /// All pods that can be judged are current, some cannot be judged.
+    Unknown,
+}
+
+/// Judges how far the pods of a workload are on one certificate.
+#[must_use]
+pub fn assess(workload: &Workload, mounted: &Mounted, now: Timestamp) -> Progress {
+    match workload {
+        Workload::Missing => bare(Stage::Missing),
+        Workload::Unreadable(refusal) => bare(Stage::Unreadable(refusal.clone())),
+        Workload::Present(live) if !live.mounts.contains(&mounted.secret) => bare(Stage::NotMounted),
+        Workload::Present(live) => assess_live(live, mounted, now),
+    }
+}
+
+fn bare(stage: Stage) -> Progress {
+    Progress { stage, current: 0, total: 0, not_current: Vec::new(), next_check: None }
+}
+
+fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
+    let mut current = 0;
+    let mut not_current = Vec::new();
+    for pod in live.pods.iter().filter(|pod| pod.terminating.is_none()) {
+        match evidence::of(pod, mounted) {
+            Evidence::Current => current += 1,
+            other @ (Evidence::NotCurrent(_) | Evidence::NotStarted | Evidence::Unknown) => {
+                not_current.push((pod.name.clone(), other));
+            }
+        }
+    }
+    not_current.sort_by(|a, b| a.0.cmp(&b.0));
+    let stage = stage(live, mounted, current, &not_current, now);
+    let next_check = match stage {
+        Stage::UnderWay | Stage::Unknown => Some(now + POLL),
+        Stage::Missing | Stage::Unreadable(_) | Stage::NotMounted | Stage::Done | Stage::Stuck
+        | Stage::OnDelete | Stage::RestartNeeded => None,
+    };
+    Progress { stage, current, total: live.replicas, not_current, next_check }
+}
+
+fn stage(
+    live: &Live,
+    mounted: &Mounted,
+    current: i32,
+    not_current: &[(String, Evidence)],
+    now: Timestamp,
+) -> Stage {
+    let some = |wanted: fn(&Evidence) -> bool| not_current.iter().any(|(_, evidence)| wanted(evidence));
+    let outdated = some(|evidence| matches!(evidence, Evidence::NotCurrent(_)));
+    let unknown = some(|evidence| matches!(evidence, Evidence::Unknown));
+    let published = mounted.published_since().unwrap_or(Timestamp::MIN);
+    match under_way_since(live, published, now) {
+        UnderWay::Yes => return Stage::UnderWay,
+        UnderWay::Stuck => return Stage::Stuck,
+        UnderWay::No if !outdated && !unknown => {
+            let moved = last_step(live).max(published);
+            return match current >= live.replicas {
+                true => Stage::Done,
+                false if now < moved + STEP_BUDGET => Stage::UnderWay,
+                false => Stage::Stuck,
+            };
+        }
+        UnderWay::No => {}
+    }
+    match (mounted.strategy, live.carries(&mounted.secret, mounted.current)) {
+        (api::RolloutStrategy::RollingRestart, false) if live.on_delete => Stage::OnDelete,
+        // The rollout is due: the workload's own controller starts it.
+        (api::RolloutStrategy::RollingRestart, false) => Stage::UnderWay,
+        (api::RolloutStrategy::RollingRestart, true) | (api::RolloutStrategy::None, _) => {
+            if outdated { Stage::RestartNeeded } else { Stage::Unknown }
+        }
+    }
+}
+
+/// Whether Kubernetes is replacing pods of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnderWay {
+    /// No.
+    No,
+    /// Yes, and it moves: a pod terminates within its grace period, or a step was taken within the
+    /// budget.
+    Yes,
+    /// Yes, but nothing has moved for longer than the budget.
+    Stuck,
+}
+
+/// Judges whether Kubernetes is replacing pods of a workload.
+#[must_use]
+pub fn under_way(live: &Live, now: Timestamp) -> UnderWay {
+    under_way_since(live, Timestamp::MIN, now)
+}
+
+fn under_way_since(live: &Live, published: Timestamp, now: Timestamp) -> UnderWay {
+    let replacing = !live.observed
+        || live.pods.iter().any(|pod| pod.terminating.is_some())
+        || (!live.on_delete && updated(live) < live.replicas - live.partition.min(live.replicas));
+    if !replacing {
+        return UnderWay::No;
+    }
+    let grace_ends = live.pods.iter().filter_map(|pod| pod.terminating);
+    let moved = grace_ends.fold(last_step(live).max(published), Timestamp::max);
+    if now < moved + STEP_BUDGET { UnderWay::Yes } else { UnderWay::Stuck }
+}
+
+fn updated(live: &Live) -> i32 {
+    let updated = live
+        .pods
+        .iter()
+        .filter(|pod| pod.terminating.is_none() && pod.ready_since.is_some())
+        .filter(|pod| live.update_revision.is_none() || pod.revision == live.update_revision)
+        .count();
+    i32::try_from(updated).unwrap_or(i32::MAX)
+}
+
+/// The last sign of life of a workload: its own change, or a pod created, started or become Ready.
+fn last_step(live: &Live) -> Timestamp {
+    live.pods
+        .iter()
+        .flat_map(|pod| pod.started.values().copied().chain([pod.created]).chain(pod.ready_since))
+        .fold(live.changed, Timestamp::max)
+}
+
+impl Evidence {
+    /// What is known of the pod, in words.
+    #[must_use]
+    pub const fn describe(&self) -> &'static str {
+        match self {
+            Self::Current => "started with the certificate in service",
+            Self::NotCurrent(NotCurrent::StartedBefore) => "started before the certificate in service was published",
+            Self::NotCurrent(NotCurrent::StartedWithForeign) => "started while the Secret held something foreign",
+            Self::NotStarted => "has not started",
+            Self::Unknown => "started too close to a change of the Secret to tell what it serves",
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Where a cluster keeps its files: all below one state folder, and what clusters share below a
+//! cache folder. No path is put together anywhere else.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use crate::Error;
+
+/// The files of one cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    state: PathBuf,
+}
+
+impl Layout {
+    /// The layout below `state`, which becomes absolute.
+    pub(crate) fn new(state: &Path) -> Result<Self, Error> {
+        let state = std::path::absolute(state).map_err(Error::file("find", state))?;
+        Ok(Self { state })
+    }
+
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Held while the cluster is started or ended.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.state.join("lock")
+    }
+
+    pub(crate) fn record(&self) -> PathBuf {
+        self.state.join("cluster.json")
+    }
+
+    pub(crate) fn supervision(&self) -> PathBuf {
+        self.state.join("supervisor.json")
+    }
+
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.state.join("kubeconfig")
+    }
+
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.state.join("audit.log")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    pub(crate) fn log(&self, component: &str) -> PathBuf {
+        self.logs().join(format!("{component}.log"))
+    }
+
+    pub(crate) fn pki(&self) -> PathBuf {
+        self.state.join("pki")
+    }
+
+    pub(crate) fn config(&self, file: &str) -> PathBuf {
+        self.state.join("config").join(file)
+    }
+
+    /// What components write while they run; worthless after their end.
+    pub(crate) fn run(&self, folder: &str) -> PathBuf {
+        self.state.join("run").join(folder)
+    }
+
+    /// A component whose hold file exists is not restarted when it ends.
+    pub(crate) fn hold(&self, component: &str) -> PathBuf {
+        self.run("hold").join(component)
+    }
+
+    /// Images and snapshots: the one thing that outlives the cluster, so that no image is loaded twice.
+    pub(crate) fn containerd(&self) -> PathBuf {
+        self.state.join("containerd")
+    }
+
+    /// Which archives containerd has; lies in its root because it must vanish with it.
+    pub(crate) fn loaded_images(&self) -> PathBuf {
+        self.containerd().join("loaded-images.json")
+    }
+
+    /// Eight hexadecimal digits that name this cluster on this machine.
+    pub(crate) fn id(&self) -> String {
+        let digest = crate::digest::hex(self.state.as_os_str().as_encoded_bytes());
+        digest.chars().take(8).collect()
+    }
+
+    /// Removes what an earlier run left and makes the folders of the next one.
+    pub(crate) fn renew(&self) -> Result<(), Error> {
+        for folder in ["logs", "pki", "config", "run"] {
+            remove(&self.state.join(folder))?;
+            create(&self.state.join(folder))?;
+        }
+        for file in [self.audit_log(), self.kubeconfig(), self.supervision()] {
+            remove(&file)?;
+        }
+        for folder in ["hold", "kubelet", "kubelet-pki", "pod-logs", "plugins", "cni", "overlay"] {
+            create(&self.run(folder))?;
+        }
+        create(&self.containerd())
+    }
+}
+
+/// What all clusters of a checkout share: compiled components and image archives.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    pub(crate) fn new() -> Self {
+        Self { root: target().join("cluster") }
+    }
+
+    pub(crate) fn components(&self, key: &str) -> PathBuf {
+        self.root.join(format!("bin-{key}"))
+    }
+
+    pub(crate) fn image(&self, name: &str, key: &str) -> PathBuf {
+        self.root.join("images").join(format!("{name}-{key}.tar"))
+    }
+}
+
+/// The state folder of a cluster that was given none: `COTURN_CERT_CLUSTER`, else one in the
+/// target folder.
+pub fn default_state() -> PathBuf {
+    env::var_os(crate::STATE_VARIABLE)
+        .map_or_else(|| target().join("cluster").join("default"), PathBuf::from)
+}
+
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || {
+            let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+            package.ancestors().nth(2).unwrap_or(package).join("target")
+        },
+        PathBuf::from,
+    )
+}
+
+/// Makes a folder and those above it.
+pub(crate) fn create(folder: &Path) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(Error::file("make", folder))
+}
+
+/// Removes a file, or a folder with all it holds, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    let outcome = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    outcome.map_err(Error::file("remove", path))
+}
+
+/// Writes a file.
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Error> {
+    fs::write(path, content).map_err(Error::file("write", path))
+}
+
+/// Writes a file that others read meanwhile: they see the whole of the old or of the new content.
+pub(crate) fn replace(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Error> {
+    let draft = path.with_extension("draft");
+    write(&draft, content)?;
+    fs::rename(&draft, path).map_err(Error::file("replace", path))
+}
