@@ -220,7 +220,7 @@ fn default_usages() -> Vec<Usage> {
 }
 
 fn default_duration() -> Duration {
-    std::time::Duration::from_secs(8760 * 3600).into()
+    std::time::Duration::from_hours(8760).into()
 }
 
 fn default_secret_name() -> String {

@@ -112,9 +112,20 @@ fn content(spec: &CoturnCertificateSpec) -> Result<Content, SpecError> {
     }
     let address = |text: &String| text.parse().map_err(|_| SpecError::IpAddress(text.clone()));
     Ok(Content {
-        dns_names: spec.dns_names.iter().map(|name| name.to_ascii_lowercase()).collect(),
-        ip_addresses: spec.ip_addresses.iter().map(address).collect::<Result<_, _>>()?,
-        common_name: spec.common_name.clone().or_else(|| default_common_name(&spec.dns_names)),
+        dns_names: spec
+            .dns_names
+            .iter()
+            .map(|name| name.to_ascii_lowercase())
+            .collect(),
+        ip_addresses: spec
+            .ip_addresses
+            .iter()
+            .map(address)
+            .collect::<Result<_, _>>()?,
+        common_name: spec
+            .common_name
+            .clone()
+            .or_else(|| default_common_name(&spec.dns_names)),
         subject: spec.subject.clone(),
         usages: spec.usages.iter().copied().collect(),
         key: spec.private_key.kind()?,
@@ -128,16 +139,14 @@ fn default_common_name(dns_names: &[String]) -> Option<String> {
         .filter(|name| name.chars().count() <= MAX_COMMON_NAME)
 }
 
-fn duration(
-    field: &'static str,
-    value: kube::core::Duration,
-) -> Result<SignedDuration, SpecError> {
+fn duration(field: &'static str, value: kube::core::Duration) -> Result<SignedDuration, SpecError> {
     let refuse = || SpecError::Duration {
         field,
         value: value.to_string(),
         rule: "at least 1h and at most 876000h (100 years)",
     };
-    let duration = SignedDuration::try_from(std::time::Duration::from(value)).map_err(|_| refuse())?;
+    let duration =
+        SignedDuration::try_from(std::time::Duration::from(value)).map_err(|_| refuse())?;
     let allowed = MIN_DURATION..=SignedDuration::from_hours(876_000);
     if value.is_negative() || !allowed.contains(&duration) {
         return Err(refuse());
@@ -149,7 +158,9 @@ fn renew_before(
     value: Option<kube::core::Duration>,
     duration: SignedDuration,
 ) -> Result<SignedDuration, SpecError> {
-    let Some(value) = value else { return Ok(DEFAULT_RENEW_BEFORE.min(duration / 3)) };
+    let Some(value) = value else {
+        return Ok(DEFAULT_RENEW_BEFORE.min(duration / 3));
+    };
     let refuse = || SpecError::Duration {
         field: "renewBefore",
         value: value.to_string(),
@@ -182,7 +193,9 @@ mod tests {
             "issuer": {"ca": {"secretName": "coturn-ca"}},
             "dnsNames": ["coturn.example.com"],
         });
-        spec.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        spec.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
         Wanted::parse(&serde_json::from_value(spec).unwrap())
     }
 
@@ -192,7 +205,10 @@ mod tests {
         assert_eq!(wanted.secret_name, "coturn-dtls-certificate");
         assert_eq!(wanted.duration, SignedDuration::from_hours(8760));
         assert_eq!(wanted.renew_before, SignedDuration::from_hours(720));
-        assert_eq!(wanted.content.common_name.as_deref(), Some("coturn.example.com"));
+        assert_eq!(
+            wanted.content.common_name.as_deref(),
+            Some("coturn.example.com")
+        );
         assert_eq!(wanted.content.usages, Usage::DEFAULT.into());
         assert_eq!(wanted.content.key, KeyKind::EcdsaP256);
         assert_eq!(wanted.strategy, RolloutStrategy::RollingRestart);
@@ -215,13 +231,25 @@ mod tests {
     fn what_the_schema_should_have_refused_is_refused_by_name() {
         let cases = [
             (json!({"dnsNames": []}), "spec names no server"),
-            (json!({"ipAddresses": ["10.0.0"]}), "`10.0.0`, which is no IP address"),
+            (
+                json!({"ipAddresses": ["10.0.0"]}),
+                "`10.0.0`, which is no IP address",
+            ),
             (json!({"duration": "5m"}), "spec.duration is 300s"),
             (json!({"renewBefore": "8760h"}), "spec.renewBefore"),
             (json!({"renewBefore": "0s"}), "spec.renewBefore"),
-            (json!({"secretName": "coturn-ca"}), "the name of the CA Secret"),
-            (json!({"secretName": "x-coturn-cert-store"}), "or of a store"),
-            (json!({"privateKey": {"algorithm": "RSA", "size": 256}}), "spec.privateKey.size 256"),
+            (
+                json!({"secretName": "coturn-ca"}),
+                "the name of the CA Secret",
+            ),
+            (
+                json!({"secretName": "x-coturn-cert-store"}),
+                "or of a store",
+            ),
+            (
+                json!({"privateKey": {"algorithm": "RSA", "size": 256}}),
+                "spec.privateKey.size 256",
+            ),
             (json!({"issuer": {}}), "spec.issuer names no issuer"),
         ];
         for (extra, expected) in cases {

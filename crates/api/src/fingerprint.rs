@@ -113,15 +113,17 @@ serde_as_text!(SerialNumber);
 
 fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len())
@@ -143,7 +145,13 @@ mod tests {
 
     #[test]
     fn text_of_another_length_or_alphabet_is_no_fingerprint() {
-        for text in ["", "ab", &"zz".repeat(32), &"é".repeat(32), &"ab".repeat(33)] {
+        for text in [
+            "",
+            "ab",
+            &"zz".repeat(32),
+            &"é".repeat(32),
+            &"ab".repeat(33),
+        ] {
             assert!(text.parse::<Fingerprint>().is_err(), "{text}");
         }
     }

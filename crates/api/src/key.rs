@@ -63,7 +63,9 @@ impl fmt::Display for KeyKind {
 
 /// A size that the algorithm does not have.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("spec.privateKey.size {size} does not exist for {algorithm:?}; ECDSA has 256 and 384, RSA 2048, 3072 and 4096")]
+#[error(
+    "spec.privateKey.size {size} does not exist for {algorithm:?}; ECDSA has 256 and 384, RSA 2048, 3072 and 4096"
+)]
 pub struct InvalidKey {
     algorithm: PrivateKeyAlgorithm,
     size: u32,

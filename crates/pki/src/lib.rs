@@ -1,1 +1,30 @@
-//! pki
+//! Certificates: judging an authority, signing leaves, and telling what a pair is.
+//!
+//! No Kubernetes, no async, no clock of its own: time is an argument, and what comes from outside
+//! (the bytes of Secrets) is bounded, parsed once and answered with one typed reason. The bytes of
+//! private keys leave this crate only in [`IssuedPair::key`]; they stand in no Debug, Display or
+//! error.
+
+mod authority;
+mod builder;
+mod certificate;
+mod chain;
+mod constraints;
+mod content;
+mod error;
+mod inspect;
+mod issue;
+mod key;
+mod leaf;
+pub mod lint;
+mod name;
+mod pem;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod validity;
+
+pub use authority::{Authority, AuthorityFacts, CaSecret};
+pub use error::{AuthorityError, IssueError, PairError};
+pub use inspect::{Leaf, inspect};
+pub use issue::{IssuedPair, LeafRequest, issue};
+pub use validity::{Validity, validity};

@@ -46,14 +46,19 @@ impl PublicationLog {
     /// When `held` was published last, if it still is.
     #[must_use]
     pub fn since(&self, held: Held) -> Option<Timestamp> {
-        self.last().filter(|last| last.held == held).map(|last| last.from)
+        self.last()
+            .filter(|last| last.held == held)
+            .map(|last| last.from)
     }
 
     /// The log with one more publication, unless nothing changed by it.
     #[must_use]
     pub fn with(&self, publication: Publication) -> Self {
         let mut entries = self.0.clone();
-        if entries.last().is_none_or(|last| last.held != publication.held) {
+        if entries
+            .last()
+            .is_none_or(|last| last.held != publication.held)
+        {
             entries.push(publication);
         }
         let excess = entries.len().saturating_sub(KEPT);
@@ -62,7 +67,12 @@ impl PublicationLog {
 
     /// What the Secret held at some time within `[from, to]`.
     pub fn during(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Held> + '_ {
-        let ends = self.0.iter().skip(1).map(|next| Some(next.from)).chain([None]);
+        let ends = self
+            .0
+            .iter()
+            .skip(1)
+            .map(|next| Some(next.from))
+            .chain([None]);
         self.0
             .iter()
             .zip(ends)
@@ -84,9 +94,14 @@ mod tests {
     }
 
     fn log(entries: &[(i64, Held)]) -> PublicationLog {
-        entries.iter().fold(PublicationLog::default(), |log, &(from, held)| {
-            log.with(Publication { held, from: at(from) })
-        })
+        entries
+            .iter()
+            .fold(PublicationLog::default(), |log, &(from, held)| {
+                log.with(Publication {
+                    held,
+                    from: at(from),
+                })
+            })
     }
 
     #[test]
@@ -97,7 +112,9 @@ mod tests {
 
     #[test]
     fn only_the_last_sixteen_are_kept() {
-        let entries: Vec<_> = (0..40).map(|n| (n, leaf(u8::try_from(n).unwrap()))).collect();
+        let entries: Vec<_> = (0..40)
+            .map(|n| (n, leaf(u8::try_from(n).unwrap())))
+            .collect();
         let log = log(&entries);
         assert_eq!(log.0.len(), KEPT);
         assert_eq!(log.last().unwrap().held, leaf(39));

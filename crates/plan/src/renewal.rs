@@ -72,7 +72,10 @@ mod tests {
     #[test]
     fn certificates_of_one_second_are_renewed_at_different_times() {
         let renewal = |uid| {
-            let policy = RenewalPolicy { renew_before: SignedDuration::from_hours(720), uid };
+            let policy = RenewalPolicy {
+                renew_before: SignedDuration::from_hours(720),
+                uid,
+            };
             renewal_time(at(0), at(31_536_000), policy)
         };
         assert_ne!(renewal("one"), renewal("two"));

@@ -61,7 +61,10 @@ impl Root {
     /// The root of an authority.
     #[must_use]
     pub fn of(authority: &AuthorityFacts) -> Self {
-        Self { certificate: authority.root_fingerprint, key: authority.root_key }
+        Self {
+            certificate: authority.root_fingerprint,
+            key: authority.root_key,
+        }
     }
 
     /// Whether who trusts `self` also trusts what chains to `other`: the same certificate, or one
@@ -95,18 +98,26 @@ impl StoreState {
     pub fn with_pair(before: Option<&Self>, pair: &NewPair<'_>) -> Self {
         let issuance = Issuance {
             time: pair.time,
-            what: pair.trigger.map_or(HistoryEvent::Recovered, |_| HistoryEvent::Issued),
+            what: pair
+                .trigger
+                .map_or(HistoryEvent::Recovered, |_| HistoryEvent::Issued),
             trigger: pair.trigger,
             serial: pair.leaf.serial.clone(),
         };
-        let earlier = before.map(|before| before.history.clone()).unwrap_or_default();
+        let earlier = before
+            .map(|before| before.history.clone())
+            .unwrap_or_default();
         Self {
             owner_uid: pair.owner_uid.to_owned(),
             root: pair.root,
             log: before.map(|before| before.log.clone()).unwrap_or_default(),
             published_uid: before.and_then(|before| before.published_uid.clone()),
             handled_renew: pair.handled_renew.map(str::to_owned),
-            history: [issuance].into_iter().chain(earlier).take(HISTORY_KEPT).collect(),
+            history: [issuance]
+                .into_iter()
+                .chain(earlier)
+                .take(HISTORY_KEPT)
+                .collect(),
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
 };
 
 use crate::{Error, layout};
@@ -26,7 +26,7 @@ pub(crate) struct Pki {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Client {
     pub(crate) name: &'static str,
-    user: &'static str,
+    pub(crate) user: &'static str,
     group: Option<&'static str>,
 }
 
@@ -57,18 +57,20 @@ pub(crate) const PROXY: Client = Client { name: "kube-proxy", user: "system:kube
 const CLIENTS: [Client; 6] = [ADMIN, KUBELET_CLIENT, CONTROLLER_MANAGER, SCHEDULER, KUBELET, PROXY];
 
 impl Pki {
-    /// Makes everything anew in `folder`, which is there already. The API server answers to
-    /// `api_server`, the kubelet to `node`.
-    pub(crate) fn create(folder: PathBuf, api_server: &[IpAddr], node: IpAddr) -> Result<Self, Error> {
-        let pki = Self { folder };
-        let authority = pki.authority()?;
-        pki.server(&authority, "apiserver", API_SERVER_NAMES, api_server)?;
-        pki.server(&authority, "kubelet-server", &["node"], &[node])?;
+    /// The certificates in `folder`.
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Makes everything anew. The API server answers to `api_server`, the kubelet to `node`.
+    pub(crate) fn create(&self, api_server: &[IpAddr], node: IpAddr) -> Result<(), Error> {
+        let authority = self.authority()?;
+        self.server(&authority, "apiserver", API_SERVER_NAMES, api_server)?;
+        self.server(&authority, "kubelet-server", &["node"], &[node])?;
         for client in CLIENTS {
-            pki.client(&authority, client)?;
+            self.client(&authority, client)?;
         }
-        pki.service_account_key()?;
-        Ok(pki)
+        self.service_account_key()
     }
 
     pub(crate) fn certificate(&self, name: &str) -> PathBuf {
@@ -139,7 +141,7 @@ impl Pki {
         let name = "service-account";
         let key = KeyPair::generate().map_err(|source| Error::Certificate { name, source })?;
         self.write_key(name, &key)?;
-        layout::write(&self.service_account_public_key(), public_key_pem(&key))
+        layout::write(&self.service_account_public_key(), key.public_key_pem())
     }
 
     fn write_key(&self, name: &str, key: &KeyPair) -> Result<(), Error> {
@@ -167,15 +169,6 @@ fn params(common_name: &str, organization: Option<&str>) -> CertificateParams {
     params.distinguished_name = name;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params
-}
-
-/// The key as `PUBLIC KEY`, the form in which the API server takes service account keys.
-fn public_key_pem(key: &KeyPair) -> String {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let body = STANDARD.encode(key.subject_public_key_info());
-    let lines: Vec<&str> =
-        body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
 }
 
 /// Writes a file that only its owner can read.

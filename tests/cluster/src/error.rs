@@ -80,6 +80,12 @@ pub enum Error {
         /// The state folder.
         path: PathBuf,
     },
+    /// No port of the loopback interface could be listened on.
+    #[error("cannot find free ports on the loopback interface: {source}")]
+    Ports {
+        /// Why it failed.
+        source: io::Error,
+    },
     /// All address ranges that could be used are routed already.
     #[error(
         "no free private address range for pods: every candidate overlaps a route of this machine; see `ip route`"

@@ -48,8 +48,11 @@ fn is_recorded(observed: &Observed, published: &PublishedSecret) -> bool {
 /// Among those that claim an unclaimed Secret the oldest wins, by name if of one second.
 fn first_claim(observed: &Observed) -> Option<Refusal> {
     let own = (observed.resource.created, observed.resource.name.as_str());
-    let winner =
-        observed.rivals.iter().map(|rival| (rival.created, rival.name.as_str())).min()?;
+    let winner = observed
+        .rivals
+        .iter()
+        .map(|rival| (rival.created, rival.name.as_str()))
+        .min()?;
     (winner < own).then(|| claimed(observed, winner.1))
 }
 
@@ -83,7 +86,9 @@ pub fn store_taken(observed: &Observed) -> Refusal {
         reason: Reason::StoreNotOwned,
         message: format!(
             "Secret {}/{} is not of type {}, but the store of this resource needs its name; rename or delete it",
-            resource.namespace, names::store_secret(&resource.name), names::STORE_SECRET_TYPE,
+            resource.namespace,
+            names::store_secret(&resource.name),
+            names::STORE_SECRET_TYPE,
         ),
     }
 }
@@ -109,12 +114,18 @@ pub fn metadata_differs(observed: &Observed, stored: &Stored, published: &Publis
     };
     roots != Some(stored.current.digest.roots)
         || published.owner.as_deref() != Some(observed.resource.name.as_str())
-        || published.labels.get(names::MANAGED_BY_LABEL).map(String::as_str) != Some(names::FIELD_MANAGER)
+        || published
+            .labels
+            .get(names::MANAGED_BY_LABEL)
+            .map(String::as_str)
+            != Some(names::FIELD_MANAGER)
         || published.template_keys != keys
         || !holds(&published.labels, &template.labels)
         || !holds(&published.annotations, &template.annotations)
 }
 
 fn holds(live: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
-    wanted.iter().all(|(key, value)| live.get(key) == Some(value))
+    wanted
+        .iter()
+        .all(|(key, value)| live.get(key) == Some(value))
 }

@@ -37,7 +37,7 @@ pub struct Observed {
     /// The workload, if the resource names one.
     pub workload: Option<Workload>,
     /// What failed in this pass.
-    pub refusal: Option<Refusal>,
+    pub failed: Option<Obstacle>,
 }
 
 /// A `CoturnCertificate`.
@@ -234,8 +234,9 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let next_check = next_check(observed, now);
     let action = match decision {
         Decision::Act(action) => Some(action),
-        Decision::Wait(_) | Decision::Converged => (status != observed.resource.status)
-            .then(|| Action::WriteStatus(Box::new(status))),
+        Decision::Wait(_) | Decision::Converged => {
+            (status != observed.resource.status).then(|| Action::WriteStatus(Box::new(status)))
+        }
     };
     Plan { action, next_check }
 }
@@ -245,22 +246,28 @@ enum Decision {
     /// A write.
     Act(Action),
     /// A write that is not possible, and why.
-    Wait(Wait),
+    Wait(Obstacle),
     /// Nothing.
     Converged,
 }
 
 /// What stands in the way.
-pub(crate) struct Wait {
-    step: Step,
-    refusal: Refusal,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Of what.
+    pub step: Step,
+    /// Why.
+    pub refusal: Refusal,
 }
 
 /// The step that cannot be taken; it decides which condition tells so.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Signing, and writing the store.
     Issue,
+    /// Writing the published Secret.
     Publish,
+    /// Any: the user asked for no writes.
     Suspended,
 }
 
@@ -268,8 +275,8 @@ fn decide(observed: &Observed, now: Timestamp) -> Decision {
     if observed.resource.wanted.suspend {
         return wait(Step::Suspended, claim::suspended(observed));
     }
-    if let Some(refusal) = &observed.refusal {
-        return wait(Step::Publish, refusal.clone());
+    if let Some(obstacle) = &observed.failed {
+        return Decision::Wait(obstacle.clone());
     }
     if let Some(refusal) = claim::refusal(observed) {
         return wait(Step::Publish, refusal);
@@ -278,27 +285,33 @@ fn decide(observed: &Observed, now: Timestamp) -> Decision {
         Store::NotAStore => wait(Step::Issue, claim::store_taken(observed)),
         Store::Unreadable(refusal) => wait(Step::Issue, refusal.clone()),
         Store::Absent => fill(observed, Precondition::Absent, Trigger::DoesNotExist, now),
-        Store::Corrupt(version) => {
-            fill(observed, Precondition::At(version.clone()), Trigger::Corrupt, now)
-        }
+        Store::Corrupt(version) => fill(
+            observed,
+            Precondition::At(version.clone()),
+            Trigger::Corrupt,
+            now,
+        ),
         Store::Present(stored) => serve(observed, stored, now),
     }
 }
 
 fn wait(step: Step, refusal: Refusal) -> Decision {
-    Decision::Wait(Wait { step, refusal })
+    Decision::Wait(Obstacle { step, refusal })
 }
 
 /// There is no usable store: take up what is published, or issue.
 fn fill(observed: &Observed, store: Precondition, trigger: Trigger, now: Timestamp) -> Decision {
     let published = match &observed.published {
         Published::Present(published) => published,
-        Published::Absent | Published::Unreadable(_) => return issue(observed, store, trigger, now),
+        Published::Absent | Published::Unreadable(_) => {
+            return issue(observed, store, trigger, now);
+        }
     };
     match &published.pair {
-        Some(pair) if now < pair.leaf.not_after => {
-            Decision::Act(Action::Recover { published: published.version.clone(), store })
-        }
+        Some(pair) if now < pair.leaf.not_after => Decision::Act(Action::Recover {
+            published: published.version.clone(),
+            store,
+        }),
         Some(_) => issue(observed, store, Trigger::Expired, now),
         None => issue(observed, store, Trigger::Corrupt, now),
     }
@@ -317,7 +330,12 @@ fn serve(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
         return Decision::Act(action);
     }
     match trigger::due(observed, stored, now) {
-        Some(trigger) => issue(observed, Precondition::At(stored.version.clone()), trigger, now),
+        Some(trigger) => issue(
+            observed,
+            Precondition::At(stored.version.clone()),
+            trigger,
+            now,
+        ),
         None => Decision::Converged,
     }
 }
@@ -334,14 +352,19 @@ fn publish(observed: &Observed, stored: &Stored) -> Option<Action> {
     if stored.state.log.last().map(|last| last.held) != Some(held) {
         return Some(Action::Record {
             store: stored.version.clone(),
-            publication: Publication { held, from: published.written },
+            publication: Publication {
+                held,
+                from: published.written,
+            },
             published_uid: published.version.uid.clone(),
         });
     }
     let cause = match held {
         Held::Foreign => PublishCause::Overwritten,
         Held::Leaf(leaf) if leaf != stored.current.leaf.fingerprint => PublishCause::Superseded,
-        Held::Leaf(_) if claim::metadata_differs(observed, stored, published) => PublishCause::Metadata,
+        Held::Leaf(_) if claim::metadata_differs(observed, stored, published) => {
+            PublishCause::Metadata
+        }
         Held::Leaf(_) => return None,
     };
     Some(Action::Publish {
@@ -354,12 +377,26 @@ fn publish(observed: &Observed, stored: &Stored) -> Option<Action> {
 /// What the published Secret holds, in the terms of the log: exactly a pair of the store's, or
 /// something foreign.
 fn held(published: &PublishedSecret, stored: &Stored) -> Held {
-    let Some(pair) = &published.pair else { return Held::Foreign };
+    let Some(pair) = &published.pair else {
+        return Held::Foreign;
+    };
     [Some(&stored.current), stored.previous.as_ref()]
         .into_iter()
         .flatten()
         .find(|known| known.digest.pair == pair.digest.pair)
         .map_or(Held::Foreign, |known| Held::Leaf(known.leaf.fingerprint))
+}
+
+impl Action {
+    /// The step that this write belongs to; none for the status itself.
+    #[must_use]
+    pub const fn step(&self) -> Option<Step> {
+        match self {
+            Self::Issue { .. } | Self::Recover { .. } | Self::Record { .. } => Some(Step::Issue),
+            Self::Publish { .. } => Some(Step::Publish),
+            Self::WriteStatus(_) => None,
+        }
+    }
 }
 
 impl Observed {
@@ -376,7 +413,9 @@ impl Observed {
     #[must_use]
     pub fn mounted(&self) -> Option<Mounted> {
         let stored = self.stored()?;
-        let Published::Present(published) = &self.published else { return None };
+        let Published::Present(published) = &self.published else {
+            return None;
+        };
         let current = stored.current.leaf.fingerprint;
         (held(published, stored) == Held::Leaf(current)).then(|| Mounted {
             certificate: self.resource.name.clone(),
@@ -405,12 +444,16 @@ impl Observed {
 /// The next time at which the clock alone may change the plan, at most an hour away.
 fn next_check(observed: &Observed, now: Timestamp) -> Timestamp {
     let leaf = observed.stored().map(|stored| &stored.current.leaf);
-    let dates = leaf.into_iter().flat_map(|leaf| [observed.renewal_of(leaf), leaf.not_after]);
+    let dates = leaf
+        .into_iter()
+        .flat_map(|leaf| [observed.renewal_of(leaf), leaf.not_after]);
     let authority = match &observed.authority {
         Authority::Usable(facts) => Some(facts.not_after),
         Authority::Unusable(_) => None,
     };
-    let rollout = observed.progress(now).and_then(|progress| progress.next_check);
+    let rollout = observed
+        .progress(now)
+        .and_then(|progress| progress.next_check);
     dates
         .chain(authority)
         .chain(rollout)

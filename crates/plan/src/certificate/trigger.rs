@@ -14,7 +14,9 @@ pub fn due(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Trigg
         Some(Trigger::Expired)
     } else if leaf.content.as_ref() != Some(&wanted.content) {
         Some(Trigger::SpecChanged)
-    } else if observed.resource.renew.is_some() && observed.resource.renew != stored.state.handled_renew {
+    } else if observed.resource.renew.is_some()
+        && observed.resource.renew != stored.state.handled_renew
+    {
         Some(Trigger::Requested)
     } else if now >= observed.renewal_of(leaf) {
         Some(Trigger::Renewing)
@@ -35,6 +37,14 @@ pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option
         .or_else(|| rollout_under_way(observed, trigger, now))
 }
 
+/// Why the next certificate could not be signed if it were due at this moment.
+pub fn outlook(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Refusal> {
+    match &observed.authority {
+        Authority::Unusable(refusal) => Some(refusal.clone()),
+        Authority::Usable(facts) => other_root(observed, stored, facts, now),
+    }
+}
+
 /// A leaf in service is not replaced by one of another root: the partner does not trust that yet.
 fn other_root(
     observed: &Observed,
@@ -42,7 +52,10 @@ fn other_root(
     facts: &AuthorityFacts,
     now: Timestamp,
 ) -> Option<Refusal> {
-    let in_service = stored.state.root.filter(|_| now < stored.current.leaf.not_after)?;
+    let in_service = stored
+        .state
+        .root
+        .filter(|_| now < stored.current.leaf.not_after)?;
     if in_service.is_trusted_like(&Root::of(facts)) {
         return None;
     }
@@ -53,8 +66,12 @@ fn other_root(
             "CA Secret {}/{} holds a CA with root sha256:{}, but the certificate in service chains to root sha256:{}, \
              which the partner is known to trust; put a CA of that root back, or, once the partner trusts the other \
              root, delete Secrets {} and {} to start over with it",
-            resource.namespace, resource.wanted.authority_secret, facts.root_fingerprint,
-            in_service.certificate, api::names::store_secret(&resource.name), resource.wanted.secret_name,
+            resource.namespace,
+            resource.wanted.authority_secret,
+            facts.root_fingerprint,
+            in_service.certificate,
+            api::names::store_secret(&resource.name),
+            resource.wanted.secret_name,
         ),
     })
 }
@@ -70,7 +87,9 @@ fn no_gain(
 ) -> Option<Refusal> {
     let wanted = &observed.resource.wanted;
     let not_after = facts.not_after.min(now + wanted.duration);
-    if trigger != Trigger::Renewing || not_after.duration_since(leaf.not_after) >= wanted.duration / 10 {
+    if trigger != Trigger::Renewing
+        || not_after.duration_since(leaf.not_after) >= wanted.duration / 10
+    {
         return None;
     }
     let resource = &observed.resource;
@@ -90,7 +109,9 @@ fn rollout_under_way(observed: &Observed, trigger: Trigger, now: Timestamp) -> O
         Trigger::SpecChanged | Trigger::Renewing | Trigger::Requested => true,
         Trigger::DoesNotExist | Trigger::Expired | Trigger::Corrupt => false,
     };
-    let progress = observed.progress(now).filter(|progress| progress.stage == Stage::UnderWay)?;
+    let progress = observed
+        .progress(now)
+        .filter(|progress| progress.stage == Stage::UnderWay)?;
     can_wait.then(|| Refusal {
         reason: Reason::RolloutInProgress,
         message: format!(

@@ -44,12 +44,18 @@ pub enum NotCurrent {
 /// Judges one pod.
 #[must_use]
 pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
-    let Some(&started) = pod.started.get(&mounted.secret) else { return Evidence::NotStarted };
-    let made_for_it =
-        pod.fingerprints.get(&mounted.secret).is_some_and(|text| *text == mounted.current.to_string());
+    let Some(&started) = pod.started.get(&mounted.secret) else {
+        return Evidence::NotStarted;
+    };
+    let made_for_it = pod
+        .fingerprints
+        .get(&mounted.secret)
+        .is_some_and(|text| *text == mounted.current.to_string());
     let earliest = (started - PROJECTION_DELAY - CLOCK_TOLERANCE).max(pod.created);
-    let mut may_have_read: BTreeSet<_> =
-        mounted.log.during(earliest, (started + CLOCK_TOLERANCE).max(earliest)).collect();
+    let mut may_have_read: BTreeSet<_> = mounted
+        .log
+        .during(earliest, (started + CLOCK_TOLERANCE).max(earliest))
+        .collect();
     if made_for_it {
         // The template got this fingerprint after the publication, and the pod was made from it:
         // what was published before is out of question, whatever the clocks say.
@@ -69,7 +75,11 @@ fn verdict(may_have_read: &BTreeSet<Held>, mounted: &Mounted) -> Evidence {
             NotCurrent::StartedBefore
         });
     }
-    if may_have_read.len() == 1 { Evidence::Current } else { Evidence::Unknown }
+    if may_have_read.len() == 1 {
+        Evidence::Current
+    } else {
+        Evidence::Unknown
+    }
 }
 
 #[cfg(test)]
@@ -98,9 +108,14 @@ mod tests {
             (2100, Held::Leaf(A)),
             (3000, Held::Leaf(B)),
         ];
-        let log = entries.iter().fold(PublicationLog::default(), |log, &(from, held)| {
-            log.with(Publication { held, from: at(from) })
-        });
+        let log = entries
+            .iter()
+            .fold(PublicationLog::default(), |log, &(from, held)| {
+                log.with(Publication {
+                    held,
+                    from: at(from),
+                })
+            });
         Mounted {
             certificate: "coturn".into(),
             secret: "tls".into(),
@@ -118,7 +133,10 @@ mod tests {
             started: BTreeMap::from([("tls".into(), at(started))]),
             terminating: None,
             ready_since: None,
-            fingerprints: annotation.map(|fp| ("tls".into(), fp.to_string())).into_iter().collect(),
+            fingerprints: annotation
+                .map(|fp| ("tls".into(), fp.to_string()))
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -127,9 +145,19 @@ mod tests {
     #[case::container_restarted_long_after_it(1500, 3500, None, Evidence::Current)]
     #[case::container_restarted_while_the_kubelet_may_lag(1500, 3100, None, Evidence::Unknown)]
     #[case::started_before_it(2300, 2310, None, Evidence::NotCurrent(NotCurrent::StartedBefore))]
-    #[case::started_with_the_first(1200, 1300, None, Evidence::NotCurrent(NotCurrent::StartedBefore))]
+    #[case::started_with_the_first(
+        1200,
+        1300,
+        None,
+        Evidence::NotCurrent(NotCurrent::StartedBefore)
+    )]
     #[case::started_before_anything(10, 20, None, Evidence::NotCurrent(NotCurrent::StartedBefore))]
-    #[case::started_with_the_foreign_one(2050, 2060, None, Evidence::NotCurrent(NotCurrent::StartedWithForeign))]
+    #[case::started_with_the_foreign_one(
+        2050,
+        2060,
+        None,
+        Evidence::NotCurrent(NotCurrent::StartedWithForeign)
+    )]
     #[case::at_the_edge(2990, 2999, None, Evidence::Unknown)]
     #[case::at_the_edge_but_made_for_it(2999, 2999, Some(B), Evidence::Current)]
     #[case::made_for_another(2300, 2310, Some(A), Evidence::NotCurrent(NotCurrent::StartedBefore))]
@@ -153,7 +181,10 @@ mod tests {
     fn a_pod_that_waited_for_the_first_publication_is_current() {
         let mut mounted = mounted();
         mounted.current = A;
-        mounted.log = PublicationLog::starting_with(Publication { held: Held::Leaf(A), from: at(1000) });
+        mounted.log = PublicationLog::starting_with(Publication {
+            held: Held::Leaf(A),
+            from: at(1000),
+        });
         assert_eq!(of(&pod(900, 1000, None), &mounted), Evidence::Current);
     }
 }

@@ -146,7 +146,10 @@ pub struct Plan {
 #[must_use]
 pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let Workload::Present(live) = &observed.workload else {
-        return Plan { action: None, next_check: None };
+        return Plan {
+            action: None,
+            next_check: None,
+        };
     };
     let restarting: Vec<_> = observed
         .certificates
@@ -198,7 +201,9 @@ impl Live {
     /// Whether pods made from the template are made for this leaf.
     #[must_use]
     pub fn carries(&self, secret: &str, fingerprint: Fingerprint) -> bool {
-        self.template.get(secret).is_some_and(|text| *text == fingerprint.to_string())
+        self.template
+            .get(secret)
+            .is_some_and(|text| *text == fingerprint.to_string())
     }
 }
 

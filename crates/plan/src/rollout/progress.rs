@@ -56,13 +56,21 @@ pub fn assess(workload: &Workload, mounted: &Mounted, now: Timestamp) -> Progres
     match workload {
         Workload::Missing => bare(Stage::Missing),
         Workload::Unreadable(refusal) => bare(Stage::Unreadable(refusal.clone())),
-        Workload::Present(live) if !live.mounts.contains(&mounted.secret) => bare(Stage::NotMounted),
+        Workload::Present(live) if !live.mounts.contains(&mounted.secret) => {
+            bare(Stage::NotMounted)
+        }
         Workload::Present(live) => assess_live(live, mounted, now),
     }
 }
 
 fn bare(stage: Stage) -> Progress {
-    Progress { stage, current: 0, total: 0, not_current: Vec::new(), next_check: None }
+    Progress {
+        stage,
+        current: 0,
+        total: 0,
+        not_current: Vec::new(),
+        next_check: None,
+    }
 }
 
 fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
@@ -80,10 +88,21 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
     let stage = stage(live, mounted, current, &not_current, now);
     let next_check = match stage {
         Stage::UnderWay | Stage::Unknown => Some(now + POLL),
-        Stage::Missing | Stage::Unreadable(_) | Stage::NotMounted | Stage::Done | Stage::Stuck
-        | Stage::OnDelete | Stage::RestartNeeded => None,
+        Stage::Missing
+        | Stage::Unreadable(_)
+        | Stage::NotMounted
+        | Stage::Done
+        | Stage::Stuck
+        | Stage::OnDelete
+        | Stage::RestartNeeded => None,
     };
-    Progress { stage, current, total: live.replicas, not_current, next_check }
+    Progress {
+        stage,
+        current,
+        total: live.replicas,
+        not_current,
+        next_check,
+    }
 }
 
 fn stage(
@@ -93,7 +112,8 @@ fn stage(
     not_current: &[(String, Evidence)],
     now: Timestamp,
 ) -> Stage {
-    let some = |wanted: fn(&Evidence) -> bool| not_current.iter().any(|(_, evidence)| wanted(evidence));
+    let some =
+        |wanted: fn(&Evidence) -> bool| not_current.iter().any(|(_, evidence)| wanted(evidence));
     let outdated = some(|evidence| matches!(evidence, Evidence::NotCurrent(_)));
     let unknown = some(|evidence| matches!(evidence, Evidence::Unknown));
     let published = mounted.published_since().unwrap_or(Timestamp::MIN);
@@ -110,12 +130,19 @@ fn stage(
         }
         UnderWay::No => {}
     }
-    match (mounted.strategy, live.carries(&mounted.secret, mounted.current)) {
+    match (
+        mounted.strategy,
+        live.carries(&mounted.secret, mounted.current),
+    ) {
         (api::RolloutStrategy::RollingRestart, false) if live.on_delete => Stage::OnDelete,
         // The rollout is due: the workload's own controller starts it.
         (api::RolloutStrategy::RollingRestart, false) => Stage::UnderWay,
         (api::RolloutStrategy::RollingRestart, true) | (api::RolloutStrategy::None, _) => {
-            if outdated { Stage::RestartNeeded } else { Stage::Unknown }
+            if outdated {
+                Stage::RestartNeeded
+            } else {
+                Stage::Unknown
+            }
         }
     }
 }
@@ -147,7 +174,11 @@ fn under_way_since(live: &Live, published: Timestamp, now: Timestamp) -> UnderWa
     }
     let grace_ends = live.pods.iter().filter_map(|pod| pod.terminating);
     let moved = grace_ends.fold(last_step(live).max(published), Timestamp::max);
-    if now < moved + STEP_BUDGET { UnderWay::Yes } else { UnderWay::Stuck }
+    if now < moved + STEP_BUDGET {
+        UnderWay::Yes
+    } else {
+        UnderWay::Stuck
+    }
 }
 
 fn updated(live: &Live) -> i32 {
@@ -164,7 +195,13 @@ fn updated(live: &Live) -> i32 {
 fn last_step(live: &Live) -> Timestamp {
     live.pods
         .iter()
-        .flat_map(|pod| pod.started.values().copied().chain([pod.created]).chain(pod.ready_since))
+        .flat_map(|pod| {
+            pod.started
+                .values()
+                .copied()
+                .chain([pod.created])
+                .chain(pod.ready_since)
+        })
         .fold(live.changed, Timestamp::max)
 }
 
@@ -174,8 +211,12 @@ impl Evidence {
     pub const fn describe(&self) -> &'static str {
         match self {
             Self::Current => "started with the certificate in service",
-            Self::NotCurrent(NotCurrent::StartedBefore) => "started before the certificate in service was published",
-            Self::NotCurrent(NotCurrent::StartedWithForeign) => "started while the Secret held something foreign",
+            Self::NotCurrent(NotCurrent::StartedBefore) => {
+                "started before the certificate in service was published"
+            }
+            Self::NotCurrent(NotCurrent::StartedWithForeign) => {
+                "started while the Secret held something foreign"
+            }
             Self::NotStarted => "has not started",
             Self::Unknown => "started too close to a change of the Secret to tell what it serves",
         }

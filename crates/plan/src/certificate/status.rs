@@ -1,0 +1,98 @@
+//! The status of a certificate, from what was observed and decided.
+
+use api::{
+    AuthorityStatus, CertificateStatus, CoturnCertificateStatus, HistoryEntry, PodNotCurrent,
+    RolloutStatus,
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{Authority, Decision, Observed, Stored, conditions};
+
+/// Pods named in status, at most.
+const PODS_NAMED: usize = 16;
+
+/// The status that should be stored.
+pub fn of(observed: &Observed, decision: &Decision, now: Timestamp) -> CoturnCertificateStatus {
+    let resource = &observed.resource;
+    let stored = observed.stored();
+    CoturnCertificateStatus {
+        observed_generation: Some(resource.generation),
+        conditions: conditions::judge(observed, decision, now).into_conditions(
+            resource.generation,
+            &resource.status.conditions,
+            now,
+        ),
+        certificate: stored.map(|stored| certificate(observed, stored)),
+        authority: authority(&observed.authority),
+        rollout: rollout(observed, now),
+        history: stored.map(history).unwrap_or_default(),
+    }
+}
+
+fn certificate(observed: &Observed, stored: &Stored) -> CertificateStatus {
+    let leaf = &stored.current.leaf;
+    let content = leaf.content.as_ref();
+    CertificateStatus {
+        serial_number: leaf.serial.to_string(),
+        fingerprint: leaf.fingerprint.to_string(),
+        issuer: leaf.issuer.clone(),
+        not_before: Time(leaf.not_before),
+        not_after: Time(leaf.not_after),
+        renewal_time: Time(observed.renewal_of(leaf)),
+        dns_names: content
+            .iter()
+            .flat_map(|content| content.dns_names.iter().cloned())
+            .collect(),
+        ip_addresses: content
+            .iter()
+            .flat_map(|content| content.ip_addresses.iter().map(ToString::to_string))
+            .collect(),
+        key_algorithm: leaf.key_algorithm.clone(),
+    }
+}
+
+fn authority(authority: &Authority) -> Option<AuthorityStatus> {
+    match authority {
+        Authority::Unusable(_) => None,
+        Authority::Usable(facts) => Some(AuthorityStatus {
+            subject: facts.subject.clone(),
+            root_fingerprint: facts.root_fingerprint.to_string(),
+            not_after: Time(facts.not_after),
+        }),
+    }
+}
+
+fn rollout(observed: &Observed, now: Timestamp) -> Option<RolloutStatus> {
+    let progress = observed.progress(now)?;
+    let mounted = observed.mounted()?;
+    Some(RolloutStatus {
+        fingerprint: mounted.current.to_string(),
+        started_at: mounted.published_since().map(Time),
+        current: progress.current,
+        total: progress.total,
+        not_current: progress
+            .not_current
+            .iter()
+            .take(PODS_NAMED)
+            .map(|(pod, evidence)| PodNotCurrent {
+                pod: pod.clone(),
+                reason: evidence.describe().to_owned(),
+            })
+            .collect(),
+    })
+}
+
+fn history(stored: &Stored) -> Vec<HistoryEntry> {
+    stored
+        .state
+        .history
+        .iter()
+        .map(|issuance| HistoryEntry {
+            time: Time(issuance.time),
+            what: issuance.what,
+            reason: issuance.trigger,
+            serial_number: issuance.serial.to_string(),
+        })
+        .collect()
+}

@@ -1,0 +1,196 @@
+//! The programs a cluster consists of: compiled once from the pinned Go module beside this crate
+//! and kept until its pins change.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, NodeMode, Progress,
+    command::output,
+    digest,
+    layout::{self, Cache},
+    progress::step,
+};
+
+/// A program and the Go package it is compiled from.
+#[derive(Debug, Clone, Copy)]
+struct Component {
+    name: &'static str,
+    package: &'static str,
+    /// Whether only clusters with a node need it.
+    node: bool,
+}
+
+const COMPONENTS: [Component; 8] = [
+    Component { name: "etcd", package: "go.etcd.io/etcd/server/v3", node: false },
+    Component { name: "kube-apiserver", package: "k8s.io/kubernetes/cmd/kube-apiserver", node: false },
+    Component {
+        name: "kube-controller-manager",
+        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+        node: false,
+    },
+    Component { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl", node: false },
+    Component { name: "helm", package: "helm.sh/helm/v3/cmd/helm", node: false },
+    Component { name: "kube-scheduler", package: "k8s.io/kubernetes/cmd/kube-scheduler", node: true },
+    Component { name: "kubelet", package: "k8s.io/kubernetes/cmd/kubelet", node: true },
+    Component { name: "kube-proxy", package: "k8s.io/kubernetes/cmd/kube-proxy", node: true },
+];
+
+/// Where the programs are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Binaries(BTreeMap<String, PathBuf>);
+
+impl Binaries {
+    /// The program's path. A program that this kind of cluster does not have is looked for on the
+    /// `PATH`.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.get(name).cloned().unwrap_or_else(|| PathBuf::from(name))
+    }
+
+    /// Finds the programs that `mode` needs and compiles those that are missing.
+    pub(crate) fn provide(mode: NodeMode, progress: &dyn Progress) -> Result<Self, Error> {
+        let module = Module::read()?;
+        let folder = Cache::new().components(&module.key());
+        let wanted = COMPONENTS.iter().filter(|component| mode == NodeMode::Real || !component.node);
+        let (found, missing): (Vec<_>, Vec<_>) = wanted
+            .map(|component| (component, find(component, &folder)))
+            .partition(|(_, path)| path.is_some());
+        let mut paths: BTreeMap<String, PathBuf> = found
+            .into_iter()
+            .filter_map(|(component, path)| Some((component.name.to_owned(), path?)))
+            .collect();
+        let missing: Vec<Component> = missing.into_iter().map(|(component, _)| *component).collect();
+        for path in module.compile(&missing, &folder, progress)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            paths.insert(name, path);
+        }
+        Ok(Self(paths))
+    }
+}
+
+/// `KUBEBUILDER_ASSETS` is where Kubernetes developers keep etcd and the API server.
+fn find(component: &Component, folder: &Path) -> Option<PathBuf> {
+    let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    assets
+        .into_iter()
+        .chain([folder.to_owned()])
+        .map(|folder| folder.join(component.name))
+        .find(|path| path.is_file())
+}
+
+/// The Go module that pins the components.
+struct Module {
+    folder: PathBuf,
+    requirements: String,
+    sums: String,
+}
+
+impl Module {
+    fn read() -> Result<Self, Error> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("components");
+        let read = |name: &str| {
+            let path = folder.join(name);
+            fs::read_to_string(&path).map_err(Error::file("read", path))
+        };
+        let (requirements, sums) = (read("go.mod")?, read("go.sum")?);
+        Ok(Self { folder, requirements, sums })
+    }
+
+    /// Changes with every pin and every flag.
+    fn key(&self) -> String {
+        let material = format!("{}{}{}", self.requirements, self.sums, self.linker_flags());
+        digest::hex(material.as_bytes()).chars().take(16).collect()
+    }
+
+    /// Without these the API server says it is v0.0.0 and clients misbehave.
+    fn linker_flags(&self) -> String {
+        let version = kubernetes_version(&self.requirements).unwrap_or("v0.0.0");
+        let mut numbers = version.trim_start_matches('v').split('.');
+        let (major, minor) = (numbers.next().unwrap_or("0"), numbers.next().unwrap_or("0"));
+        let set = "-X k8s.io/component-base/version";
+        format!("-s -w {set}.gitVersion={version} {set}.gitMajor={major} {set}.gitMinor={minor}")
+    }
+
+    fn compile(
+        &self,
+        components: &[Component],
+        folder: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Vec<PathBuf>, Error> {
+        if components.is_empty() {
+            return Ok(Vec::new());
+        }
+        if output(Command::new("go").arg("version")).is_err() {
+            let names: Vec<_> = components.iter().map(|component| component.name).collect();
+            return Err(Error::GoMissing { components: names.join(", ") });
+        }
+        layout::create(folder)?;
+        let _one_at_a_time = lock(&folder.join("lock"))?;
+        components
+            .iter()
+            .map(|component| {
+                let path = folder.join(component.name);
+                if !path.is_file() {
+                    let name = format!("compiling {} (once)", component.name);
+                    step(progress, &name, || self.build(component, &path))?;
+                }
+                Ok(path)
+            })
+            .collect()
+    }
+
+    fn build(&self, component: &Component, path: &Path) -> Result<(), Error> {
+        let draft = path.with_extension("draft");
+        let mut go = Command::new("go");
+        go.current_dir(&self.folder)
+            .env("CGO_ENABLED", "0")
+            .env("GOWORK", "off")
+            .args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags"])
+            .arg(self.linker_flags())
+            .arg("-o")
+            .arg(&draft)
+            .arg(component.package);
+        output(&mut go)?;
+        fs::rename(&draft, path).map_err(Error::file("write", path))
+    }
+}
+
+/// Waits for the lock file and holds it until the returned file is dropped.
+fn lock(path: &Path) -> Result<File, Error> {
+    let file = File::create(path).map_err(Error::file("make", path))?;
+    file.lock().map_err(Error::file("lock", path))?;
+    Ok(file)
+}
+
+fn kubernetes_version(requirements: &str) -> Option<&str> {
+    let mut lines = requirements.lines().map(str::split_whitespace);
+    lines.find_map(|mut words| (words.next() == Some("k8s.io/kubernetes")).then(|| words.next())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_reports_the_pinned_version() {
+        let flags = Module::read().unwrap().linker_flags();
+        assert!(flags.contains(".gitVersion=v1.") && flags.contains(".gitMajor=1 "), "{flags}");
+    }
+
+    #[test]
+    fn every_component_is_a_tool_of_the_module() {
+        let module = Module::read().unwrap();
+        for component in COMPONENTS {
+            let line = format!("\t{}\n", component.package);
+            assert!(module.requirements.contains(&line), "{} is not pinned", component.name);
+        }
+    }
+}
