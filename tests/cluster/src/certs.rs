@@ -31,8 +31,11 @@ pub(crate) struct Client {
 }
 
 /// Whoever uses the kubeconfig.
-pub(crate) const ADMIN: Client =
-    Client { name: "admin", user: "kubernetes-admin", group: Some("system:masters") };
+pub(crate) const ADMIN: Client = Client {
+    name: "admin",
+    user: "kubernetes-admin",
+    group: Some("system:masters"),
+};
 /// The API server as a client of the kubelet.
 pub(crate) const KUBELET_CLIENT: Client = Client {
     name: "apiserver-kubelet-client",
@@ -46,15 +49,32 @@ pub(crate) const CONTROLLER_MANAGER: Client = Client {
     group: None,
 };
 /// The scheduler.
-pub(crate) const SCHEDULER: Client =
-    Client { name: "scheduler", user: "system:kube-scheduler", group: None };
+pub(crate) const SCHEDULER: Client = Client {
+    name: "scheduler",
+    user: "system:kube-scheduler",
+    group: None,
+};
 /// The kubelet; the user is what the Node authoriser knows the node by.
-pub(crate) const KUBELET: Client =
-    Client { name: "kubelet", user: "system:node:node", group: Some("system:nodes") };
+pub(crate) const KUBELET: Client = Client {
+    name: "kubelet",
+    user: "system:node:node",
+    group: Some("system:nodes"),
+};
 /// The proxy.
-pub(crate) const PROXY: Client = Client { name: "kube-proxy", user: "system:kube-proxy", group: None };
+pub(crate) const PROXY: Client = Client {
+    name: "kube-proxy",
+    user: "system:kube-proxy",
+    group: None,
+};
 
-const CLIENTS: [Client; 6] = [ADMIN, KUBELET_CLIENT, CONTROLLER_MANAGER, SCHEDULER, KUBELET, PROXY];
+const CLIENTS: [Client; 6] = [
+    ADMIN,
+    KUBELET_CLIENT,
+    CONTROLLER_MANAGER,
+    SCHEDULER,
+    KUBELET,
+    PROXY,
+];
 
 impl Pki {
     /// The certificates in `folder`.
@@ -90,7 +110,10 @@ impl Pki {
         let key = KeyPair::generate().map_err(failed)?;
         let mut params = params("ca", None);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
         self.write_key("ca", &key)?;
         let authority = CertifiedIssuer::self_signed(params, key).map_err(failed)?;
         layout::write(&self.certificate("ca"), authority.pem())?;
@@ -106,10 +129,14 @@ impl Pki {
     ) -> Result<(), Error> {
         let mut params = params(name, None);
         for dns in dns {
-            let dns = (*dns).try_into().map_err(|source| Error::Certificate { name, source })?;
+            let dns = (*dns)
+                .try_into()
+                .map_err(|source| Error::Certificate { name, source })?;
             params.subject_alt_names.push(SanType::DnsName(dns));
         }
-        params.subject_alt_names.extend(addresses.iter().copied().map(SanType::IpAddress));
+        params
+            .subject_alt_names
+            .extend(addresses.iter().copied().map(SanType::IpAddress));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.issue(authority, name, &params)
     }
@@ -175,7 +202,9 @@ fn params(common_name: &str, organization: Option<&str>) -> CertificateParams {
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    let outcome = options.open(path).and_then(|mut file| file.write_all(content));
+    let outcome = options
+        .open(path)
+        .and_then(|mut file| file.write_all(content));
     outcome.map_err(Error::file("write", path))
 }
 

@@ -56,26 +56,36 @@ pub(crate) fn mount_own(id: &str) -> Result<(), Error> {
     let hierarchies = mounted()?;
     let staging = Path::new(STAGING);
     layout::create(staging)?;
-    if hierarchies.iter().all(|hierarchy| hierarchy.mounted != Path::new(MOUNTED)) {
+    if hierarchies
+        .iter()
+        .all(|hierarchy| hierarchy.mounted != Path::new(MOUNTED))
+    {
         tmpfs(staging)?;
         copy_links(Path::new(MOUNTED), staging)?;
     }
     for hierarchy in &hierarchies {
-        let relative = hierarchy.mounted.strip_prefix(MOUNTED).unwrap_or(Path::new(""));
+        let relative = hierarchy
+            .mounted
+            .strip_prefix(MOUNTED)
+            .unwrap_or(Path::new(""));
         let target = staging.join(relative);
         layout::create(&target)?;
         mount_bind(hierarchy.group(id), &target).map_err(failed(&target))?;
     }
     unmount("/sys", UnmountFlags::DETACH).map_err(|source| failed(Path::new("/sys"))(source))?;
-    mount("sysfs", "/sys", "sysfs", MountFlags::empty(), None).map_err(failed(Path::new("/sys")))?;
+    mount("sysfs", "/sys", "sysfs", MountFlags::empty(), None)
+        .map_err(failed(Path::new("/sys")))?;
     mount_move(STAGING, MOUNTED).map_err(failed(Path::new(MOUNTED)))?;
-    hierarchies.iter().filter(|hierarchy| hierarchy.unified).try_for_each(|hierarchy| {
-        let group = hierarchy.mounted.join(COMPONENTS);
-        layout::create(&group)?;
-        layout::write(&group.join("cgroup.procs"), "0")?;
-        delegate_controllers(&hierarchy.mounted);
-        Ok(())
-    })
+    hierarchies
+        .iter()
+        .filter(|hierarchy| hierarchy.unified)
+        .try_for_each(|hierarchy| {
+            let group = hierarchy.mounted.join(COMPONENTS);
+            layout::create(&group)?;
+            layout::write(&group.join("cgroup.procs"), "0")?;
+            delegate_controllers(&hierarchy.mounted);
+            Ok(())
+        })
 }
 
 /// Ends every process in the cluster's groups and removes them.
@@ -94,12 +104,16 @@ pub(crate) fn remove(id: &str, log: &Path) -> Result<(), Error> {
 
 /// Whether the cluster has a control group.
 pub(crate) fn exists(id: &str) -> Result<bool, Error> {
-    Ok(mounted()?.iter().any(|hierarchy| hierarchy.group(id).exists()))
+    Ok(mounted()?
+        .iter()
+        .any(|hierarchy| hierarchy.group(id).exists()))
 }
 
 fn mounted() -> Result<Vec<Hierarchy>, Error> {
     let path = "/proc/self/mounts";
-    Ok(hierarchies(&fs::read_to_string(path).map_err(Error::file("read", path))?))
+    Ok(hierarchies(
+        &fs::read_to_string(path).map_err(Error::file("read", path))?,
+    ))
 }
 
 fn hierarchies(mounts: &str) -> Vec<Hierarchy> {
@@ -109,7 +123,10 @@ fn hierarchies(mounts: &str) -> Vec<Hierarchy> {
             let mut fields = line.split(' ').skip(1);
             let (mounted, kind) = (PathBuf::from(fields.next()?), fields.next()?);
             let known = matches!(kind, "cgroup" | "cgroup2") && mounted.starts_with(MOUNTED);
-            known.then(|| Hierarchy { mounted, unified: kind == "cgroup2" })
+            known.then(|| Hierarchy {
+                mounted,
+                unified: kind == "cgroup2",
+            })
         })
         .collect()
 }
@@ -117,9 +134,14 @@ fn hierarchies(mounts: &str) -> Vec<Hierarchy> {
 /// Lets groups below this one use its controllers. Version 1 has no such file, and some machines
 /// delegate less than all; then pods do without limits.
 fn delegate_controllers(group: &Path) {
-    let Ok(controllers) = fs::read_to_string(group.join("cgroup.controllers")) else { return };
+    let Ok(controllers) = fs::read_to_string(group.join("cgroup.controllers")) else {
+        return;
+    };
     for controller in controllers.split_whitespace() {
-        let _ = fs::write(group.join("cgroup.subtree_control"), format!("+{controller}"));
+        let _ = fs::write(
+            group.join("cgroup.subtree_control"),
+            format!("+{controller}"),
+        );
     }
 }
 
@@ -138,7 +160,10 @@ fn tmpfs(target: &Path) -> Result<(), Error> {
 
 /// Joined controllers have links under their single names.
 fn copy_links(from: &Path, to: &Path) -> Result<(), Error> {
-    for child in fs::read_dir(from).map_err(Error::file("list", from))?.flatten() {
+    for child in fs::read_dir(from)
+        .map_err(Error::file("list", from))?
+        .flatten()
+    {
         if let Ok(target) = fs::read_link(child.path()) {
             let link = to.join(child.file_name());
             unix::fs::symlink(target, &link).map_err(Error::file("make", &link))?;
@@ -149,12 +174,18 @@ fn copy_links(from: &Path, to: &Path) -> Result<(), Error> {
 
 fn failed(target: &Path) -> impl FnOnce(rustix::io::Errno) -> Error {
     let target = target.to_owned();
-    move |source| Error::Mount { target, source: source.into() }
+    move |source| Error::Mount {
+        target,
+        source: source.into(),
+    }
 }
 
 fn kill_members(group: &Path) {
     let members = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-    for pid in members.lines().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+    for pid in members
+        .lines()
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+    {
         let _ = kill_process(pid, Signal::KILL);
     }
     for child in groups_below(group) {
@@ -172,7 +203,10 @@ fn remove_tree(group: &Path) {
 
 fn groups_below(group: &Path) -> Vec<PathBuf> {
     let children = fs::read_dir(group).into_iter().flatten().flatten();
-    children.map(|child| child.path()).filter(|path| path.is_dir()).collect()
+    children
+        .map(|child| child.path())
+        .filter(|path| path.is_dir())
+        .collect()
 }
 
 #[cfg(test)]
@@ -187,9 +221,14 @@ cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,relatime,cpu,cpuacct 0 0
 cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0
 cgroup /elsewhere/cpu cgroup rw,relatime,cpu 0 0
 ";
-        let of = |path: &str, unified| Hierarchy { mounted: path.into(), unified };
-        let expected =
-            [of("/sys/fs/cgroup/cpu,cpuacct", false), of("/sys/fs/cgroup/unified", true)];
+        let of = |path: &str, unified| Hierarchy {
+            mounted: path.into(),
+            unified,
+        };
+        let expected = [
+            of("/sys/fs/cgroup/cpu,cpuacct", false),
+            of("/sys/fs/cgroup/unified", true),
+        ];
         assert_eq!(hierarchies(mounts), expected);
     }
 }

@@ -10,19 +10,28 @@ use crate::Error;
 /// Runs `command` and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
     command.stdin(Stdio::null());
-    let output = command.output().map_err(|source| spawn_error(command, source))?;
+    let output = command
+        .output()
+        .map_err(|source| spawn_error(command, source))?;
     succeeded(command, &output)
 }
 
 /// Runs `command` with `input` on its standard input and returns its standard output.
 pub(crate) fn output_of_input(command: &mut Command, input: &str) -> Result<String, Error> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|source| spawn_error(command, source))?;
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .map_err(|source| spawn_error(command, source))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A program that ends without reading its input says why by its exit status.
         let _ = stdin.write_all(input.as_bytes());
     }
-    let output = child.wait_with_output().map_err(|source| spawn_error(command, source))?;
+    let output = child
+        .wait_with_output()
+        .map_err(|source| spawn_error(command, source))?;
     succeeded(command, &output)
 }
 
@@ -38,7 +47,10 @@ fn succeeded(command: &Command, output: &Output) -> Result<String, Error> {
 }
 
 pub(crate) fn spawn_error(command: &Command, source: std::io::Error) -> Error {
-    Error::Spawn { program: command.get_program().to_string_lossy().into_owned(), source }
+    Error::Spawn {
+        program: command.get_program().to_string_lossy().into_owned(),
+        source,
+    }
 }
 
 fn line(command: &Command) -> String {

@@ -29,18 +29,46 @@ struct Component {
 }
 
 const COMPONENTS: [Component; 8] = [
-    Component { name: "etcd", package: "go.etcd.io/etcd/server/v3", node: false },
-    Component { name: "kube-apiserver", package: "k8s.io/kubernetes/cmd/kube-apiserver", node: false },
+    Component {
+        name: "etcd",
+        package: "go.etcd.io/etcd/server/v3",
+        node: false,
+    },
+    Component {
+        name: "kube-apiserver",
+        package: "k8s.io/kubernetes/cmd/kube-apiserver",
+        node: false,
+    },
     Component {
         name: "kube-controller-manager",
         package: "k8s.io/kubernetes/cmd/kube-controller-manager",
         node: false,
     },
-    Component { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl", node: false },
-    Component { name: "helm", package: "helm.sh/helm/v3/cmd/helm", node: false },
-    Component { name: "kube-scheduler", package: "k8s.io/kubernetes/cmd/kube-scheduler", node: true },
-    Component { name: "kubelet", package: "k8s.io/kubernetes/cmd/kubelet", node: true },
-    Component { name: "kube-proxy", package: "k8s.io/kubernetes/cmd/kube-proxy", node: true },
+    Component {
+        name: "kubectl",
+        package: "k8s.io/kubernetes/cmd/kubectl",
+        node: false,
+    },
+    Component {
+        name: "helm",
+        package: "helm.sh/helm/v3/cmd/helm",
+        node: false,
+    },
+    Component {
+        name: "kube-scheduler",
+        package: "k8s.io/kubernetes/cmd/kube-scheduler",
+        node: true,
+    },
+    Component {
+        name: "kubelet",
+        package: "k8s.io/kubernetes/cmd/kubelet",
+        node: true,
+    },
+    Component {
+        name: "kube-proxy",
+        package: "k8s.io/kubernetes/cmd/kube-proxy",
+        node: true,
+    },
 ];
 
 /// Where the programs are.
@@ -52,14 +80,19 @@ impl Binaries {
     /// The program's path. A program that this kind of cluster does not have is looked for on the
     /// `PATH`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.get(name).cloned().unwrap_or_else(|| PathBuf::from(name))
+        self.0
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| PathBuf::from(name))
     }
 
     /// Finds the programs that `mode` needs and compiles those that are missing.
     pub(crate) fn provide(mode: NodeMode, progress: &dyn Progress) -> Result<Self, Error> {
         let module = Module::read()?;
         let folder = Cache::new().components(&module.key());
-        let wanted = COMPONENTS.iter().filter(|component| mode == NodeMode::Real || !component.node);
+        let wanted = COMPONENTS
+            .iter()
+            .filter(|component| mode == NodeMode::Real || !component.node);
         let (found, missing): (Vec<_>, Vec<_>) = wanted
             .map(|component| (component, find(component, &folder)))
             .partition(|(_, path)| path.is_some());
@@ -67,9 +100,16 @@ impl Binaries {
             .into_iter()
             .filter_map(|(component, path)| Some((component.name.to_owned(), path?)))
             .collect();
-        let missing: Vec<Component> = missing.into_iter().map(|(component, _)| *component).collect();
+        let missing: Vec<Component> = missing
+            .into_iter()
+            .map(|(component, _)| *component)
+            .collect();
         for path in module.compile(&missing, &folder, progress)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             paths.insert(name, path);
         }
         Ok(Self(paths))
@@ -101,7 +141,11 @@ impl Module {
             fs::read_to_string(&path).map_err(Error::file("read", path))
         };
         let (requirements, sums) = (read("go.mod")?, read("go.sum")?);
-        Ok(Self { folder, requirements, sums })
+        Ok(Self {
+            folder,
+            requirements,
+            sums,
+        })
     }
 
     /// Changes with every pin and every flag.
@@ -130,7 +174,9 @@ impl Module {
         }
         if output(Command::new("go").arg("version")).is_err() {
             let names: Vec<_> = components.iter().map(|component| component.name).collect();
-            return Err(Error::GoMissing { components: names.join(", ") });
+            return Err(Error::GoMissing {
+                components: names.join(", "),
+            });
         }
         layout::create(folder)?;
         let _one_at_a_time = lock(&folder.join("lock"))?;
@@ -153,7 +199,13 @@ impl Module {
         go.current_dir(&self.folder)
             .env("CGO_ENABLED", "0")
             .env("GOWORK", "off")
-            .args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags"])
+            .args([
+                "build",
+                "-mod=readonly",
+                "-buildvcs=false",
+                "-trimpath",
+                "-ldflags",
+            ])
             .arg(self.linker_flags())
             .arg("-o")
             .arg(&draft)
@@ -182,7 +234,10 @@ mod tests {
     #[test]
     fn the_server_reports_the_pinned_version() {
         let flags = Module::read().unwrap().linker_flags();
-        assert!(flags.contains(".gitVersion=v1.") && flags.contains(".gitMajor=1 "), "{flags}");
+        assert!(
+            flags.contains(".gitVersion=v1.") && flags.contains(".gitMajor=1 "),
+            "{flags}"
+        );
     }
 
     #[test]
@@ -190,7 +245,11 @@ mod tests {
         let module = Module::read().unwrap();
         for component in COMPONENTS {
             let line = format!("\t{}\n", component.package);
-            assert!(module.requirements.contains(&line), "{} is not pinned", component.name);
+            assert!(
+                module.requirements.contains(&line),
+                "{} is not pinned",
+                component.name
+            );
         }
     }
 }

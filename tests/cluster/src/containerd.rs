@@ -24,8 +24,16 @@ pub(crate) fn remove_containers() -> Result<usize, Error> {
     let ids: Vec<&str> = list.split_whitespace().collect();
     if !ids.is_empty() {
         // A container without a task has nothing to end.
-        let _ = output(ctr(&mut Command::new("ctr")).args(["tasks", "rm", "--force"]).args(&ids));
-        output(ctr(&mut Command::new("ctr")).args(["containers", "rm"]).args(&ids))?;
+        let _ = output(
+            ctr(&mut Command::new("ctr"))
+                .args(["tasks", "rm", "--force"])
+                .args(&ids),
+        );
+        output(
+            ctr(&mut Command::new("ctr"))
+                .args(["containers", "rm"])
+                .args(&ids),
+        )?;
     }
     Ok(ids.len())
 }
@@ -44,11 +52,18 @@ fn ctr(command: &mut Command) -> &mut Command {
 pub(crate) fn import(enter: impl Fn(&str) -> Command, archive: &Path) -> Result<(), Error> {
     let file = File::open(archive).map_err(Error::file("read", archive))?;
     let mut import = enter("ctr");
-    ctr(&mut import).args(["images", "import", "-"]).stdin(Stdio::from(file));
-    let done = import.output().map_err(|source| spawn_error(&import, source))?;
+    ctr(&mut import)
+        .args(["images", "import", "-"])
+        .stdin(Stdio::from(file));
+    let done = import
+        .output()
+        .map_err(|source| spawn_error(&import, source))?;
     if done.status.success() {
         return Ok(());
     }
     let reason = tail(&String::from_utf8_lossy(&done.stderr), 5);
-    Err(Error::Archive { path: archive.to_owned(), reason })
+    Err(Error::Archive {
+        path: archive.to_owned(),
+        reason,
+    })
 }

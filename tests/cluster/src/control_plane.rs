@@ -82,18 +82,46 @@ pub(crate) struct ControlPlane<'a> {
 }
 
 impl<'a> ControlPlane<'a> {
-    pub(crate) fn new(layout: &'a Layout, binaries: &'a Binaries, endpoints: &'a Endpoints) -> Self {
-        Self { layout, binaries, endpoints, pki: Pki::new(layout.pki()) }
+    pub(crate) fn new(
+        layout: &'a Layout,
+        binaries: &'a Binaries,
+        endpoints: &'a Endpoints,
+    ) -> Self {
+        Self {
+            layout,
+            binaries,
+            endpoints,
+            pki: Pki::new(layout.pki()),
+        }
     }
 
     /// Makes the certificates, the kubeconfig files and the audit policy.
     pub(crate) fn prepare(&self) -> Result<(), Error> {
-        let Self { layout, endpoints, pki, .. } = self;
+        let Self {
+            layout,
+            endpoints,
+            pki,
+            ..
+        } = self;
         let node = IpAddr::V4(endpoints.advertise);
-        let names = [node, IpAddr::V4(endpoints.api_service), IpAddr::V4(Ipv4Addr::LOCALHOST)];
+        let names = [
+            node,
+            IpAddr::V4(endpoints.api_service),
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ];
         pki.create(&names, node)?;
-        kubeconfig::write(&layout.kubeconfig(), &endpoints.api_server(), pki, certs::ADMIN)?;
-        for client in [certs::CONTROLLER_MANAGER, certs::SCHEDULER, certs::KUBELET, certs::PROXY] {
+        kubeconfig::write(
+            &layout.kubeconfig(),
+            &endpoints.api_server(),
+            pki,
+            certs::ADMIN,
+        )?;
+        for client in [
+            certs::CONTROLLER_MANAGER,
+            certs::SCHEDULER,
+            certs::KUBELET,
+            certs::PROXY,
+        ] {
             self.write_kubeconfig(client)?;
         }
         layout::write(&layout.config("audit-policy.json"), audit_policy())
@@ -131,19 +159,35 @@ impl<'a> ControlPlane<'a> {
             .flag("secure-port", endpoints.api_port.to_string())
             .flag("advertise-address", endpoints.advertise.to_string())
             // A loopback address must not appear in Endpoints.
-            .flag("endpoint-reconciler-type", if endpoints.bind.is_loopback() { "none" } else { "lease" })
+            .flag(
+                "endpoint-reconciler-type",
+                if endpoints.bind.is_loopback() {
+                    "none"
+                } else {
+                    "lease"
+                },
+            )
             .flag("service-cluster-ip-range", &endpoints.services)
             .flag("authorization-mode", "Node,RBAC")
             .flag("allow-privileged", "true")
             .flag("client-ca-file", pki.certificate("ca"))
             .flag("tls-cert-file", pki.certificate("apiserver"))
             .flag("tls-private-key-file", pki.key("apiserver"))
-            .flag("service-account-issuer", "https://kubernetes.default.svc.cluster.local")
+            .flag(
+                "service-account-issuer",
+                "https://kubernetes.default.svc.cluster.local",
+            )
             .flag("service-account-key-file", pki.service_account_public_key())
-            .flag("service-account-signing-key-file", pki.key("service-account"))
+            .flag(
+                "service-account-signing-key-file",
+                pki.key("service-account"),
+            )
             .flag("kubelet-preferred-address-types", "InternalIP")
             .flag("kubelet-certificate-authority", pki.certificate("ca"))
-            .flag("kubelet-client-certificate", pki.certificate(certs::KUBELET_CLIENT.name))
+            .flag(
+                "kubelet-client-certificate",
+                pki.certificate(certs::KUBELET_CLIENT.name),
+            )
             .flag("kubelet-client-key", pki.key(certs::KUBELET_CLIENT.name))
             .flag("audit-policy-file", layout.config("audit-policy.json"))
             .flag("audit-log-path", layout.audit_log())
@@ -153,14 +197,20 @@ impl<'a> ControlPlane<'a> {
 
     pub(crate) fn controller_manager(&self) -> Program {
         let pki = &self.pki;
-        self.client(self.program("kube-controller-manager"), certs::CONTROLLER_MANAGER)
-            .flag("use-service-account-credentials", "true")
-            .flag("service-account-private-key-file", pki.key("service-account"))
-            .flag("root-ca-file", pki.certificate("ca"))
-            .flag("cluster-signing-cert-file", pki.certificate("ca"))
-            .flag("cluster-signing-key-file", pki.key("ca"))
-            .flag("kube-api-qps", "1000")
-            .flag("kube-api-burst", "2000")
+        self.client(
+            self.program("kube-controller-manager"),
+            certs::CONTROLLER_MANAGER,
+        )
+        .flag("use-service-account-credentials", "true")
+        .flag(
+            "service-account-private-key-file",
+            pki.key("service-account"),
+        )
+        .flag("root-ca-file", pki.certificate("ca"))
+        .flag("cluster-signing-cert-file", pki.certificate("ca"))
+        .flag("cluster-signing-key-file", pki.key("ca"))
+        .flag("kube-api-qps", "1000")
+        .flag("kube-api-burst", "2000")
     }
 
     pub(crate) fn scheduler(&self) -> Program {
@@ -175,7 +225,10 @@ impl<'a> ControlPlane<'a> {
     /// without a port of its own.
     fn client(&self, program: Program, client: Client) -> Program {
         program
-            .flag("kubeconfig", self.layout.config(&format!("{}.kubeconfig", client.name)))
+            .flag(
+                "kubeconfig",
+                self.layout.config(&format!("{}.kubeconfig", client.name)),
+            )
             .flag("leader-elect", "false")
             .flag("secure-port", "0")
     }

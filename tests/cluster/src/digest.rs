@@ -9,5 +9,9 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The digest of what `hasher` has seen.
 pub(crate) fn hex_of(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -59,19 +59,36 @@ impl Layer {
     /// Adds a file with this content.
     #[must_use]
     pub fn bytes(self, path: impl Into<PathBuf>, mode: u32, content: impl Into<Vec<u8>>) -> Self {
-        self.entry(path, Entry::Bytes { mode, content: content.into() })
+        self.entry(
+            path,
+            Entry::Bytes {
+                mode,
+                content: content.into(),
+            },
+        )
     }
 
     /// Adds a file with the content that `source` has when the archive is written.
     #[must_use]
     pub fn copy(self, path: impl Into<PathBuf>, mode: u32, source: impl Into<PathBuf>) -> Self {
-        self.entry(path, Entry::Copy { mode, source: source.into() })
+        self.entry(
+            path,
+            Entry::Copy {
+                mode,
+                source: source.into(),
+            },
+        )
     }
 
     /// Adds a symbolic link.
     #[must_use]
     pub fn link(self, path: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
-        self.entry(path, Entry::Link { target: target.into() })
+        self.entry(
+            path,
+            Entry::Link {
+                target: target.into(),
+            },
+        )
     }
 
     /// Adds what lies below `root` and what `keep` wants; `keep` gets paths relative to `root`.
@@ -89,7 +106,9 @@ impl Layer {
                 if !keep(&path) {
                     continue;
                 }
-                let Some(entry) = Entry::read(&root.join(&path))? else { continue };
+                let Some(entry) = Entry::read(&root.join(&path))? else {
+                    continue;
+                };
                 if matches!(entry, Entry::Folder { .. }) {
                     folders.push(path.clone());
                 }
@@ -124,7 +143,10 @@ impl Entry {
             let target = fs::read_link(path).map_err(Error::file("read", path))?;
             Some(Self::Link { target })
         } else if kind.is_file() {
-            Some(Self::Copy { mode, source: path.to_owned() })
+            Some(Self::Copy {
+                mode,
+                source: path.to_owned(),
+            })
         } else {
             None
         })
@@ -203,7 +225,10 @@ pub fn docker_archive(image: &Image, archive: &Path) -> Result<(), Error> {
 
 fn write_layer(layer: &Layer, to: &Path) -> io::Result<String> {
     let file = BufWriter::new(File::create(to)?);
-    let mut hashed = Hashed { inner: file, hasher: Sha256::new() };
+    let mut hashed = Hashed {
+        inner: file,
+        hasher: Sha256::new(),
+    };
     layer.write(&mut hashed)?;
     Ok(digest::hex_of(hashed.hasher))
 }
@@ -218,10 +243,16 @@ fn write_archive(image: &Image, digest: &str, layer: &Path, to: &Path) -> io::Re
         "Layers": [layer_name],
     }]);
     let mut tar = Builder::new(BufWriter::new(File::create(to)?));
-    let bytes = |content: String| Entry::Bytes { mode: 0o644, content: content.into_bytes() };
+    let bytes = |content: String| Entry::Bytes {
+        mode: 0o644,
+        content: content.into_bytes(),
+    };
     bytes(manifest.to_string()).append(Path::new("manifest.json"), &mut tar)?;
     bytes(config).append(Path::new(&config_name), &mut tar)?;
-    let copy = Entry::Copy { mode: 0o644, source: layer.to_owned() };
+    let copy = Entry::Copy {
+        mode: 0o644,
+        source: layer.to_owned(),
+    };
     copy.append(Path::new(&layer_name), &mut tar)?;
     tar.into_inner()?.flush()
 }
@@ -270,16 +301,25 @@ struct ManifestEntry {
 /// Reads the manifest of a docker-archive.
 pub(crate) fn contents(archive: &Path) -> Result<Contents, Error> {
     let manifest = read_manifest(archive).map_err(Error::file("read", archive))?;
-    let broken = |reason: String| Error::Archive { path: archive.to_owned(), reason };
+    let broken = |reason: String| Error::Archive {
+        path: archive.to_owned(),
+        reason,
+    };
     let manifest = manifest.ok_or_else(|| broken("it has no manifest.json".to_owned()))?;
     let images: Vec<ManifestEntry> =
         serde_json::from_slice(&manifest).map_err(|error| broken(error.to_string()))?;
-    let tags: Vec<String> = images.into_iter().flat_map(|image| image.tags.unwrap_or_default()).collect();
+    let tags: Vec<String> = images
+        .into_iter()
+        .flat_map(|image| image.tags.unwrap_or_default())
+        .collect();
     if tags.is_empty() {
         return Err(broken("its image has no name".to_owned()));
     }
     // The manifest names the configuration by its digest, which names the layers by theirs.
-    Ok(Contents { tags, identity: digest::hex(&manifest) })
+    Ok(Contents {
+        tags,
+        identity: digest::hex(&manifest),
+    })
 }
 
 fn read_manifest(archive: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -300,7 +340,11 @@ mod tests {
     use super::*;
 
     fn image(layer: Layer) -> Image {
-        Image { tag: "docker.io/local/thing:dev".to_owned(), layer, ..Image::default() }
+        Image {
+            tag: "docker.io/local/thing:dev".to_owned(),
+            layer,
+            ..Image::default()
+        }
     }
 
     fn written(image: &Image) -> (tempfile::TempDir, PathBuf) {
@@ -313,13 +357,21 @@ mod tests {
     fn names(archive: &Path) -> Vec<String> {
         let mut tar = tar::Archive::new(File::open(archive).unwrap());
         let entries = tar.entries().unwrap();
-        entries.map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
+        entries
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect()
     }
 
     #[test]
     fn the_order_in_which_files_are_added_does_not_matter() {
-        let forth = Layer::default().bytes("a", 0o644, "1").folder("b", 0o755).link("c", "a");
-        let back = Layer::default().link("c", "a").folder("b", 0o755).bytes("a", 0o644, "1");
+        let forth = Layer::default()
+            .bytes("a", 0o644, "1")
+            .folder("b", 0o755)
+            .link("c", "a");
+        let back = Layer::default()
+            .link("c", "a")
+            .folder("b", 0o755)
+            .bytes("a", 0o644, "1");
         let ((_one, one), (_two, two)) = (written(&image(forth)), written(&image(back)));
         assert_eq!(fs::read(one).unwrap(), fs::read(two).unwrap());
     }
@@ -328,13 +380,19 @@ mod tests {
     fn a_changed_file_changes_the_identity() {
         let (_one, one) = written(&image(Layer::default().bytes("a", 0o644, "1")));
         let (_two, two) = written(&image(Layer::default().bytes("a", 0o644, "2")));
-        assert_ne!(contents(&one).unwrap().identity, contents(&two).unwrap().identity);
+        assert_ne!(
+            contents(&one).unwrap().identity,
+            contents(&two).unwrap().identity
+        );
     }
 
     #[test]
     fn an_archive_tells_its_name_and_leaves_no_draft() {
         let (folder, archive) = written(&image(Layer::default().bytes("a", 0o644, "1")));
-        assert_eq!(contents(&archive).unwrap().tags, ["docker.io/local/thing:dev"]);
+        assert_eq!(
+            contents(&archive).unwrap().tags,
+            ["docker.io/local/thing:dev"]
+        );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -345,8 +403,9 @@ mod tests {
             fs::create_dir(root.path().join(folder)).unwrap();
             fs::write(root.path().join(folder).join("file"), "").unwrap();
         }
-        let layer =
-            Layer::default().tree(root.path(), &|path| !path.starts_with("dropped")).unwrap();
+        let layer = Layer::default()
+            .tree(root.path(), &|path| !path.starts_with("dropped"))
+            .unwrap();
         let tar = root.path().join("layer.tar");
         layer.write(File::create(&tar).unwrap()).unwrap();
         assert_eq!(names(&tar), ["kept", "kept/file"]);
@@ -358,6 +417,11 @@ mod tests {
         let tar = folder.path().join("other.tar");
         let layer = Layer::default().bytes("a", 0o644, "");
         layer.write(File::create(&tar).unwrap()).unwrap();
-        assert!(contents(&tar).unwrap_err().to_string().contains("no manifest.json"));
+        assert!(
+            contents(&tar)
+                .unwrap_err()
+                .to_string()
+                .contains("no manifest.json")
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! What can go wrong while a cluster is started, used or ended: one variant per step.
 //! Each message says what failed, where to look and what to do.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{fs, io, path::PathBuf, time::Duration};
+
+use crate::{command::tail, layout::Layout};
 
 /// Why a cluster could not be started, used or ended.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +94,9 @@ pub enum Error {
     )]
     NoFreeNetwork,
     /// The machine has no mounted cgroup hierarchy.
-    #[error("no cgroup file system is mounted below /sys/fs/cgroup; the kubelet cannot work without one")]
+    #[error(
+        "no cgroup file system is mounted below /sys/fs/cgroup; the kubelet cannot work without one"
+    )]
     NoCgroups,
     /// A certificate could not be made.
     #[error("cannot make the cluster's certificate {name}: {source}")]
@@ -146,6 +150,15 @@ pub enum Error {
         /// Its log.
         log: PathBuf,
     },
+    /// A component is not running, or there is none of that name.
+    #[error("{component} does not run in this cluster")]
+    NoComponent {
+        /// The name that was asked for.
+        component: String,
+    },
+    /// The supervisor cannot see itself.
+    #[error("cannot read this process's entry in /proc; is it mounted?")]
+    NoProcess,
     /// A cluster without a node was asked for something that needs one.
     #[error("this cluster has no node, and {what} needs one")]
     NoNode {
@@ -161,6 +174,21 @@ impl Error {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { action, path, source }
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// An [`Error::ComponentEnded`] with the end of the component's log.
+    pub(crate) fn component_ended(layout: &Layout, component: &str) -> Self {
+        let log = layout.log(component);
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        Self::ComponentEnded {
+            component: component.to_owned(),
+            tail: tail(&text, 5),
+            log,
+        }
     }
 }

@@ -8,8 +8,10 @@ use std::{
 };
 
 use crate::{
-    Error, Progress, command::output,
-    digest, docker_archive::{Image, Layer, docker_archive},
+    Error, Progress,
+    command::output,
+    digest,
+    docker_archive::{Image, Layer, docker_archive},
     layout::{self, Cache},
     progress::step,
 };
@@ -25,8 +27,8 @@ const PACKAGES: &str = "coturn,openssl,procps,busybox-static";
 const PROGRAMS: [&str; 4] = ["openssl", "pgrep", "pkill", "ps"];
 /// Tools of busybox that get a name of their own, so that `kubectl exec` finds them.
 const TOOLS: [&str; 22] = [
-    "awk", "cat", "cp", "date", "env", "grep", "head", "hostname", "id", "ip", "kill", "ls", "mkdir",
-    "nc", "rm", "sed", "sh", "sleep", "tail", "test", "touch", "true",
+    "awk", "cat", "cp", "date", "env", "grep", "head", "hostname", "id", "ip", "kill", "ls",
+    "mkdir", "nc", "rm", "sed", "sh", "sleep", "tail", "test", "touch", "true",
 ];
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -40,11 +42,19 @@ pub(crate) struct Images {
 impl Images {
     /// Finds the archives and builds them if the recipe in this file has changed.
     pub(crate) fn provide(progress: &dyn Progress) -> Result<Self, Error> {
-        let key: String = digest::hex(include_bytes!("images.rs")).chars().take(12).collect();
+        let key: String = digest::hex(include_bytes!("images.rs"))
+            .chars()
+            .take(12)
+            .collect();
         let archive = |name| Cache::new().image(name, &key);
-        let images = Self { pause: archive("pause"), coturn: archive("coturn") };
+        let images = Self {
+            pause: archive("pause"),
+            coturn: archive("coturn"),
+        };
         if !images.pause.exists() || !images.coturn.exists() {
-            step(progress, "building the coturn image (once)", || images.build())?;
+            step(progress, "building the coturn image (once)", || {
+                images.build()
+            })?;
         }
         Ok(images)
     }
@@ -66,10 +76,16 @@ impl Root {
     fn extract(folder: &Path) -> Result<Self, Error> {
         layout::remove(folder)?;
         layout::create(folder)?;
-        let root = Self { folder: folder.to_owned() };
+        let root = Self {
+            folder: folder.to_owned(),
+        };
         let mut mmdebstrap = Command::new("mmdebstrap");
         mmdebstrap.args(["--mode=root", "--variant=extract", "--format=directory"]);
-        mmdebstrap.arg(format!("--include={PACKAGES}")).arg(suite()?).arg(folder).args(sources());
+        mmdebstrap
+            .arg(format!("--include={PACKAGES}"))
+            .arg(suite()?)
+            .arg(folder)
+            .args(sources());
         output(&mut mmdebstrap)?;
         Ok(root)
     }
@@ -85,24 +101,32 @@ impl Drop for Root {
 fn suite() -> Result<String, Error> {
     let path = "/etc/os-release";
     let release = fs::read_to_string(path).map_err(Error::file("read", path))?;
-    let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let name = release
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     Ok(name.unwrap_or("stable").trim_matches('"').to_owned())
 }
 
 /// The files that name the distribution's own package sources on this machine.
 fn sources() -> Vec<&'static str> {
-    ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list.d/ubuntu.sources", "/etc/apt/sources.list"]
-        .into_iter()
-        .filter(|path| fs::metadata(path).is_ok_and(|file| file.len() > 0))
-        .take(1)
-        .collect()
+    [
+        "/etc/apt/sources.list.d/debian.sources",
+        "/etc/apt/sources.list.d/ubuntu.sources",
+        "/etc/apt/sources.list",
+    ]
+    .into_iter()
+    .filter(|path| fs::metadata(path).is_ok_and(|file| file.len() > 0))
+    .take(1)
+    .collect()
 }
 
 fn pause(root: &Path) -> Image {
     Image {
         tag: PAUSE_IMAGE.to_owned(),
         user: "65535:65535".to_owned(),
-        entrypoint: ["/busybox", "sleep", "2147483647"].map(str::to_owned).to_vec(),
+        entrypoint: ["/busybox", "sleep", "2147483647"]
+            .map(str::to_owned)
+            .to_vec(),
         layer: Layer::default().copy("busybox", 0o755, root.join("bin/busybox")),
         ..Image::default()
     }
@@ -114,7 +138,11 @@ fn coturn(root: &Path) -> Result<Image, Error> {
         layer = layer.link(format!("bin/{tool}"), "/bin/busybox");
     }
     layer = layer
-        .bytes("etc/passwd", 0o644, "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
+        .bytes(
+            "etc/passwd",
+            0o644,
+            "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+        )
         .bytes("etc/group", 0o644, "root:x:0:\nnogroup:x:65534:\n")
         .link("var/run", "/run");
     // Where coturn keeps its database, its process id and its log, as whatever user it runs.
@@ -137,9 +165,11 @@ fn is_kept(path: &Path) -> bool {
     let mut parts = path.iter().filter_map(|part| part.to_str());
     let parts: [&str; 4] = std::array::from_fn(|_| parts.next().unwrap_or_default());
     match parts {
-        ["bin", "" | "busybox", ..] | ["lib64" | "lib", ..] | ["usr" | "etc" | "var", "", ..] => true,
+        ["bin", "" | "busybox", ..] | ["lib64" | "lib", ..] | ["usr" | "etc" | "var", "", ..] => {
+            true
+        }
         ["usr", "lib", _, library] => !library.starts_with("perl") && library != "gconv",
-        ["usr", "lib", ..] | ["usr", "bin", "", ..] | ["etc", "ssl", ..] => true,
+        ["usr", "bin", "", ..] | ["etc", "ssl", ..] => true,
         ["usr", "bin", program, _] => PROGRAMS.contains(&program) || program.starts_with("turn"),
         _ => false,
     }

@@ -97,7 +97,15 @@ impl Layout {
         for file in [self.audit_log(), self.kubeconfig(), self.supervision()] {
             remove(&file)?;
         }
-        for folder in ["hold", "kubelet", "kubelet-pki", "pod-logs", "plugins", "cni", "overlay"] {
+        for folder in [
+            "hold",
+            "kubelet",
+            "kubelet-pki",
+            "pod-logs",
+            "plugins",
+            "cni",
+            "overlay",
+        ] {
             create(&self.run(folder))?;
         }
         create(&self.containerd())
@@ -112,7 +120,9 @@ pub(crate) struct Cache {
 
 impl Cache {
     pub(crate) fn new() -> Self {
-        Self { root: target().join("cluster") }
+        Self {
+            root: target().join("cluster"),
+        }
     }
 
     pub(crate) fn components(&self, key: &str) -> PathBuf {

@@ -1,1 +1,48 @@
-//! x
+//! A real Kubernetes in seconds, without Docker: for the tests and the demo.
+//!
+//! [`up`] starts a cluster in a state folder, or finds it running; [`Cluster::attach`] finds one
+//! that another process started. With a node ([`NodeMode::Real`]) everything runs in process,
+//! mount, network and control group namespaces of its own below one supervisor, so that its end is
+//! one kill and nothing of this machine is touched. This machine has routes to the API server, to
+//! pods and to Services. Without a node it is a control plane on the loopback interface, for tests
+//! that need an API server and no pods.
+//!
+//! The components are compiled from the Go module in `components/`, once. Image archives are made
+//! by [`docker_archive()`] and given to the node by [`Cluster::load_image`].
+
+mod certs;
+mod cgroup;
+mod cluster;
+mod command;
+mod components;
+mod containerd;
+mod control_plane;
+mod digest;
+mod docker_archive;
+mod error;
+mod images;
+mod kubeconfig;
+mod layout;
+mod mounts;
+mod network;
+mod node;
+mod packages;
+mod process;
+mod program;
+mod progress;
+mod start;
+mod state;
+pub mod supervisor;
+mod wait;
+
+pub use cluster::{Cluster, ComponentStatus, Loaded};
+pub use docker_archive::{Image, Layer, docker_archive};
+pub use error::Error;
+pub use images::COTURN_IMAGE;
+pub use layout::default_state;
+pub use node::NODE;
+pub use progress::{Lines, Progress, Silent};
+pub use start::{Lifetime, NodeMode, Options, up};
+
+/// The environment variable that names the state folder of the cluster to use.
+pub const STATE_VARIABLE: &str = "COTURN_CERT_CLUSTER";

@@ -43,16 +43,25 @@ pub(crate) fn lay(layout: &Layout) -> Result<(), Error> {
 
 /// The kubelet's device plugins and the CNI's cache have fixed places below `/var/lib`.
 fn cover_var_lib(layout: &Layout) -> Result<(), Error> {
-    let (upper, work) = (layout.run("overlay").join("upper"), layout.run("overlay").join("work"));
+    let (upper, work) = (
+        layout.run("overlay").join("upper"),
+        layout.run("overlay").join("work"),
+    );
     layout::create(&upper)?;
     layout::create(&work)?;
-    let options =
-        format!("lowerdir=/var/lib,upperdir={},workdir={}", upper.display(), work.display());
+    let options = format!(
+        "lowerdir=/var/lib,upperdir={},workdir={}",
+        upper.display(),
+        work.display()
+    );
     special("overlay", "/var/lib", Some(&options))
 }
 
 fn special(kind: &str, target: &str, options: Option<&str>) -> Result<(), Error> {
-    let options = options.map(std::ffi::CString::new).transpose().unwrap_or_default();
+    let options = options
+        .map(std::ffi::CString::new)
+        .transpose()
+        .unwrap_or_default();
     mount(kind, target, kind, MountFlags::empty(), options.as_deref())
         .map_err(|source| failed(target, source))
 }
@@ -68,5 +77,8 @@ fn pin(layout: &Layout, name: &str, value: &str) -> Result<(), Error> {
 }
 
 fn failed(target: &str, source: rustix::io::Errno) -> Error {
-    Error::Mount { target: target.into(), source: source.into() }
+    Error::Mount {
+        target: target.into(),
+        source: source.into(),
+    }
 }

@@ -19,7 +19,10 @@ pub(crate) struct Cidr {
 
 impl Cidr {
     const fn new(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Self {
-        Self { address: Ipv4Addr::new(a, b, c, d), prefix }
+        Self {
+            address: Ipv4Addr::new(a, b, c, d),
+            prefix,
+        }
     }
 
     fn mask(prefix: u8) -> u32 {
@@ -37,7 +40,10 @@ impl Cidr {
     }
 
     fn with_prefix(self, offset: u32, prefix: u8) -> Self {
-        Self { address: self.nth(offset), prefix }
+        Self {
+            address: self.nth(offset),
+            prefix,
+        }
     }
 }
 
@@ -84,7 +90,12 @@ impl Network {
     /// Links this machine with the network namespace of `pid` and routes pods and services there.
     /// The link and its routes end with the namespace.
     pub(crate) fn connect(&self, pid: i32) -> Result<(), Error> {
-        let Self { pods, services, link, interface } = self;
+        let Self {
+            pods,
+            services,
+            link,
+            interface,
+        } = self;
         let (host, node) = (self.host(), self.node());
         ip(&format!(
             "link add {interface} type veth peer name {UPLINK} netns {pid}\n\
@@ -143,7 +154,10 @@ fn seed(id: &str) -> u32 {
 }
 
 fn free_block(seed: u32, taken: &[Cidr]) -> Option<Cidr> {
-    let ranges = [(Cidr::new(10, 0, 0, 0, 8), 256), (Cidr::new(172, 16, 0, 0, 12), 16)];
+    let ranges = [
+        (Cidr::new(10, 0, 0, 0, 8), 256),
+        (Cidr::new(172, 16, 0, 0, 12), 16),
+    ];
     ranges
         .into_iter()
         .flat_map(|(range, blocks)| {
@@ -183,7 +197,10 @@ vpn0\t0000070A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
 
     #[test]
     fn routes_are_read_without_the_default_route() {
-        assert_eq!(routed(TABLE), [Cidr::new(192, 0, 2, 0, 24), Cidr::new(10, 7, 0, 0, 16)]);
+        assert_eq!(
+            routed(TABLE),
+            [Cidr::new(192, 0, 2, 0, 24), Cidr::new(10, 7, 0, 0, 16)]
+        );
     }
 
     #[rstest]
@@ -202,13 +219,21 @@ vpn0\t0000070A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
 
     #[test]
     fn a_routed_block_is_passed_over() {
-        assert_eq!(free_block(7, &routed(TABLE)), Some(Cidr::new(10, 8, 0, 0, 16)));
+        assert_eq!(
+            free_block(7, &routed(TABLE)),
+            Some(Cidr::new(10, 8, 0, 0, 16))
+        );
     }
 
     #[test]
     fn the_search_goes_round_and_then_to_the_second_range() {
-        let all_but_first = (1..=255).map(|n| Cidr::new(10, n, 0, 0, 16)).collect::<Vec<_>>();
-        assert_eq!(free_block(9, &all_but_first), Some(Cidr::new(10, 0, 0, 0, 16)));
+        let all_but_first = (1..=255)
+            .map(|n| Cidr::new(10, n, 0, 0, 16))
+            .collect::<Vec<_>>();
+        assert_eq!(
+            free_block(9, &all_but_first),
+            Some(Cidr::new(10, 0, 0, 0, 16))
+        );
         let ten = [Cidr::new(10, 0, 0, 0, 8)];
         assert_eq!(free_block(2, &ten), Some(Cidr::new(172, 18, 0, 0, 16)));
         assert_eq!(free_block(2, &[ten[0], Cidr::new(172, 0, 0, 0, 8)]), None);

@@ -31,18 +31,31 @@ pub(crate) struct Node<'a> {
 
 impl<'a> Node<'a> {
     pub(crate) fn new(layout: &'a Layout, binaries: &'a Binaries, network: &'a Network) -> Self {
-        Self { layout, binaries, network }
+        Self {
+            layout,
+            binaries,
+            network,
+        }
     }
 
     /// Writes the configuration of containerd, of the pods' network and of the kubelet.
     pub(crate) fn prepare(&self, pki: &Pki) -> Result<(), Error> {
         let layout = self.layout;
         layout::create(&self.cni_configuration())?;
-        layout::write(&layout.config("containerd.toml"), self.containerd_configuration())?;
-        layout::write(&self.cni_configuration().join("10-pods.conflist"), self.pod_network())?;
+        layout::write(
+            &layout.config("containerd.toml"),
+            self.containerd_configuration(),
+        )?;
+        layout::write(
+            &self.cni_configuration().join("10-pods.conflist"),
+            self.pod_network(),
+        )?;
         // An empty file: there is no name server, and a name is refused at once.
         layout::write(&layout.config("resolv.conf"), "")?;
-        layout::write(&layout.config("kubelet.json"), self.kubelet_configuration(pki))
+        layout::write(
+            &layout.config("kubelet.json"),
+            self.kubelet_configuration(pki),
+        )
     }
 
     pub(crate) fn containerd(&self) -> Program {

@@ -28,14 +28,20 @@ pub(crate) fn provide(progress: &dyn Progress) -> Result<(), Error> {
         return Ok(());
     }
     if !rustix::process::geteuid().is_root() || !is_installed("apt-get") {
-        return Err(Error::PackagesMissing { packages: missing.join(" ") });
+        return Err(Error::PackagesMissing {
+            packages: missing.join(" "),
+        });
     }
     let name = format!("installing {} (once)", missing.join(", "));
     step(progress, &name, || install(&missing))
 }
 
 fn missing(installed: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    NEEDED.iter().filter(|(probe, _)| !installed(probe)).map(|(_, package)| *package).collect()
+    NEEDED
+        .iter()
+        .filter(|(probe, _)| !installed(probe))
+        .map(|(_, package)| *package)
+        .collect()
 }
 
 fn is_installed(probe: &str) -> bool {
@@ -51,7 +57,9 @@ fn install(packages: &[&str]) -> Result<(), Error> {
 
 fn apt(arguments: &[&str]) -> Command {
     let mut apt = Command::new("apt-get");
-    apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+    apt.args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("RUNLEVEL", "1");
     apt
 }
 
@@ -87,7 +95,10 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_asked_for() {
-        assert_eq!(missing(|probe| probe != "ip" && probe != "runc"), ["runc", "iproute2"]);
+        assert_eq!(
+            missing(|probe| probe != "ip" && probe != "runc"),
+            ["runc", "iproute2"]
+        );
     }
 
     #[test]

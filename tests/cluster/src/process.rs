@@ -20,7 +20,11 @@ impl ProcessId {
     /// The process that has `pid` now, unless it has ended already.
     pub(crate) fn of(pid: i32) -> Option<Self> {
         let started = start_of_living(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
-        Some(Self { pid, started, boot: boot()? })
+        Some(Self {
+            pid,
+            started,
+            boot: boot()?,
+        })
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -34,7 +38,9 @@ impl ProcessId {
 
     /// Sends a signal, unless the process has ended.
     pub(crate) fn signal(&self, signal: Signal) {
-        if self.is_alive() && let Some(pid) = Pid::from_raw(self.pid) {
+        if self.is_alive()
+            && let Some(pid) = Pid::from_raw(self.pid)
+        {
             // It may have ended since the check; that is what the signal was for.
             let _ = rustix::process::kill_process(pid, signal);
         }
@@ -87,7 +93,19 @@ mod tests {
     fn this_process_is_alive_and_its_id_alone_is_not_enough() {
         let own = ProcessId::of(i32::try_from(std::process::id()).unwrap()).unwrap();
         assert!(own.is_alive());
-        assert!(!ProcessId { started: own.started + 1, ..own.clone() }.is_alive());
-        assert!(!ProcessId { boot: "another".to_owned(), ..own }.is_alive());
+        assert!(
+            !ProcessId {
+                started: own.started + 1,
+                ..own.clone()
+            }
+            .is_alive()
+        );
+        assert!(
+            !ProcessId {
+                boot: "another".to_owned(),
+                ..own
+            }
+            .is_alive()
+        );
     }
 }

@@ -19,7 +19,11 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn new(name: &'static str, executable: PathBuf) -> Self {
-        Self { name, executable, arguments: Vec::new() }
+        Self {
+            name,
+            executable,
+            arguments: Vec::new(),
+        }
     }
 
     /// Adds `--name=value`.
@@ -31,9 +35,17 @@ impl Program {
     }
 
     /// The command that runs the program with its log as output.
-    pub(crate) fn command(&self, layout: &Layout) -> Result<Command, Error> {
+    fn command(&self, layout: &Layout) -> Result<Command, Error> {
         let mut command = Command::new(&self.executable);
         command.args(&self.arguments);
+        self.log_to(command, layout)
+    }
+
+    /// The command that runs the program in a session of its own: it outlives this process and its
+    /// terminal.
+    pub(crate) fn detached_command(&self, layout: &Layout) -> Result<Command, Error> {
+        let mut command = Command::new("setsid");
+        command.arg(&self.executable).args(&self.arguments);
         self.log_to(command, layout)
     }
 
@@ -42,7 +54,10 @@ impl Program {
     pub(crate) fn leashed_command(&self, layout: &Layout) -> Result<Command, Error> {
         let mut command = Command::new("/bin/sh");
         let script = "setpriv --pdeathsig KILL -- \"$@\" </dev/null & read -r _; kill $!; wait $!";
-        command.args(["-c", script, "leash"]).arg(&self.executable).args(&self.arguments);
+        command
+            .args(["-c", script, "leash"])
+            .arg(&self.executable)
+            .args(&self.arguments);
         let mut command = self.log_to(command, layout)?;
         command.stdin(Stdio::piped());
         Ok(command)
@@ -52,14 +67,20 @@ impl Program {
         let path = layout.log(self.name);
         let log = append(&path).map_err(Error::file("write", &path))?;
         let errors = log.try_clone().map_err(Error::file("write", &path))?;
-        command.stdin(Stdio::null()).stdout(log).stderr(errors).current_dir(layout.state());
+        command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .current_dir(layout.state());
         Ok(command)
     }
 
     /// Starts the program and returns its process id. Whoever calls reaps it.
     pub(crate) fn spawn(&self, layout: &Layout) -> Result<i32, Error> {
         let mut command = self.command(layout)?;
-        let child = command.spawn().map_err(|source| spawn_error(&command, source))?;
+        let child = command
+            .spawn()
+            .map_err(|source| spawn_error(&command, source))?;
         Ok(child.id().cast_signed())
     }
 }

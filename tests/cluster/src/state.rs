@@ -73,12 +73,17 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error>
         Err(error) => return Err(Error::file("read", path)(error)),
     };
     let parsed = serde_json::from_slice(&text);
-    parsed.map(Some).map_err(|source| Error::Record { path: path.to_owned(), source })
+    parsed.map(Some).map_err(|source| Error::Record {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Writes a record.
 pub(crate) fn write<T: Serialize>(path: &Path, record: &T) -> Result<(), Error> {
-    let text = serde_json::to_vec_pretty(record)
-        .map_err(|source| Error::Record { path: path.to_owned(), source })?;
+    let text = serde_json::to_vec_pretty(record).map_err(|source| Error::Record {
+        path: path.to_owned(),
+        source,
+    })?;
     layout::replace(path, text)
 }

@@ -26,7 +26,11 @@ pub(crate) fn until<T>(
             return Ok(answer);
         }
         if Instant::now() >= deadline {
-            return Err(Error::Timeout { what: what.to_owned(), limit, log: log.to_owned() });
+            return Err(Error::Timeout {
+                what: what.to_owned(),
+                limit,
+                log: log.to_owned(),
+            });
         }
         thread::sleep(POLL);
     }
