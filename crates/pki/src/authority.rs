@@ -10,7 +10,12 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
 use crate::{
-    AuthorityError, certificate::Certificate, chain::Chain, constraints, key::SigningKey, name, pem,
+    AuthorityError,
+    certificate::Certificate,
+    chain::Chain,
+    constraints,
+    key::{self, SigningKey},
+    name, pem,
 };
 
 /// What a CA Secret holds.
@@ -52,7 +57,9 @@ pub struct AuthorityFacts {
 
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authority").field("facts", &self.facts).finish_non_exhaustive()
+        f.debug_struct("Authority")
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,7 +85,12 @@ impl Authority {
         check_time(&chain, now)?;
         let facts = facts(&chain)?;
         let roots = published_roots(&chain, &roots)?;
-        Ok(Self { facts, chain, roots, key })
+        Ok(Self {
+            facts,
+            chain,
+            roots,
+            key,
+        })
     }
 
     /// What can be told about it.
@@ -133,11 +145,12 @@ fn signing_key(bytes: Option<&[u8]>, signing: &Certificate) -> Result<SigningKey
     let key = pem::private_key(bytes.unwrap_or_default())
         .map_err(|error| AuthorityError::from_pem(TLS_KEY, error))?;
     check_key(signing)?;
-    let key = SigningKey::parse(&key).map_err(|_| AuthorityError::MalformedKey)?;
-    if key.public_key() == signing.public_key() {
-        Ok(key)
-    } else {
-        Err(AuthorityError::KeyMismatch { subject: signing.shown() })
+    match key::belongs(&key, signing.public_key()) {
+        Some(true) => SigningKey::parse(&key).map_err(|_| AuthorityError::MalformedKey),
+        Some(false) => Err(AuthorityError::KeyMismatch {
+            subject: signing.shown(),
+        }),
+        None => Err(AuthorityError::MalformedKey),
     }
 }
 
@@ -168,21 +181,34 @@ fn check_ca(certificate: &Certificate) -> Result<(), AuthorityError> {
 
 /// A half-written rotation leaves the old root in `ca.crt`: partners would be given that one.
 fn check_root(chain: &Chain, roots: &[Certificate]) -> Result<(), AuthorityError> {
-    let mut roots = roots.iter().filter(|root| root.is_self_issued()).peekable();
-    if roots.peek().is_none() || roots.any(|root| root == chain.root()) {
+    let root = chain.root();
+    let same = |other: &Certificate| {
+        other.subject() == root.subject() && other.public_key() == root.public_key()
+    };
+    let mut roots = roots
+        .iter()
+        .filter(|other| other.is_self_issued())
+        .peekable();
+    if roots.peek().is_none() || roots.any(same) {
         return Ok(());
     }
-    Err(AuthorityError::ForeignRoot { root: chain.root().shown() })
+    Err(AuthorityError::ForeignRoot { root: root.shown() })
 }
 
 fn check_time(chain: &Chain, now: Timestamp) -> Result<(), AuthorityError> {
     for certificate in chain.certificates() {
         let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
         if not_after.as_second() < now.as_second() {
-            return Err(AuthorityError::Expired { subject: certificate.shown(), not_after });
+            return Err(AuthorityError::Expired {
+                subject: certificate.shown(),
+                not_after,
+            });
         }
         if now < not_before {
-            return Err(AuthorityError::NotYetValid { subject: certificate.shown(), not_before });
+            return Err(AuthorityError::NotYetValid {
+                subject: certificate.shown(),
+                not_before,
+            });
         }
     }
     Ok(())
@@ -205,8 +231,12 @@ fn facts(chain: &Chain) -> Result<AuthorityFacts, AuthorityError> {
 
 fn published_roots(chain: &Chain, roots: &[Certificate]) -> Result<String, AuthorityError> {
     let root = chain.root();
-    let further = roots.iter().filter(|other| other.is_self_issued() && *other != root);
-    let all = std::iter::once(root).chain(further).map(|certificate| &certificate.der);
+    let further = roots
+        .iter()
+        .filter(|other| other.is_self_issued() && *other != root);
+    let all = std::iter::once(root)
+        .chain(further)
+        .map(|certificate| &certificate.der);
     pem::encode(all).map_err(|error| encoding(&error))
 }
 

@@ -33,8 +33,11 @@ impl Template {
             x509_time(self.validity.not_before)?,
             x509_time(self.validity.not_after)?,
         );
-        let names =
-            Names { issuer: self.issuer, subject: self.subject, extensions: self.extensions };
+        let names = Names {
+            issuer: self.issuer,
+            subject: self.subject,
+            extensions: self.extensions,
+        };
         let builder = CertificateBuilder::new(names, self.serial, validity, self.public_key)?;
         let certificate = builder.build::<_, Signature>(key)?;
         Ok(CertificateDer::from(certificate.to_der()?))
@@ -54,7 +57,11 @@ pub(crate) fn extension<T: Encode + AssociatedOid>(
     critical: bool,
     value: &T,
 ) -> Result<Extension, der::Error> {
-    Ok(Extension { extn_id: T::OID, critical, extn_value: OctetString::new(value.to_der()?)? })
+    Ok(Extension {
+        extn_id: T::OID,
+        critical,
+        extn_value: OctetString::new(value.to_der()?)?,
+    })
 }
 
 /// A profile that adds nothing of its own: the issuer's name is the CA's, as it stands there.

@@ -61,7 +61,11 @@ impl Certificate {
         let encoded = self.x509.tbs_certificate().subject().to_der();
         let same = encoded
             .and_then(|encoded| Ok(AnyRef::from_der(&encoded)?.value() == anchor.subject.as_ref()));
-        if same == Ok(true) { Ok(()) } else { Err("its subject is no DER".to_owned()) }
+        if same == Ok(true) {
+            Ok(())
+        } else {
+            Err("its subject is no DER".to_owned())
+        }
     }
 
     pub(crate) fn subject(&self) -> &x509_cert::name::Name {
@@ -106,7 +110,9 @@ impl Certificate {
     }
 
     pub(crate) fn is_ca(&self) -> bool {
-        self.basic_constraints.as_ref().is_some_and(|constraints| constraints.ca)
+        self.basic_constraints
+            .as_ref()
+            .is_some_and(|constraints| constraints.ca)
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
@@ -115,13 +121,17 @@ impl Certificate {
 
     /// SHA-256 of the SubjectPublicKeyInfo's DER.
     pub(crate) fn key_fingerprint(&self) -> Result<Fingerprint, der::Error> {
-        Ok(Fingerprint::from_digest(Sha256::digest(self.public_key().to_der()?).into()))
+        Ok(Fingerprint::from_digest(
+            Sha256::digest(self.public_key().to_der()?).into(),
+        ))
     }
 
     /// Whether the authorityKeyIdentifier admits `issuer`: what it states must agree, what either
     /// certificate leaves out does not matter (as in OpenSSL's `X509_check_akid`).
     pub(crate) fn key_id_admits(&self, issuer: &Self) -> bool {
-        let Some(authority) = &self.authority_key_id else { return true };
+        let Some(authority) = &self.authority_key_id else {
+            return true;
+        };
         let key_id = match (&authority.key_identifier, &issuer.subject_key_id) {
             (Some(wanted), Some(found)) => *wanted == found.0,
             (None, _) | (_, None) => true,
@@ -139,7 +149,11 @@ impl Certificate {
         let issuer = webpki::EndEntityCert::try_from(&issuer.der)
             .map_err(|_| SignatureFault::Unsupported)?;
         let signed = signed_part(&self.der).map_err(unsupported)?;
-        let algorithm = self.x509.signature_algorithm().to_der().map_err(unsupported)?;
+        let algorithm = self
+            .x509
+            .signature_algorithm()
+            .to_der()
+            .map_err(unsupported)?;
         let algorithm = AnyRef::from_der(&algorithm).map_err(unsupported)?;
         let signature = self.x509.signature().raw_bytes();
         let mut fault = SignatureFault::Unsupported;

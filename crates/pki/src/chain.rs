@@ -96,15 +96,23 @@ fn issuer_of(
 fn fits(certificate: &Certificate, issuer: &Certificate) -> Result<(), AuthorityError> {
     let (subject, issuer_name) = (certificate.shown(), issuer.shown());
     if !certificate.key_id_admits(issuer) {
-        return Err(AuthorityError::KeyIdentifierMismatch { subject, issuer: issuer_name });
-    }
-    certificate.verify_signature(issuer).map_err(|fault| match fault {
-        SignatureFault::Wrong => AuthorityError::BadSignature { subject, issuer: issuer_name },
-        SignatureFault::Unsupported => AuthorityError::UnsupportedSignature {
+        return Err(AuthorityError::KeyIdentifierMismatch {
             subject,
-            algorithm: certificate.signature_algorithm(),
-        },
-    })
+            issuer: issuer_name,
+        });
+    }
+    certificate
+        .verify_signature(issuer)
+        .map_err(|fault| match fault {
+            SignatureFault::Wrong => AuthorityError::BadSignature {
+                subject,
+                issuer: issuer_name,
+            },
+            SignatureFault::Unsupported => AuthorityError::UnsupportedSignature {
+                subject,
+                algorithm: certificate.signature_algorithm(),
+            },
+        })
 }
 
 fn missing(certificate: &Certificate) -> AuthorityError {

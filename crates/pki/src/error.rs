@@ -12,13 +12,19 @@ use crate::pem::PemError;
 #[non_exhaustive]
 pub enum AuthorityError {
     /// A key of the Secret is absent or empty.
-    #[error("{field} is missing or empty; put the CA's {} there, in PEM form", role(field))]
+    #[error(
+        "{field} is missing or empty; put the CA's {} there, in PEM form",
+        role(field)
+    )]
     Incomplete {
         /// Key of the Secret.
         field: &'static str,
     },
     /// A key of the Secret holds more than is read.
-    #[error("{field} holds {bytes} bytes, more than the {limit} that are read; put only the CA's {} there", role(field))]
+    #[error(
+        "{field} holds {bytes} bytes, more than the {limit} that are read; put only the CA's {} there",
+        role(field)
+    )]
     TooLarge {
         /// Key of the Secret.
         field: &'static str,
@@ -36,7 +42,10 @@ pub enum AuthorityError {
         limit: usize,
     },
     /// There is no PEM block of the expected kind.
-    #[error("{field} holds no PEM {}; is it DER, or encoded twice in base64?", role(field))]
+    #[error(
+        "{field} holds no PEM {}; is it DER, or encoded twice in base64?",
+        role(field)
+    )]
     NotPem {
         /// Key of the Secret.
         field: &'static str,
@@ -64,7 +73,9 @@ pub enum AuthorityError {
     #[error("tls.key is encrypted; remove the password: openssl pkey -in ca.key -out ca-plain.key")]
     KeyEncrypted,
     /// The key belongs to another certificate.
-    #[error("tls.key does not belong to the first certificate of tls.crt ({subject}); put the signing certificate first, with its own key")]
+    #[error(
+        "tls.key does not belong to the first certificate of tls.crt ({subject}); put the signing certificate first, with its own key"
+    )]
     KeyMismatch {
         /// Subject of the signing certificate.
         subject: String,
@@ -82,7 +93,9 @@ pub enum AuthorityError {
         subject: String,
     },
     /// The issuer of a certificate is in neither bundle.
-    #[error("the issuer of {subject}, {issuer}, is neither in tls.crt nor in ca.crt; append the chain up to the root")]
+    #[error(
+        "the issuer of {subject}, {issuer}, is neither in tls.crt nor in ca.crt; append the chain up to the root"
+    )]
     IssuerMissing {
         /// The certificate whose issuer is looked for.
         subject: String,
@@ -98,7 +111,9 @@ pub enum AuthorityError {
         issuer: String,
     },
     /// A certificate's authorityKeyIdentifier points at another issuer certificate.
-    #[error("the authorityKeyIdentifier of {subject} names another certificate than {issuer}; OpenSSL will not build this chain")]
+    #[error(
+        "the authorityKeyIdentifier of {subject} names another certificate than {issuer}; OpenSSL will not build this chain"
+    )]
     KeyIdentifierMismatch {
         /// The certificate.
         subject: String,
@@ -106,13 +121,17 @@ pub enum AuthorityError {
         issuer: String,
     },
     /// `ca.crt` holds a root, but not this authority's.
-    #[error("ca.crt holds another root than {root}, which tls.crt leads to; put the root of this CA there, or leave ca.crt out")]
+    #[error(
+        "ca.crt holds another root than {root}, which tls.crt leads to; put the root of this CA there, or leave ca.crt out"
+    )]
     ForeignRoot {
         /// Subject of the root that `tls.crt` leads to.
         root: String,
     },
     /// A certificate of the chain has expired.
-    #[error("{subject} expired at {not_after}; put a renewed CA there, the operator goes on by itself")]
+    #[error(
+        "{subject} expired at {not_after}; put a renewed CA there, the operator goes on by itself"
+    )]
     Expired {
         /// Its subject.
         subject: String,
@@ -128,7 +147,9 @@ pub enum AuthorityError {
         not_before: Timestamp,
     },
     /// A path length constraint forbids the chain.
-    #[error("the path length constraint of {subject} allows {allowed} CA certificates below it, the chain has {present}")]
+    #[error(
+        "the path length constraint of {subject} allows {allowed} CA certificates below it, the chain has {present}"
+    )]
     PathLength {
         /// The CA with the constraint.
         subject: String,
@@ -138,7 +159,9 @@ pub enum AuthorityError {
         present: usize,
     },
     /// The key's algorithm or size is not supported.
-    #[error("the key of {subject} is {algorithm}; supported are RSA from 2048 to 8192 bits and ECDSA P-256, P-384, P-521")]
+    #[error(
+        "the key of {subject} is {algorithm}; supported are RSA from 2048 to 8192 bits and ECDSA P-256, P-384, P-521"
+    )]
     UnsupportedKey {
         /// Subject of its certificate.
         subject: String,
@@ -146,7 +169,9 @@ pub enum AuthorityError {
         algorithm: String,
     },
     /// A certificate of the chain is signed in a way that is not supported.
-    #[error("{subject} is signed with an algorithm that is not supported ({algorithm}); SHA-1 is refused by every current TLS library")]
+    #[error(
+        "{subject} is signed with an algorithm that is not supported ({algorithm}); SHA-1 is refused by every current TLS library"
+    )]
     UnsupportedSignature {
         /// Its subject.
         subject: String,
@@ -193,7 +218,11 @@ impl AuthorityError {
     pub(crate) fn from_pem(field: &'static str, error: PemError) -> Self {
         match error {
             PemError::Empty => Self::Incomplete { field },
-            PemError::TooLarge { bytes, limit } => Self::TooLarge { field, bytes, limit },
+            PemError::TooLarge { bytes, limit } => Self::TooLarge {
+                field,
+                bytes,
+                limit,
+            },
             PemError::TooManyCertificates { limit } => Self::TooManyCertificates { field, limit },
             PemError::NotPem => Self::NotPem { field },
             PemError::Truncated => Self::Truncated { field },
@@ -267,7 +296,9 @@ pub enum PairError {
         subject: String,
     },
     /// A certificate did not issue the one before it.
-    #[error("certificate {position} of tls.crt ({subject}) did not issue the one before it, which names {expected}")]
+    #[error(
+        "certificate {position} of tls.crt ({subject}) did not issue the one before it, which names {expected}"
+    )]
     OrderBroken {
         /// Counted from 1.
         position: usize,
@@ -282,7 +313,11 @@ impl PairError {
     pub(crate) fn from_pem(field: &'static str, error: PemError) -> Self {
         match error {
             PemError::Empty => Self::Missing { field },
-            PemError::TooLarge { bytes, limit } => Self::TooLarge { field, bytes, limit },
+            PemError::TooLarge { bytes, limit } => Self::TooLarge {
+                field,
+                bytes,
+                limit,
+            },
             PemError::TooManyCertificates { limit } => Self::TooManyCertificates { limit },
             PemError::NotPem => Self::NotPem { field },
             PemError::Truncated => Self::Truncated { field },
@@ -304,16 +339,22 @@ pub enum IssueError {
     #[error("the request names no server; set spec.dnsNames or spec.ipAddresses")]
     NoNames,
     /// A DNS name is none.
-    #[error("`{0}` is no DNS name that a certificate can hold; write it in lower case ASCII, with `*.` at most in front")]
+    #[error(
+        "`{0}` is no DNS name that a certificate can hold; write it in lower case ASCII, with `*.` at most in front"
+    )]
     DnsName(String),
     /// A subject attribute cannot be encoded.
-    #[error("the subject attribute `{0}` cannot be put in a certificate: 1 to 64 characters without control characters are possible, two letters A-Z for a country")]
+    #[error(
+        "the subject attribute `{0}` cannot be put in a certificate: 1 to 64 characters without control characters are possible, two letters A-Z for a country"
+    )]
     SubjectAttribute(String),
     /// The duration is not positive.
     #[error("a certificate cannot be valid for {0} s")]
     Duration(i64),
     /// The authority has expired since it was judged.
-    #[error("the CA {subject} expired at {not_after}; put a renewed CA there, the operator goes on by itself")]
+    #[error(
+        "the CA {subject} expired at {not_after}; put a renewed CA there, the operator goes on by itself"
+    )]
     AuthorityExpired {
         /// Subject of the authority.
         subject: String,
@@ -329,7 +370,9 @@ pub enum IssueError {
         not_before: Timestamp,
     },
     /// Name constraints exclude a name.
-    #[error("the name constraints of {authority} forbid `{name}` ({rule}); remove the name from the spec, or use another CA")]
+    #[error(
+        "the name constraints of {authority} forbid `{name}` ({rule}); remove the name from the spec, or use another CA"
+    )]
     NameForbidden {
         /// The CA with the constraint.
         authority: String,
@@ -339,7 +382,9 @@ pub enum IssueError {
         rule: String,
     },
     /// An extended key usage of a CA certificate excludes a usage.
-    #[error("the extendedKeyUsage of {authority} forbids `{usage}`; use another CA, or remove the usage from the spec")]
+    #[error(
+        "the extendedKeyUsage of {authority} forbids `{usage}`; use another CA, or remove the usage from the spec"
+    )]
     UsageForbidden {
         /// The CA with the constraint.
         authority: String,
@@ -364,10 +409,9 @@ impl IssueError {
     /// The condition's reason.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::NoNames
-            | Self::DnsName(_)
-            | Self::SubjectAttribute(_)
-            | Self::Duration(_) => Reason::InvalidSpec,
+            Self::NoNames | Self::DnsName(_) | Self::SubjectAttribute(_) | Self::Duration(_) => {
+                Reason::InvalidSpec
+            }
             Self::AuthorityExpired { .. } => Reason::AuthorityExpired,
             Self::AuthorityNotYetValid { .. } => Reason::AuthorityNotYetValid,
             Self::NameForbidden { .. } | Self::UsageForbidden { .. } | Self::Forbidden { .. } => {

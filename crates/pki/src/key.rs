@@ -46,7 +46,10 @@ impl KeyAlgorithm {
             RSA_ENCRYPTION => modulus_bits(public_key.subject_public_key.raw_bytes())
                 .map_or(Self::Other(RSA_ENCRYPTION), Self::Rsa),
             EC_PUBLIC_KEY => {
-                let curve = algorithm.parameters.as_ref().and_then(|any| any.decode_as().ok());
+                let curve = algorithm
+                    .parameters
+                    .as_ref()
+                    .and_then(|any| any.decode_as().ok());
                 match curve {
                     Some(P256) => Self::Ecdsa(256),
                     Some(P384) => Self::Ecdsa(384),
@@ -74,7 +77,12 @@ impl KeyAlgorithm {
 
     /// How an authority with such a key signs; None if it is not supported.
     fn signature(self) -> Option<AlgorithmIdentifierOwned> {
-        let ecdsa = |oid| Some(AlgorithmIdentifierOwned { oid, parameters: None });
+        let ecdsa = |oid| {
+            Some(AlgorithmIdentifierOwned {
+                oid,
+                parameters: None,
+            })
+        };
         match self {
             Self::Rsa(2048..=8192) => Some(AlgorithmIdentifierOwned {
                 oid: SHA256_WITH_RSA,
@@ -152,8 +160,24 @@ impl SigningKey {
     fn new(pair: rcgen::KeyPair) -> Result<Self, InvalidKey> {
         let public_key = SubjectPublicKeyInfoOwned::from_der(&pair.subject_public_key_info())
             .map_err(|_| InvalidKey)?;
-        let signature = KeyAlgorithm::of(&public_key).signature().ok_or(InvalidKey)?;
-        Ok(Self { pair, public_key, signature })
+        let signature = KeyAlgorithm::of(&public_key)
+            .signature()
+            .ok_or(InvalidKey)?;
+        Ok(Self {
+            pair,
+            public_key,
+            signature,
+        })
+    }
+
+    /// A second copy, for a renewal that keeps its key.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn copy(&self) -> Self {
+        let der = rustls_pki_types::PrivatePkcs8KeyDer::from(self.pair.serialized_der());
+        let Ok(copy) = Self::parse(&PrivateKeyDer::Pkcs8(der)) else {
+            unreachable!("a generated key can be parsed");
+        };
+        copy
     }
 
     pub(crate) fn public_key(&self) -> &SubjectPublicKeyInfoOwned {
@@ -183,7 +207,10 @@ impl SignatureBitStringEncoding for Signature {
 
 impl signature::Signer<Signature> for SigningKey {
     fn try_sign(&self, message: &[u8]) -> Result<Signature, signature::Error> {
-        self.pair.sign(message).map(Signature).map_err(|_| signature::Error::new())
+        self.pair
+            .sign(message)
+            .map(Signature)
+            .map_err(|_| signature::Error::new())
     }
 }
 
@@ -213,7 +240,10 @@ impl DynSignatureAlgorithmIdentifier for SigningKey {
 
 /// Whether a private key belongs to a public key of any algorithm that a pair may have, also of
 /// those that this crate would not issue or sign with. None: the key cannot be parsed.
-pub(crate) fn belongs(key: &PrivateKeyDer<'_>, public_key: &SubjectPublicKeyInfoOwned) -> Option<bool> {
+pub(crate) fn belongs(
+    key: &PrivateKeyDer<'_>,
+    public_key: &SubjectPublicKeyInfoOwned,
+) -> Option<bool> {
     let expected = public_key.subject_public_key.raw_bytes();
     if let Ok(pair) = rcgen::KeyPair::try_from(key) {
         return Some(pair.public_key_raw() == expected);

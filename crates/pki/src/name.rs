@@ -2,7 +2,7 @@
 
 use api::Subject;
 use der::{
-    Tag,
+    Decode, Encode, Tag, Tagged,
     asn1::{Any, Ia5StringRef, ObjectIdentifier, PrintableStringRef, Utf8StringRef},
 };
 use x509_cert::{
@@ -46,7 +46,7 @@ pub(crate) fn from_request(
     if let Some(value) = common_name {
         rdns.push(rdn(COMMON_NAME, value)?);
     }
-    Ok(Name::hazmat_from_rdn_sequence(RdnSequence::from(rdns)))
+    Ok(Name::from_der(&RdnSequence::from(rdns).to_der()?)?)
 }
 
 fn rdn(oid: ObjectIdentifier, value: &str) -> Result<RelativeDistinguishedName, IssueError> {
@@ -59,7 +59,11 @@ fn rdn(oid: ObjectIdentifier, value: &str) -> Result<RelativeDistinguishedName, 
     {
         return Err(refuse());
     }
-    let tag = if is_country { Tag::PrintableString } else { Tag::Utf8String };
+    let tag = if is_country {
+        Tag::PrintableString
+    } else {
+        Tag::Utf8String
+    };
     let value = Any::new(tag, value.as_bytes()).map_err(|_| refuse())?;
     let attribute = AttributeTypeAndValue { oid, value };
     RelativeDistinguishedName::try_from(vec![attribute]).map_err(|_| refuse())
@@ -94,7 +98,10 @@ pub(crate) fn to_request(name: &Name) -> Option<(Subject, Option<String>)> {
 fn text(value: &Any) -> Option<String> {
     let text = match value.tag() {
         Tag::Utf8String => Utf8StringRef::try_from(value).ok()?.as_str().to_owned(),
-        Tag::PrintableString => PrintableStringRef::try_from(value).ok()?.as_str().to_owned(),
+        Tag::PrintableString => PrintableStringRef::try_from(value)
+            .ok()?
+            .as_str()
+            .to_owned(),
         Tag::Ia5String => Ia5StringRef::try_from(value).ok()?.as_str().to_owned(),
         _ => return None,
     };

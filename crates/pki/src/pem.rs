@@ -45,10 +45,16 @@ pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     for block in CertificateDer::pem_slice_iter(bytes) {
         certificates.push(block.map_err(|error| reason(&error))?);
         if certificates.len() > MAX_CERTIFICATES {
-            return Err(PemError::TooManyCertificates { limit: MAX_CERTIFICATES });
+            return Err(PemError::TooManyCertificates {
+                limit: MAX_CERTIFICATES,
+            });
         }
     }
-    if certificates.is_empty() { Err(absent(bytes, CERTIFICATE_LABEL)) } else { Ok(certificates) }
+    if certificates.is_empty() {
+        Err(absent(bytes, CERTIFICATE_LABEL))
+    } else {
+        Ok(certificates)
+    }
 }
 
 /// The first private key: PKCS#8, PKCS#1 or SEC1. Other blocks, such as the EC PARAMETERS that
@@ -81,7 +87,10 @@ fn bound(bytes: &[u8], limit: usize) -> Result<(), PemError> {
         return Err(PemError::Empty);
     }
     if bytes.len() > limit {
-        return Err(PemError::TooLarge { bytes: bytes.len(), limit });
+        return Err(PemError::TooLarge {
+            bytes: bytes.len(),
+            limit,
+        });
     }
     Ok(())
 }
@@ -95,7 +104,11 @@ fn is_encrypted(bytes: &[u8]) -> bool {
 /// A block whose first line is there but which was not found has lost its end.
 fn absent(bytes: &[u8], label: &str) -> PemError {
     let begins = contains(bytes, format!("{label}-----").as_bytes());
-    if begins { PemError::Truncated } else { PemError::NotPem }
+    if begins {
+        PemError::Truncated
+    } else {
+        PemError::NotPem
+    }
 }
 
 fn reason(error: &Error) -> PemError {

@@ -31,7 +31,11 @@ pub fn validity(facts: &AuthorityFacts, duration: SignedDuration, now: Timestamp
 
 /// The instant, or the nearest that can be represented.
 fn at(second: i64) -> Timestamp {
-    let nearest = if second < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    let nearest = if second < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
     Timestamp::from_second(second).unwrap_or(nearest)
 }
 
@@ -45,5 +49,7 @@ pub(crate) fn timestamp(time: Time) -> Timestamp {
 /// The X.509 time of an instant, which must not lie before 1970.
 pub(crate) fn x509_time(at: Timestamp) -> Result<Time, der::Error> {
     let second = u64::try_from(at.as_second()).map_err(|_| der::ErrorKind::DateTime)?;
-    Ok(Time::from(DateTime::from_unix_duration(Duration::from_secs(second))?))
+    Ok(Time::from(DateTime::from_unix_duration(
+        Duration::from_secs(second),
+    )?))
 }
