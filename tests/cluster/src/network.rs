@@ -111,12 +111,13 @@ impl Network {
     pub(crate) fn configure_inside(&self) -> Result<(), Error> {
         let Self { services, link, .. } = self;
         let node = self.node();
-        // Packets to a Service without endpoints end in the dummy instead of turning in circles.
+        // A bridge without ports: what the proxy does not translate ends there instead of turning in
+        // circles between the two ends of the link.
         ip(&format!(
             "link set lo up\n\
              addr add {node}/{prefix} dev {UPLINK}\n\
              link set {UPLINK} up\n\
-             link add services type dummy\n\
+             link add services type bridge\n\
              link set services up\n\
              route add {services} dev services src {node}\n",
             prefix = link.prefix,

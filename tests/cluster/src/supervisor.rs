@@ -292,7 +292,9 @@ impl<'a> Supervisor<'a> {
             self.signal(name, Signal::TERM);
         }
         self.end_component("kubelet");
-        if let Err(error) = containerd::remove_containers() {
+        if self.runs("containerd")
+            && let Err(error) = containerd::remove_containers()
+        {
             eprintln!("containers stay until the next start: {error}");
         }
         self.end_component("containerd");
