@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             lifetime: Lifetime::Kept,
             ..Options::real(state)
         })?,
-        ["down"] => attach()?.down()?,
+        ["down"] => cluster::down(&state)?,
         ["status"] => println!("{:#?}", attach()?.status()?),
         ["env"] => {
             for (name, value) in attach()?.env() {
@@ -30,6 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["load-image", archive] => println!("{:?}", attach()?.load_image(Path::new(archive))?),
         ["pause", component] => attach()?.pause(component)?,
         ["resume", component] => attach()?.resume(component)?,
+        ["stop", component] => attach()?.stop(component)?,
+        ["start", component] => attach()?.start(component)?,
         ["kill", component] => attach()?.kill(component)?,
         _ => return Err("see the first lines of this example for its commands".into()),
     }

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::{self, File, TryLockError},
+    fs::File,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command},
@@ -12,13 +12,13 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    Error, cgroup,
+    Error, NodeMode, cgroup,
     command::output,
-    components::Binaries,
-    containerd, docker_archive,
+    containerd, docker_archive, kubeconfig,
     layout::{self, Layout},
     network,
     state::{self, Phase, Record, Shape, Started, Supervision},
+    wait,
 };
 
 /// How long a supervisor may take to end its components.
@@ -68,13 +68,15 @@ impl Cluster {
         let Some(record) = state::read::<Record>(&layout.record())? else {
             return Ok(None);
         };
-        let runs = match &record.shape {
-            Shape::Node { .. } => supervision(&layout)?
-                .is_some_and(|it| it.phase == Phase::Running && it.supervisor.is_alive()),
-            Shape::ControlPlane { processes } => {
-                !processes.is_empty() && processes.iter().all(|started| started.process.is_alive())
-            }
-        };
+        let runs = record.ready
+            && match &record.shape {
+                Shape::Node { .. } => supervision(&layout)?
+                    .is_some_and(|it| it.phase == Phase::Running && it.supervisor.is_alive()),
+                Shape::ControlPlane { processes } => {
+                    !processes.is_empty()
+                        && processes.iter().all(|started| started.process.is_alive())
+                }
+            };
         Ok(runs.then(|| Self::new(layout, record, Vec::new())))
     }
 
@@ -90,11 +92,18 @@ impl Cluster {
     /// Ends the cluster and removes all it had on this machine but its logs and its images.
     ///
     /// # Errors
-    /// [`Error::Timeout`] if something does not go away.
+    /// As for the function [`down`].
     pub fn down(mut self) -> Result<(), Error> {
-        let _alone = lock(&self.layout)?;
-        self.leashed.clear();
-        clear(&self.layout)
+        let ended = down(self.state());
+        self.take_leave();
+        ended
+    }
+
+    /// Reaps processes that have ended with the cluster.
+    fn take_leave(&mut self) {
+        for mut child in self.leashed.drain(..) {
+            let _ = child.wait();
+        }
     }
 
     /// The folder that holds the cluster's files.
@@ -118,7 +127,7 @@ impl Cluster {
     }
 
     fn client(&self, name: &str) -> Command {
-        let mut command = Command::new(self.binaries().path(name));
+        let mut command = kubeconfig::client(self.program(name), &self.kubeconfig);
         command.envs(self.env());
         command
     }
@@ -140,11 +149,7 @@ impl Cluster {
 
     /// The path of a component's or client's program, such as `kubectl`.
     pub fn program(&self, name: &str) -> PathBuf {
-        self.binaries().path(name)
-    }
-
-    fn binaries(&self) -> &Binaries {
-        &self.record.binaries
+        self.record.binaries.path(name)
     }
 
     /// The API server's audit log: one line of JSON a request, at level Metadata, without the
@@ -180,6 +185,12 @@ impl Cluster {
     /// # Errors
     /// [`Error::NoNode`], or [`Error::Archive`] if it is not one.
     pub fn load_image(&self, archive: &Path) -> Result<Loaded, Error> {
+        let _alone = lock(&self.layout)?;
+        self.load_image_alone(archive)
+    }
+
+    /// For whoever has the lock already.
+    pub(crate) fn load_image_alone(&self, archive: &Path) -> Result<Loaded, Error> {
         let supervisor = self.supervisor("loading an image")?;
         let enter = |program: &str| enter(supervisor, "--all", program);
         let contents = docker_archive::contents(archive)?;
@@ -254,13 +265,49 @@ impl Cluster {
         self.signal(component, Signal::CONT)
     }
 
-    /// Kills a component; the supervisor starts it again after a second. Needs a node.
+    /// Kills a component. With a node, the supervisor starts it again after a second.
+    ///
+    /// # Errors
+    /// [`Error::NoComponent`] if it does not run.
+    pub fn kill(&self, component: &str) -> Result<(), Error> {
+        self.signal(component, Signal::KILL)
+    }
+
+    /// Kills a component and keeps it from being started again until [`Self::start`].
     ///
     /// # Errors
     /// [`Error::NoNode`], or [`Error::NoComponent`] if it does not run.
-    pub fn kill(&self, component: &str) -> Result<(), Error> {
-        self.supervisor("restarting a component")?;
+    pub fn stop(&self, component: &str) -> Result<(), Error> {
+        self.supervisor("keeping a component from its restart")?;
+        layout::write(&self.layout.hold(component), "")?;
         self.signal(component, Signal::KILL)
+    }
+
+    /// Has a stopped component started again.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the mark that holds it cannot be removed.
+    pub fn start(&self, component: &str) -> Result<(), Error> {
+        layout::remove(&self.layout.hold(component))
+    }
+
+    /// Waits until the API server is ready, after [`Self::start`] or [`Self::resume`].
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if it is not within `limit`.
+    pub fn until_ready(&self, limit: Duration) -> Result<(), Error> {
+        let mut readyz = kubeconfig::ready_check(self.program("kubectl"), &self.kubeconfig);
+        let log = self.log("kube-apiserver");
+        wait::until("kube-apiserver's readiness", limit, &log, || {
+            Ok(output(&mut readyz).is_ok().then_some(()))
+        })
+    }
+
+    pub(crate) fn node_mode(&self) -> NodeMode {
+        match self.record.shape {
+            Shape::Node { .. } => NodeMode::Real,
+            Shape::ControlPlane { .. } => NodeMode::None,
+        }
     }
 
     fn signal(&self, component: &str, signal: Signal) -> Result<(), Error> {
@@ -303,9 +350,7 @@ impl Drop for Cluster {
         }
         // There is nobody to tell; the next start in this folder clears what is left.
         let _ = clear(&self.layout);
-        for child in &mut self.leashed {
-            let _ = child.wait();
-        }
+        self.take_leave();
     }
 }
 
@@ -324,18 +369,21 @@ fn enter(pid: i32, namespaces: &str, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Keeps others from starting or ending the cluster meanwhile.
+/// Ends whatever cluster the folder `state` knows of, also one that was never fully started or
+/// whose supervisor was killed, and removes all it had on this machine but its logs and images.
+///
+/// # Errors
+/// [`Error::Timeout`] if something does not go away.
+pub fn down(state: &Path) -> Result<(), Error> {
+    let layout = Layout::new(state)?;
+    let _alone = lock(&layout)?;
+    clear(&layout)
+}
+
+/// Keeps others from starting or ending the cluster meanwhile; waits for those who do.
 pub(crate) fn lock(layout: &Layout) -> Result<File, Error> {
     layout::create(layout.state())?;
-    let path = layout.lock();
-    let file = File::create(&path).map_err(Error::file("make", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy {
-            path: layout.state().to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(Error::file("lock", path)(source)),
-    }
+    layout::lock(&layout.lock())
 }
 
 /// Ends what runs of a cluster, whatever state it is in, and removes what it left.
@@ -359,9 +407,4 @@ pub(crate) fn clear(layout: &Layout) -> Result<(), Error> {
     network::disconnect(&layout.id())?;
     layout::remove(&layout.supervision())?;
     layout::remove(&layout.record())
-}
-
-/// The last lines of the supervisor's log.
-pub(crate) fn supervisor_log(layout: &Layout) -> String {
-    fs::read_to_string(layout.log("supervisor")).unwrap_or_default()
 }

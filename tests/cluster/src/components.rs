@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    fs::File,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -179,7 +178,7 @@ impl Module {
             });
         }
         layout::create(folder)?;
-        let _one_at_a_time = lock(&folder.join("lock"))?;
+        let _one_at_a_time = layout::lock(&folder.join("lock"))?;
         components
             .iter()
             .map(|component| {
@@ -213,13 +212,6 @@ impl Module {
         output(&mut go)?;
         fs::rename(&draft, path).map_err(Error::file("write", path))
     }
-}
-
-/// Waits for the lock file and holds it until the returned file is dropped.
-fn lock(path: &Path) -> Result<File, Error> {
-    let file = File::create(path).map_err(Error::file("make", path))?;
-    file.lock().map_err(Error::file("lock", path))?;
-    Ok(file)
 }
 
 fn kubernetes_version(requirements: &str) -> Option<&str> {

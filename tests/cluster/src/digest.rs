@@ -9,9 +9,5 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The digest of what `hasher` has seen.
 pub(crate) fn hex_of(hasher: Sha256) -> String {
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    format!("{:x}", hasher.finalize())
 }

@@ -76,9 +76,9 @@ pub enum Error {
         /// The folder that is covered.
         hidden: &'static str,
     },
-    /// Another process is starting or ending this very cluster.
-    #[error("another process is starting or ending the cluster in {path}; wait for it, then try again", path = path.display())]
-    Busy {
+    /// Another kind of cluster runs in the state folder.
+    #[error("a cluster of the other kind, with or without a node, runs in {path}; end it, or choose another folder", path = path.display())]
+    OtherKind {
         /// The state folder.
         path: PathBuf,
     },
@@ -156,6 +156,9 @@ pub enum Error {
         /// The name that was asked for.
         component: String,
     },
+    /// The supervisor was told to end before all was started.
+    #[error("told to end while starting")]
+    ToldToEnd,
     /// The supervisor cannot see itself.
     #[error("cannot read this process's entry in /proc; is it mounted?")]
     NoProcess,

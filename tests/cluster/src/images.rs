@@ -162,15 +162,16 @@ fn coturn(root: &Path) -> Result<Image, Error> {
 /// Programs that are asked for and the libraries they need; no documentation, no package
 /// management, no Perl.
 fn is_kept(path: &Path) -> bool {
-    let mut parts = path.iter().filter_map(|part| part.to_str());
-    let parts: [&str; 4] = std::array::from_fn(|_| parts.next().unwrap_or_default());
-    match parts {
-        ["bin", "" | "busybox", ..] | ["lib64" | "lib", ..] | ["usr" | "etc" | "var", "", ..] => {
-            true
-        }
-        ["usr", "lib", _, library] => !library.starts_with("perl") && library != "gconv",
-        ["usr", "bin", "", ..] | ["etc", "ssl", ..] => true,
-        ["usr", "bin", program, _] => PROGRAMS.contains(&program) || program.starts_with("turn"),
+    let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
+    match parts.as_slice() {
+        ["bin" | "lib" | "lib64" | "usr" | "etc" | "var"]
+        | ["usr", "bin" | "lib"]
+        | ["usr", "lib", _]
+        | ["lib" | "lib64", ..]
+        | ["etc", "ssl", ..]
+        | ["bin", "busybox"] => true,
+        ["usr", "lib", _, library, ..] => !library.starts_with("perl") && *library != "gconv",
+        ["usr", "bin", program] => PROGRAMS.contains(program) || program.starts_with("turn"),
         _ => false,
     }
 }

@@ -1,6 +1,9 @@
 //! Kubeconfig files with everything embedded, so that they can be copied elsewhere. JSON is YAML.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
@@ -28,4 +31,22 @@ pub(crate) fn write(path: &Path, server: &str, pki: &Pki, client: Client) -> Res
         "current-context": "cluster",
     });
     certs::write_private(path, format!("{config:#}\n").as_bytes())
+}
+
+/// `kubectl` with the kubeconfig at `path`. A proxy that leads out of this machine does not lead
+/// to the cluster.
+pub(crate) fn client(program: PathBuf, path: &Path) -> Command {
+    let mut client = Command::new(program);
+    client.env("KUBECONFIG", path);
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        client.env_remove(variable);
+    }
+    client
+}
+
+/// The command that succeeds once the API server is ready.
+pub(crate) fn ready_check(kubectl: PathBuf, path: &Path) -> Command {
+    let mut readyz = client(kubectl, path);
+    readyz.args(["get", "--raw=/readyz"]);
+    readyz
 }

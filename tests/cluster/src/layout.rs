@@ -2,7 +2,8 @@
 //! cache folder. No path is put together anywhere else.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
@@ -72,6 +73,11 @@ impl Layout {
         self.run("hold").join(component)
     }
 
+    /// Where the process id of a component is written that ends with another process.
+    pub(crate) fn leashed_pid(&self, component: &str) -> PathBuf {
+        self.run("leash").join(component)
+    }
+
     /// Images and snapshots: the one thing that outlives the cluster, so that no image is loaded twice.
     pub(crate) fn containerd(&self) -> PathBuf {
         self.state.join("containerd")
@@ -99,16 +105,16 @@ impl Layout {
         }
         for folder in [
             "hold",
+            "leash",
             "kubelet",
             "kubelet-pki",
             "pod-logs",
             "plugins",
             "cni",
-            "overlay",
         ] {
             create(&self.run(folder))?;
         }
-        create(&self.containerd())
+        Ok(())
     }
 }
 
@@ -177,4 +183,11 @@ pub(crate) fn replace(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Erro
     let draft = path.with_extension("draft");
     write(&draft, content)?;
     fs::rename(&draft, path).map_err(Error::file("replace", path))
+}
+
+/// Waits for the lock file at `path` and holds it until the returned file is dropped.
+pub(crate) fn lock(path: &Path) -> Result<File, Error> {
+    let file = File::create(path).map_err(Error::file("make", path))?;
+    file.lock().map_err(Error::file("lock", path))?;
+    Ok(file)
 }

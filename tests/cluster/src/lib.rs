@@ -23,9 +23,11 @@ mod error;
 mod images;
 mod kubeconfig;
 mod layout;
+mod loopback;
 mod mounts;
 mod network;
 mod node;
+mod options;
 mod packages;
 mod process;
 mod program;
@@ -35,14 +37,15 @@ mod state;
 pub mod supervisor;
 mod wait;
 
-pub use cluster::{Cluster, ComponentStatus, Loaded};
+pub use cluster::{Cluster, ComponentStatus, Loaded, down};
 pub use docker_archive::{Image, Layer, docker_archive};
 pub use error::Error;
 pub use images::COTURN_IMAGE;
 pub use layout::default_state;
 pub use node::NODE;
+pub use options::{Lifetime, NodeMode, Options};
 pub use progress::{Lines, Progress, Silent};
-pub use start::{Lifetime, NodeMode, Options, up};
+pub use start::up;
 
 /// The environment variable that names the state folder of the cluster to use.
 pub const STATE_VARIABLE: &str = "COTURN_CERT_CLUSTER";

@@ -23,7 +23,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Installs what is missing, or says what has to be installed.
 pub(crate) fn provide(progress: &dyn Progress) -> Result<(), Error> {
-    let missing = missing(|probe| is_installed(probe));
+    let missing = missing(is_installed);
     if missing.is_empty() {
         return Ok(());
     }
@@ -51,15 +51,15 @@ fn is_installed(probe: &str) -> bool {
 
 fn install(packages: &[&str]) -> Result<(), Error> {
     let _no_service_starts = Policy::forbid()?;
-    output(apt(&["update", "-qq"]).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    output(&mut apt(&["update", "-qq"]))?;
     output(apt(&["install", "-y", "-qq", "--no-install-recommends"]).args(packages)).map(drop)
 }
 
 fn apt(arguments: &[&str]) -> Command {
     let mut apt = Command::new("apt-get");
-    apt.args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("RUNLEVEL", "1");
+    apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    // Scripts that do not ask for the policy take the machine for one without services.
+    apt.env("RUNLEVEL", "1");
     apt
 }
 

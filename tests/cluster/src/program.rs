@@ -9,6 +9,17 @@ use std::{
 
 use crate::{Error, command::spawn_error, layout::Layout};
 
+/// Runs a program, writes its process id to the first argument and ends it when the standard input
+/// ends. Should the leash itself be killed, the kernel ends the program.
+const LEASH: &str = r#"
+pid=$1; shift
+setpriv --pdeathsig KILL -- "$@" </dev/null &
+echo $! >"$pid"
+read -r _
+kill $!
+wait $!
+"#;
+
 /// A component that runs until it is ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
@@ -53,11 +64,10 @@ impl Program {
     /// that is, as long as the process that started it lives and wants it.
     pub(crate) fn leashed_command(&self, layout: &Layout) -> Result<Command, Error> {
         let mut command = Command::new("/bin/sh");
-        let script = "setpriv --pdeathsig KILL -- \"$@\" </dev/null & read -r _; kill $!; wait $!";
         command
-            .args(["-c", script, "leash"])
-            .arg(&self.executable)
-            .args(&self.arguments);
+            .args(["-c", LEASH, "leash"])
+            .arg(layout.leashed_pid(self.name));
+        command.arg(&self.executable).args(&self.arguments);
         let mut command = self.log_to(command, layout)?;
         command.stdin(Stdio::piped());
         Ok(command)

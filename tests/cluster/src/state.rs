@@ -10,6 +10,9 @@ use crate::{Error, components::Binaries, layout, network::Network, process::Proc
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) binaries: Binaries,
+    /// Whether the start was seen through to its end.
+    #[serde(default)]
+    pub(crate) ready: bool,
     pub(crate) shape: Shape,
 }
 

@@ -24,6 +24,7 @@ use crate::{
     command::output,
     containerd,
     control_plane::{ControlPlane, Endpoints},
+    kubeconfig,
     layout::{self, Layout},
     mounts,
     network::{Network, UPLINK},
@@ -161,11 +162,7 @@ impl<'a> Supervisor<'a> {
         self.add(plane.etcd())?;
         self.add(plane.api_server())?;
         self.start_containerd(node)?;
-        let mut readyz = Command::new(kubectl);
-        readyz
-            .arg("--kubeconfig")
-            .arg(self.layout.kubeconfig())
-            .args(["get", "--raw=/readyz"]);
+        let mut readyz = kubeconfig::ready_check(kubectl.to_owned(), &self.layout.kubeconfig());
         self.until("kube-apiserver to become ready", || {
             output(&mut readyz).is_ok()
         })?;
@@ -178,11 +175,13 @@ impl<'a> Supervisor<'a> {
     /// Images of earlier runs are worth keeping, but not at any price: a containerd that does not
     /// get along with what it finds starts again with nothing. Containers are never kept.
     fn start_containerd(&mut self, node: &Node<'_>) -> Result<(), Error> {
+        layout::create(&self.layout.containerd())?;
         self.add(node.containerd())?;
         let ready = self.until("containerd to answer", containerd::answers);
         match ready.and_then(|()| containerd::remove_containers()) {
             Ok(0) => Ok(()),
             Ok(_) => self.restart_containerd(),
+            Err(Error::ToldToEnd) => Err(Error::ToldToEnd),
             Err(error) => {
                 eprintln!("containerd's folder is unusable and starts anew: {error}");
                 self.end_component("containerd");
@@ -203,6 +202,9 @@ impl<'a> Supervisor<'a> {
     fn until(&mut self, what: &str, mut condition: impl FnMut() -> bool) -> Result<(), Error> {
         let log = self.layout.logs();
         waiting::until(what, START, &log, || {
+            if self.told_to_end.load(Ordering::Relaxed) {
+                return Err(Error::ToldToEnd);
+            }
             self.reap();
             if let Some(ended) = self
                 .components
