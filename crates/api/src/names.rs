@@ -13,6 +13,14 @@ pub const CERTIFICATE_NAME: &str = "coturncert.dev/certificate-name";
 /// certificate. The value handled last is kept in the store Secret.
 pub const RENEW: &str = "coturncert.dev/renew";
 
+/// Annotation of a published Secret: which labels and annotations `secretTemplate` set, as JSON, so
+/// that those it names no more are removed.
+pub const TEMPLATE_KEYS: &str = "coturncert.dev/template-keys";
+
+/// Field manager of writes that leave the pair as it is: the time in `metadata.managedFields` of
+/// [`FIELD_MANAGER`] stays the time at which the pair was published.
+pub const METADATA_FIELD_MANAGER: &str = "coturn-cert-operator-metadata";
+
 /// Label that marks every Secret the operator writes.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 

@@ -1,1 +1,22 @@
-//! operator
+//! The operator: watch, observe, plan, act. It takes no decision of its own: those are in `plan`.
+
+pub mod args;
+mod backoff;
+mod barrier;
+mod certificate;
+mod context;
+mod controllers;
+mod error;
+mod facts;
+mod health;
+mod lease;
+pub mod logging;
+mod metrics;
+mod redact;
+mod requests;
+mod run;
+mod secret;
+mod secret_watch;
+mod workload;
+
+pub use run::{StartError, run};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use api::{
-    Fingerprint,
+    AuthorityFacts,
     names::{CA_CRT, TLS_CRT, TLS_KEY},
 };
 use jiff::Timestamp;
@@ -36,23 +36,6 @@ pub struct Authority {
     chain: Chain,
     roots: String,
     key: SigningKey,
-}
-
-/// What can be told about an authority.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuthorityFacts {
-    /// Subject of the signing certificate (RFC 4514).
-    pub subject: String,
-    /// SHA-256 of the signing certificate.
-    pub fingerprint: Fingerprint,
-    /// SHA-256 of the root certificate.
-    pub root_fingerprint: Fingerprint,
-    /// SHA-256 of the root's SubjectPublicKeyInfo (DER): the same after a renewal with its key.
-    pub root_key: Fingerprint,
-    /// The latest notBefore of the chain, root included.
-    pub not_before: Timestamp,
-    /// The earliest notAfter of the chain, root included.
-    pub not_after: Timestamp,
 }
 
 impl fmt::Debug for Authority {

@@ -52,6 +52,7 @@ impl Certificate {
             x509,
         };
         certificate.check_name()?;
+        certificate.check_algorithm()?;
         Ok(certificate)
     }
 
@@ -65,6 +66,15 @@ impl Certificate {
             Ok(())
         } else {
             Err("its subject is no DER".to_owned())
+        }
+    }
+
+    /// RFC 5280 §4.1.1.2: the algorithm stands once inside and once outside what is signed.
+    fn check_algorithm(&self) -> Result<(), String> {
+        if self.x509.tbs_certificate().signature() == self.x509.signature_algorithm() {
+            Ok(())
+        } else {
+            Err("its two signature algorithms differ".to_owned())
         }
     }
 
@@ -119,7 +129,7 @@ impl Certificate {
         Fingerprint::from_digest(Sha256::digest(&self.der).into())
     }
 
-    /// SHA-256 of the SubjectPublicKeyInfo's DER.
+    /// SHA-256 of the DER of its `SubjectPublicKeyInfo`.
     pub(crate) fn key_fingerprint(&self) -> Result<Fingerprint, der::Error> {
         Ok(Fingerprint::from_digest(
             Sha256::digest(self.public_key().to_der()?).into(),

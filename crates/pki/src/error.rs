@@ -43,15 +43,15 @@ pub enum AuthorityError {
     },
     /// There is no PEM block of the expected kind.
     #[error(
-        "{field} holds no PEM {}; is it DER, or encoded twice in base64?",
+        "{field} holds no PEM {}; is it DER, encoded twice in base64, or under the wrong key of the Secret?",
         role(field)
     )]
     NotPem {
         /// Key of the Secret.
         field: &'static str,
     },
-    /// The last PEM block has no end.
-    #[error("{field} ends in the middle of a PEM block; write the whole file there")]
+    /// A PEM block lacks its beginning or its end.
+    #[error("{field} holds only a part of a PEM block; write the whole file there")]
     Truncated {
         /// Key of the Secret.
         field: &'static str,
@@ -230,7 +230,7 @@ impl AuthorityError {
             PemError::Malformed => Self::MalformedCertificate {
                 field,
                 position: 1,
-                detail: "a PEM block is not base64".to_owned(),
+                detail: "a PEM block is damaged".to_owned(),
             },
             PemError::Encrypted => Self::KeyEncrypted,
         }
@@ -253,8 +253,8 @@ pub enum PairError {
         /// Key of the Secret.
         field: &'static str,
     },
-    /// The last PEM block has no end.
-    #[error("{field} ends in the middle of a PEM block")]
+    /// A PEM block lacks its beginning or its end.
+    #[error("{field} holds only a part of a PEM block")]
     Truncated {
         /// Key of the Secret.
         field: &'static str,
@@ -324,7 +324,7 @@ impl PairError {
             PemError::Malformed if field == api::names::TLS_KEY => Self::MalformedKey,
             PemError::Malformed => Self::MalformedCertificate {
                 position: 1,
-                detail: "a PEM block is not base64".to_owned(),
+                detail: "a PEM block is damaged".to_owned(),
             },
             PemError::Encrypted => Self::Encrypted,
         }

@@ -1,31 +1,11 @@
 //! What a pair in a Secret is, whoever put it there.
 
 use api::{
-    Content, Fingerprint, SerialNumber,
+    Leaf, SerialNumber,
     names::{TLS_CRT, TLS_KEY},
 };
-use jiff::Timestamp;
 
 use crate::{PairError, certificate::Certificate, content, key, name, pem};
-
-/// What can be told about the leaf of a readable pair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaf {
-    /// SHA-256 of the leaf's DER.
-    pub fingerprint: Fingerprint,
-    /// Its serial number.
-    pub serial: SerialNumber,
-    /// Its issuer (RFC 4514).
-    pub issuer: String,
-    /// First second of its validity.
-    pub not_before: Timestamp,
-    /// Last second of its validity.
-    pub not_after: Timestamp,
-    /// What a spec would have to ask for to get it; None if no spec can.
-    pub content: Option<Content>,
-    /// Its key, such as `ECDSA-256`, `RSA-1024`, `Ed25519`.
-    pub key_algorithm: String,
-}
 
 /// Reads a pair: a chain in order with the leaf first, and the leaf's key. Whether it is valid, or
 /// to anybody's liking, is not judged.

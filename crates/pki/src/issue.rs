@@ -62,7 +62,7 @@ pub fn issue(
         .map_err(|_| IssueError::Signing(format!("no {} key could be made", content.key)))?;
     let leaf = sign(authority, content, validity, &key)?;
     check_path(authority, &leaf, content, now)?;
-    finish(authority, leaf, &key, content)
+    finish(authority, &leaf, &key, content)
 }
 
 fn usable_validity(
@@ -159,7 +159,7 @@ fn check_path(
                 None,
                 None,
             )
-            .map_err(refusal)?;
+            .map_err(|error| refusal(&error))?;
     }
     for name in server_names(content)? {
         end_entity
@@ -199,7 +199,7 @@ fn server_names(content: &Content) -> Result<Vec<ServerName<'static>>, IssueErro
     dns.chain(ip).collect()
 }
 
-fn refusal(error: webpki::Error) -> IssueError {
+fn refusal(error: &webpki::Error) -> IssueError {
     let detail = error.to_string();
     match error {
         webpki::Error::NameConstraintViolation
@@ -215,23 +215,19 @@ fn refusal(error: webpki::Error) -> IssueError {
 /// A second look at the pair as everybody else will read it.
 fn finish(
     authority: &Authority,
-    leaf: Certificate,
+    leaf: &Certificate,
     key: &SigningKey,
     content: &Content,
 ) -> Result<IssuedPair, IssueError> {
     let issuer = authority.chain().signing();
-    if let Some(finding) = lint::findings(&leaf, issuer)
+    if let Some(finding) = lint::findings(leaf, issuer)
         .into_iter()
         .find(lint::Finding::is_fault)
     {
         return Err(IssueError::SelfCheck(finding.to_string()));
     }
     let intermediates = authority.chain().intermediates();
-    let certificate = pem::encode(
-        std::iter::once(&leaf)
-            .chain(intermediates)
-            .map(|it| &it.der),
-    )?;
+    let certificate = pem::encode(std::iter::once(leaf).chain(intermediates).map(|it| &it.der))?;
     let key = key.to_pem();
     let leaf = inspect(certificate.as_bytes(), key.as_bytes())
         .map_err(|error| IssueError::SelfCheck(error.to_string()))?;

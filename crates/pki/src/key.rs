@@ -253,7 +253,7 @@ pub(crate) fn belongs(
     Some(two_integers(expected, 0).is_ok_and(|wanted| wanted == found))
 }
 
-/// The RSAPrivateKey (RFC 8017 appendix A.1.2) in a PKCS#1 or PKCS#8 encoding.
+/// The `RSAPrivateKey` (RFC 8017 appendix A.1.2) in a PKCS#1 or PKCS#8 encoding.
 fn rsa_private_key<'a>(key: &'a PrivateKeyDer<'_>) -> Option<&'a [u8]> {
     match key {
         PrivateKeyDer::Pkcs1(key) => Some(key.secret_pkcs1_der()),

@@ -23,8 +23,9 @@ mod pem;
 pub mod testing;
 mod validity;
 
-pub use authority::{Authority, AuthorityFacts, CaSecret};
+pub use api::{AuthorityFacts, Leaf};
+pub use authority::{Authority, CaSecret};
 pub use error::{AuthorityError, IssueError, PairError};
-pub use inspect::{Leaf, inspect};
+pub use inspect::inspect;
 pub use issue::{IssuedPair, LeafRequest, issue};
 pub use validity::{Validity, validity};

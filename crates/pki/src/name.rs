@@ -94,7 +94,7 @@ pub(crate) fn to_request(name: &Name) -> Option<(Subject, Option<String>)> {
     Some((subject, common_name))
 }
 
-/// The text of a DirectoryString (RFC 5280 appendix A.1) in one of the encodings still in use.
+/// The text of a `DirectoryString` (RFC 5280 appendix A.1) in one of the encodings still in use.
 fn text(value: &Any) -> Option<String> {
     let text = match value.tag() {
         Tag::Utf8String => Utf8StringRef::try_from(value).ok()?.as_str().to_owned(),

@@ -18,6 +18,7 @@ pub(crate) const MAX_KEY: usize = 16 * 1024;
 pub(crate) const MAX_CERTIFICATES: usize = 10;
 
 const CERTIFICATE_LABEL: &str = "CERTIFICATE";
+const KEY_LABELS: [&str; 3] = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
 
 /// Why bytes are not the PEM that was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +31,9 @@ pub(crate) enum PemError {
     TooManyCertificates { limit: usize },
     /// No block of the expected kind.
     NotPem,
-    /// A block's END line is missing.
+    /// A block's BEGIN or END line is missing.
     Truncated,
-    /// A block is not base64.
+    /// A block is damaged: its first line, or its base64.
     Malformed,
     /// The private key is protected by a password.
     Encrypted,
@@ -51,7 +52,7 @@ pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>,
         }
     }
     if certificates.is_empty() {
-        Err(absent(bytes, CERTIFICATE_LABEL))
+        Err(absent(bytes, &[CERTIFICATE_LABEL]))
     } else {
         Ok(certificates)
     }
@@ -66,7 +67,7 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<Zeroizing<PrivateKeyDer<'stati
     }
     match PrivateKeyDer::from_pem_slice(bytes) {
         Ok(key) => Ok(Zeroizing::new(key)),
-        Err(Error::NoItemsFound) => Err(absent(bytes, "PRIVATE KEY")),
+        Err(Error::NoItemsFound) => Err(absent(bytes, &KEY_LABELS)),
         Err(error) => Err(reason(&error)),
     }
 }
@@ -101,10 +102,10 @@ fn is_encrypted(bytes: &[u8]) -> bool {
         || contains(bytes, b"Proc-Type: 4,ENCRYPTED")
 }
 
-/// A block whose first line is there but which was not found has lost its end.
-fn absent(bytes: &[u8], label: &str) -> PemError {
-    let begins = contains(bytes, format!("{label}-----").as_bytes());
-    if begins {
+/// A block that has its last line but was not found has lost its first.
+fn absent(bytes: &[u8], labels: &[&str]) -> PemError {
+    let end = |label: &&str| contains(bytes, format!("-----END {label}-----").as_bytes());
+    if labels.iter().any(end) {
         PemError::Truncated
     } else {
         PemError::NotPem

@@ -2,6 +2,8 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::return_self_not_must_use,
     reason = "a test's world that cannot be built must stop the test"
 )]
 
@@ -62,7 +64,7 @@ impl TestCa {
 
     /// PEM of its own certificate.
     pub fn certificate(&self) -> String {
-        encode(&[self.certificate.der.clone()])
+        encode([&self.certificate.der])
     }
 
     /// `tls.crt` of a CA Secret: its own certificate, then those between it and the root.
@@ -71,11 +73,7 @@ impl TestCa {
             .ancestors
             .split_last()
             .map_or(&[][..], |(_, between)| between);
-        let chain: Vec<_> = std::iter::once(&self.certificate.der)
-            .chain(between)
-            .cloned()
-            .collect();
-        encode(&chain)
+        encode(std::iter::once(&self.certificate.der).chain(between))
     }
 
     /// `tls.key` of a CA Secret: PKCS#8.
@@ -368,6 +366,6 @@ fn ip(network: IpAddr, mask: IpAddr) -> GeneralSubtree {
     ))
 }
 
-fn encode(certificates: &[CertificateDer<'static>]) -> String {
+fn encode<'a>(certificates: impl IntoIterator<Item = &'a CertificateDer<'static>>) -> String {
     pem::encode(certificates).expect("certificates can be encoded")
 }

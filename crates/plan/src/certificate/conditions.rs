@@ -370,3 +370,24 @@ fn reconciling(ready: &Finding, stalled: &Finding, realised: bool) -> Finding {
     }
     Finding::yes(Reason::InProgress, ready.message.clone())
 }
+
+/// The conditions of a resource that cannot be acted on. What is issued, published and rolled out
+/// is not known, as it was not looked at.
+pub fn unusable(
+    reason: Reason,
+    message: &str,
+    generation: i64,
+    before: &[Condition],
+    now: Timestamp,
+) -> Vec<Condition> {
+    let unknown = || Finding::unknown(reason, message.to_owned());
+    Findings {
+        issued: unknown(),
+        published: unknown(),
+        rolled_out: unknown(),
+        ready: Finding::no(reason, message.to_owned()),
+        reconciling: Finding::no(reason, message.to_owned()),
+        stalled: Finding::yes(reason, message.to_owned()),
+    }
+    .into_conditions(generation, before, now)
+}

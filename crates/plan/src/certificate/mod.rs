@@ -12,6 +12,7 @@ use api::{AuthorityFacts, CoturnCertificateStatus, Leaf, Trigger, Wanted};
 use jiff::{SignedDuration, Timestamp};
 
 pub use claim::Rival;
+pub use status::unusable_status;
 
 use crate::{
     Precondition, Refusal, RenewalPolicy, Version,

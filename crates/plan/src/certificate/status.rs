@@ -2,7 +2,7 @@
 
 use api::{
     AuthorityStatus, CertificateStatus, CoturnCertificateStatus, HistoryEntry, PodNotCurrent,
-    RolloutStatus,
+    Reason, RolloutStatus,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -95,4 +95,21 @@ fn history(stored: &Stored) -> Vec<HistoryEntry> {
             serial_number: issuance.serial.to_string(),
         })
         .collect()
+}
+
+/// The status of a resource that cannot be acted on: what was in service stays named, the
+/// conditions say why nothing is done.
+#[must_use]
+pub fn unusable_status(
+    before: &CoturnCertificateStatus,
+    generation: i64,
+    reason: Reason,
+    message: &str,
+    now: Timestamp,
+) -> CoturnCertificateStatus {
+    CoturnCertificateStatus {
+        observed_generation: Some(generation),
+        conditions: conditions::unusable(reason, message, generation, &before.conditions, now),
+        ..before.clone()
+    }
 }

@@ -1,0 +1,46 @@
+//! Command line and environment.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+
+/// Issues, renews and rolls out the certificates of coturn servers.
+#[derive(Parser, Clone, Debug)]
+#[command(version, about)]
+pub struct Args {
+    /// Namespace whose resources are served.
+    #[arg(long, env = "COTURNCERT_NAMESPACE")]
+    pub namespace: String,
+    /// Names of the Secrets that the operator may read and write (repeat, or separate by commas).
+    /// None: all Secrets of the namespace, which its Role must then allow.
+    #[arg(
+        long = "secret-name",
+        env = "COTURNCERT_SECRET_NAMES",
+        value_delimiter = ','
+    )]
+    pub secret_names: Vec<String>,
+    /// Address of `/healthz`, `/readyz` and `/metrics`.
+    #[arg(long, env = "COTURNCERT_LISTEN", default_value = "[::]:8080")]
+    pub listen: SocketAddr,
+    /// Name of the Lease by which one of several replicas acts.
+    #[arg(long, env = "COTURNCERT_LEASE", default_value = "coturn-cert-operator")]
+    pub lease: String,
+    /// This replica's name in the Lease and in events; in a pod, the pod's name.
+    #[arg(long, env = "COTURNCERT_IDENTITY")]
+    pub identity: String,
+    /// What is logged, as in `RUST_LOG`.
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub log: String,
+    /// How the log is written.
+    #[arg(long, env = "COTURNCERT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For a person's eyes.
+    Text,
+}

@@ -1,0 +1,55 @@
+//! How long a failing resource waits: ever longer, each for itself.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// Failures in a row per key.
+#[derive(Debug)]
+pub struct Backoff<K>(Mutex<HashMap<K, u32>>);
+
+impl<K> Default for Backoff<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Backoff<K> {
+    /// Counts one more failure; returns how long to wait.
+    pub fn failed(&self, key: K) -> Duration {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(key).or_default();
+        let wait = FIRST.saturating_mul(1 << (*count).min(16)).min(LONGEST);
+        *count = count.saturating_add(1);
+        wait
+    }
+
+    /// Forgets the failures.
+    pub fn succeeded(&self, key: &K) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_five_minutes_and_starts_over_after_a_success() {
+        let backoff = Backoff::default();
+        let waits: Vec<_> = (0..12).map(|_| backoff.failed("a").as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        assert_eq!(backoff.failed("b").as_secs(), 1);
+        backoff.succeeded(&"a");
+        assert_eq!(backoff.failed("a").as_secs(), 1);
+    }
+}

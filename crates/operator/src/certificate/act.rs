@@ -1,0 +1,342 @@
+//! The one write of a plan, and what its reply changes in the observation.
+
+use std::sync::Arc;
+
+use api::{CoturnCertificate, CoturnCertificateStatus, Trigger, names};
+use jiff::Timestamp;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{Api, api::PostParams};
+use pki::{IssuedPair, LeafRequest};
+use plan::{
+    Precondition, Version,
+    certificate::{Action, PublishCause, Published, Store},
+    publication::Publication,
+    store::{NewPair, Root, StoreState},
+};
+
+use super::observe::Observation;
+use crate::{
+    context::Context,
+    error::{Error, ObjectName},
+    requests,
+    secret::{self, Base, PublishedContent, StoreContent, read_published, read_store, version},
+};
+
+/// Performs an action and folds the reply into the observation.
+pub async fn act(
+    context: &Context,
+    observation: &mut Observation,
+    action: &Action,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut writer = Writer {
+        context,
+        observation,
+        now,
+    };
+    match action {
+        Action::Issue { trigger, store } => writer.issue(*trigger, store).await,
+        Action::Recover { published, store } => writer.recover(published, store).await,
+        Action::Record {
+            store,
+            publication,
+            published_uid,
+        } => writer.record(store, *publication, published_uid).await,
+        Action::Publish {
+            store,
+            secret,
+            cause,
+        } => writer.publish(store, secret, *cause).await,
+        Action::WriteStatus(status) => writer.write_status(status).await,
+    }
+}
+
+struct Writer<'a> {
+    context: &'a Context,
+    observation: &'a mut Observation,
+    now: Timestamp,
+}
+
+impl Writer<'_> {
+    async fn issue(&mut self, trigger: Trigger, store: &Precondition) -> Result<(), Error> {
+        let name = self.store_name();
+        let wanted = &self.observation.observed.resource.wanted;
+        let request = LeafRequest {
+            content: wanted.content.clone(),
+            duration: wanted.duration,
+        };
+        let authority = self
+            .observation
+            .authority
+            .take()
+            .ok_or_else(|| self.changed(&name))?;
+        let root = Root::of(authority.facts());
+        let pair = sign(authority, request, self.now).await?;
+        let state = self.state_with(&NewPair {
+            owner_uid: &self.observation.observed.resource.version.uid,
+            leaf: &pair.leaf,
+            root: Some(root),
+            trigger: Some(trigger),
+            handled_renew: self.observation.observed.resource.renew.as_deref(),
+            time: self.now,
+        });
+        let content = StoreContent {
+            certificate: pair.certificate.as_bytes(),
+            key: pair.key.as_bytes(),
+            roots: pair.root.as_bytes(),
+        };
+        let body = secret::written(self.base(&name, store)?, &content, &state)
+            .map_err(|error| encode(self.object(&name), &error))?;
+        self.write_store(&name, store, body).await
+    }
+
+    async fn recover(&mut self, published: &Version, store: &Precondition) -> Result<(), Error> {
+        let name = self.store_name();
+        let (source, leaf, from) = match (
+            &self.observation.published,
+            &self.observation.observed.published,
+        ) {
+            (Some(source), Published::Present(facts)) if facts.version == *published => (
+                source,
+                facts.pair.as_ref().map(|pair| pair.leaf.clone()),
+                facts.written,
+            ),
+            (_, Published::Absent | Published::Unreadable(_) | Published::Present(_)) => {
+                return Err(self.changed(&name));
+            }
+        };
+        let (Some(leaf), Some(certificate), Some(key)) = (
+            leaf,
+            secret::value(source, names::TLS_CRT),
+            secret::value(source, names::TLS_KEY),
+        ) else {
+            return Err(self.changed(&name));
+        };
+        let held = plan::publication::Held::Leaf(leaf.fingerprint);
+        let state = self
+            .state_with(&NewPair {
+                owner_uid: &self.observation.observed.resource.version.uid,
+                leaf: &leaf,
+                root: None,
+                trigger: None,
+                handled_renew: self.observation.observed.resource.renew.as_deref(),
+                time: self.now,
+            })
+            .with_publication(Publication { held, from }, &published.uid);
+        let roots = secret::value(source, names::CA_CRT).unwrap_or_default();
+        let content = StoreContent {
+            certificate,
+            key,
+            roots,
+        };
+        let body = secret::recovered(self.base(&name, store)?, &content, &state)
+            .map_err(|error| encode(self.object(&name), &error))?;
+        self.write_store(&name, store, body).await
+    }
+
+    async fn record(
+        &mut self,
+        store: &Version,
+        publication: Publication,
+        published_uid: &str,
+    ) -> Result<(), Error> {
+        let name = self.store_name();
+        let before = self.store_secret(store).await?;
+        let Store::Present(stored) = &self.observation.observed.store else {
+            return Err(self.changed(&name));
+        };
+        let state = stored.state.with_publication(publication, published_uid);
+        let body = secret::recorded(&before, &state)
+            .map_err(|error| encode(self.object(&name), &error))?;
+        self.write_store(&name, &Precondition::At(store.clone()), body)
+            .await
+    }
+
+    async fn publish(
+        &mut self,
+        store: &Version,
+        precondition: &Precondition,
+        cause: PublishCause,
+    ) -> Result<(), Error> {
+        let source = self.store_secret(store).await?;
+        let resource = &self.observation.observed.resource;
+        let name = resource.wanted.secret_name.clone();
+        let object = self.object(&name);
+        let pair = secret::current(&source).ok_or_else(|| self.changed(&name))?;
+        let content = PublishedContent {
+            namespace: &resource.namespace,
+            name: &name,
+            owner: &resource.name,
+            pair,
+            template: &resource.wanted.secret_template,
+        };
+        let api = requests::secrets(&self.context.client, &resource.namespace);
+        let reply = match precondition {
+            Precondition::Absent => {
+                requests::create(&api, object, &secret::write_published(None, &content)).await?
+            }
+            Precondition::At(version) => {
+                let before = self.published_secret(version)?;
+                let body = secret::write_published(Some(before), &content);
+                requests::replace(&api, object, &name, &body, manager(cause)).await?
+            }
+        };
+        let published = read_published(Some(&reply));
+        let facts = &self.context.facts.published;
+        facts.put(&name, Some(version(&reply.metadata)), published.clone());
+        self.observation.observed.published = published;
+        self.observation.published = Some(reply);
+        Ok(())
+    }
+
+    async fn write_status(&mut self, status: &CoturnCertificateStatus) -> Result<(), Error> {
+        let before = &self.observation.object;
+        let resource = &mut self.observation.observed.resource;
+        let object = ObjectName::new("CoturnCertificate", &resource.namespace, &resource.name);
+        let body = CoturnCertificate {
+            metadata: ObjectMeta {
+                name: before.metadata.name.clone(),
+                namespace: before.metadata.namespace.clone(),
+                uid: Some(resource.version.uid.clone()),
+                resource_version: Some(resource.version.resource_version.clone()),
+                ..ObjectMeta::default()
+            },
+            spec: before.spec.clone(),
+            status: Some(status.clone()),
+        };
+        let api: Api<CoturnCertificate> =
+            Api::namespaced(self.context.client.clone(), &resource.namespace);
+        let params = PostParams {
+            field_manager: Some(names::FIELD_MANAGER.to_owned()),
+            dry_run: false,
+        };
+        let reply = api
+            .replace_status(&resource.name, &params, &body)
+            .await
+            .map_err(|error| requests::write_failure(object, error.into()))?;
+        resource.version = version(&reply.metadata);
+        resource.status = reply.status.clone().unwrap_or_default();
+        self.observation.object = Arc::new(reply);
+        Ok(())
+    }
+
+    fn state_with(&self, pair: &NewPair<'_>) -> StoreState {
+        let before = self
+            .observation
+            .observed
+            .stored()
+            .map(|stored| &stored.state);
+        StoreState::with_pair(before, pair)
+    }
+
+    async fn write_store(
+        &mut self,
+        name: &str,
+        precondition: &Precondition,
+        body: Secret,
+    ) -> Result<(), Error> {
+        let api = requests::secrets(&self.context.client, self.namespace());
+        let object = self.object(name);
+        let reply = match precondition {
+            Precondition::Absent => requests::create(&api, object, &body).await?,
+            Precondition::At(_) => {
+                requests::replace(&api, object, name, &body, names::FIELD_MANAGER).await?
+            }
+        };
+        let store = read_store(Some(&reply));
+        self.context
+            .facts
+            .stores
+            .put(name, Some(version(&reply.metadata)), store.clone());
+        self.observation.observed.store = store;
+        self.observation.store = Some(reply);
+        Ok(())
+    }
+
+    /// The store Secret of exactly this revision: as read in this pass, or read again.
+    async fn store_secret(&self, wanted: &Version) -> Result<Secret, Error> {
+        let name = self.store_name();
+        if let Some(known) = self.observation.store.as_ref()
+            && version(&known.metadata) == *wanted
+        {
+            return Ok(known.clone());
+        }
+        let api = requests::secrets(&self.context.client, self.namespace());
+        requests::read(&api, self.object(&name), &name)
+            .await?
+            .filter(|secret| version(&secret.metadata) == *wanted)
+            .ok_or_else(|| self.changed(&name))
+    }
+
+    fn published_secret(&self, wanted: &Version) -> Result<&Secret, Error> {
+        self.observation
+            .published
+            .as_ref()
+            .filter(|known| version(&known.metadata) == *wanted)
+            .ok_or_else(|| self.changed(&self.observation.observed.resource.wanted.secret_name))
+    }
+
+    fn base<'b>(&'b self, name: &'b str, precondition: &Precondition) -> Result<Base<'b>, Error> {
+        match precondition {
+            Precondition::Absent => Ok(Base::New {
+                namespace: self.namespace(),
+                name,
+            }),
+            Precondition::At(wanted) => self
+                .observation
+                .store
+                .as_ref()
+                .filter(|known| version(&known.metadata) == *wanted)
+                .map(Base::Existing)
+                .ok_or_else(|| self.changed(name)),
+        }
+    }
+
+    fn namespace(&self) -> &str {
+        &self.observation.observed.resource.namespace
+    }
+
+    fn store_name(&self) -> String {
+        names::store_secret(&self.observation.observed.resource.name)
+    }
+
+    fn object(&self, secret: &str) -> ObjectName {
+        ObjectName::new("Secret", self.namespace(), secret)
+    }
+
+    fn changed(&self, secret: &str) -> Error {
+        Error::Changed {
+            object: self.object(secret),
+        }
+    }
+}
+
+/// Signs on a thread of its own: an RSA key takes up to seconds.
+async fn sign(
+    authority: pki::Authority,
+    request: LeafRequest,
+    now: Timestamp,
+) -> Result<IssuedPair, Error> {
+    tokio::task::spawn_blocking(move || pki::issue(&authority, &request, now))
+        .await
+        .map_err(|_| Error::SigningInterrupted)?
+        .map_err(Error::from)
+}
+
+/// A write that leaves the pair alone goes under a manager of its own, so that the time at which
+/// the pair was published stays readable.
+const fn manager(cause: PublishCause) -> &'static str {
+    match cause {
+        PublishCause::Missing | PublishCause::Superseded | PublishCause::Overwritten => {
+            names::FIELD_MANAGER
+        }
+        PublishCause::Metadata => names::METADATA_FIELD_MANAGER,
+    }
+}
+
+fn encode(object: ObjectName, error: &serde_json::Error) -> Error {
+    Error::Encode {
+        object,
+        message: error.to_string(),
+    }
+}

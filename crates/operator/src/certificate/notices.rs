@@ -1,0 +1,153 @@
+//! What a person is told of a write: an Event, a line in the log, a count.
+
+use api::{ConditionType, CoturnCertificateStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{
+    Resource as _,
+    runtime::events::{Event, EventType},
+};
+use plan::certificate::{Action, PublishCause};
+
+use super::Observation;
+use crate::{context::Context, redact::redact};
+
+/// Tells of a write that was done.
+pub async fn done(
+    context: &Context,
+    observation: &Observation,
+    action: &Action,
+    before: &CoturnCertificateStatus,
+) {
+    let Some(notice) = notice(observation, action, before) else {
+        return;
+    };
+    let resource = &observation.observed.resource;
+    tracing::info!(
+        namespace = resource.namespace,
+        certificate = resource.name,
+        event = notice.reason,
+        "{}",
+        notice.note
+    );
+    if let Action::Issue { trigger, .. } = action {
+        context.metrics.issued(*trigger);
+    }
+    let event = Event {
+        type_: notice.kind,
+        reason: notice.reason,
+        note: Some(redact(&notice.note)),
+        action: notice.action.to_owned(),
+        secondary: None,
+    };
+    let reference = observation.object.object_ref(&());
+    if let Err(error) = context.recorder.publish(&event, &reference).await {
+        tracing::debug!(
+            error = redact(&error.to_string()),
+            "an Event could not be written"
+        );
+    }
+}
+
+struct Notice {
+    kind: EventType,
+    reason: String,
+    action: &'static str,
+    note: String,
+}
+
+fn notice(
+    observation: &Observation,
+    action: &Action,
+    before: &CoturnCertificateStatus,
+) -> Option<Notice> {
+    let normal = |reason: &str, action, note| {
+        Some(Notice {
+            kind: EventType::Normal,
+            reason: reason.to_owned(),
+            action,
+            note,
+        })
+    };
+    let leaf = observation
+        .observed
+        .stored()
+        .map(|stored| &stored.current.leaf);
+    let secret = &observation.observed.resource.wanted.secret_name;
+    match action {
+        Action::Issue { trigger, .. } => {
+            let leaf = leaf?;
+            let note = format!(
+                "{trigger}: serial {}, valid until {}",
+                leaf.serial, leaf.not_after
+            );
+            normal("Issued", "Issue", note)
+        }
+        Action::Recover { .. } => normal(
+            "Recovered",
+            "Recover",
+            format!("the store was taken up again from Secret {secret}"),
+        ),
+        Action::Record { .. } => None,
+        Action::Publish {
+            cause: PublishCause::Overwritten,
+            ..
+        } => Some(Notice {
+            kind: EventType::Warning,
+            reason: "Restored".to_owned(),
+            action: "Publish",
+            note: format!(
+                "Secret {secret} was changed by somebody else; the certificate in service was put back"
+            ),
+        }),
+        Action::Publish {
+            cause: PublishCause::Metadata,
+            ..
+        } => None,
+        Action::Publish {
+            cause: PublishCause::Missing | PublishCause::Superseded,
+            ..
+        } => normal(
+            "Published",
+            "Publish",
+            format!("Secret {secret} holds sha256:{}", leaf?.fingerprint),
+        ),
+        Action::WriteStatus(after) => changed_condition(before, after),
+    }
+}
+
+/// Ready, and where Ready stays what it is the conditions below it, when they turn or change their
+/// reason.
+fn changed_condition(
+    before: &CoturnCertificateStatus,
+    after: &CoturnCertificateStatus,
+) -> Option<Notice> {
+    let kinds = [
+        ConditionType::Ready,
+        ConditionType::Issued,
+        ConditionType::RolledOut,
+    ];
+    let changed = kinds.into_iter().filter_map(|kind| {
+        let now = find(&after.conditions, kind)?;
+        let then = find(&before.conditions, kind);
+        let same = then.is_some_and(|then| then.status == now.status && then.reason == now.reason);
+        (!same).then_some((kind, now))
+    });
+    let (kind, condition) = changed
+        .max_by_key(|(kind, condition)| (condition.status != "True", std::cmp::Reverse(*kind)))?;
+    Some(Notice {
+        kind: if condition.status == "True" {
+            EventType::Normal
+        } else {
+            EventType::Warning
+        },
+        reason: condition.reason.clone(),
+        action: kind.as_str(),
+        note: condition.message.clone(),
+    })
+}
+
+fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str())
+}

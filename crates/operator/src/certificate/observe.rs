@@ -1,0 +1,246 @@
+//! Everything that a plan for a certificate looks at, read by name and remembered by revision.
+
+use std::sync::Arc;
+
+use api::{CoturnCertificate, Reason, Wanted, names};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
+use plan::{
+    Refusal,
+    certificate::{Authority, Observed, Published, Resource, Rival, Store},
+};
+
+use crate::{
+    context::Context,
+    error::{Error, ObjectName},
+    requests,
+    secret::{read_published, read_store, value, version},
+    workload,
+};
+
+/// How much an observation trusts what was read before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Facts of a revision that a watch still reports: enough to find that nothing is to be done.
+    Remembered,
+    /// Read from the API server in this pass: what a write is decided on.
+    Confirmed,
+}
+
+/// An observation, with what it was taken from as far as a write may need it.
+pub struct Observation {
+    /// The resource as read.
+    pub object: Arc<CoturnCertificate>,
+    /// What plan looks at.
+    pub observed: Observed,
+    /// The authority, able to sign, if it was read in this pass.
+    pub authority: Option<pki::Authority>,
+    /// The store Secret, if it was read or written in this pass.
+    pub store: Option<Secret>,
+    /// The published Secret, if it was read or written in this pass.
+    pub published: Option<Secret>,
+}
+
+/// Observes a certificate.
+pub async fn observe(
+    context: &Context,
+    object: Arc<CoturnCertificate>,
+    wanted: Wanted,
+    freshness: Freshness,
+    now: Timestamp,
+) -> Result<Observation, Error> {
+    let resource = resource(&object, wanted);
+    let reader = Reader {
+        context,
+        namespace: &resource.namespace,
+        freshness,
+        now,
+    };
+    let (authority, signer) = reader.authority(&resource.wanted.authority_secret).await?;
+    let (store, store_secret) = reader.store(&names::store_secret(&resource.name)).await?;
+    let (published, published_secret) = reader.published(&resource.wanted.secret_name).await?;
+    let workload = match &resource.wanted.workload {
+        Some(reference) => {
+            Some(workload::observe(context, &resource.namespace, &reference.name, freshness).await?)
+        }
+        None => None,
+    };
+    if freshness == Freshness::Confirmed {
+        context.facts.confirmed.note(&resource.name, now);
+    }
+    let rivals = rivals(context, &resource);
+    Ok(Observation {
+        object,
+        observed: Observed {
+            resource,
+            authority,
+            store,
+            published,
+            rivals,
+            workload,
+            failed: None,
+        },
+        authority: signer,
+        store: store_secret,
+        published: published_secret,
+    })
+}
+
+fn resource(object: &CoturnCertificate, wanted: Wanted) -> Resource {
+    let created = object.metadata.creation_timestamp.as_ref();
+    Resource {
+        name: object.name_any(),
+        namespace: object.namespace().unwrap_or_default(),
+        version: version(&object.metadata),
+        generation: object.metadata.generation.unwrap_or_default(),
+        created: created.map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+        wanted,
+        renew: object.annotations().get(names::RENEW).cloned(),
+        status: object.status.clone().unwrap_or_default(),
+    }
+}
+
+fn rivals(context: &Context, resource: &Resource) -> Vec<Rival> {
+    context
+        .certificates
+        .state()
+        .iter()
+        .filter_map(|guarded| guarded.0.as_ref().ok())
+        .filter(|other| other.name_any() != resource.name)
+        .filter(|other| other.spec.secret_name == resource.wanted.secret_name)
+        .map(|other| Rival {
+            name: other.name_any(),
+            created: other
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+        })
+        .collect()
+}
+
+struct Reader<'a> {
+    context: &'a Context,
+    namespace: &'a str,
+    freshness: Freshness,
+    now: Timestamp,
+}
+
+impl Reader<'_> {
+    async fn authority(&self, name: &str) -> Result<(Authority, Option<pki::Authority>), Error> {
+        let facts = &self.context.facts.authorities;
+        if self.freshness == Freshness::Remembered
+            && let Some(known) = facts.get(name, self.context.secrets.version(name).as_ref())
+            && self.still_holds(&known)
+        {
+            return Ok((known, None));
+        }
+        let secret = match self.read(name).await? {
+            Ok(secret) => secret,
+            Err(refusal) => return Ok((Authority::Unusable(refusal), None)),
+        };
+        let (authority, signer) = self.judge(name, secret.as_ref());
+        facts.put(
+            name,
+            secret.map(|secret| version(&secret.metadata)),
+            authority.clone(),
+        );
+        Ok((authority, signer))
+    }
+
+    /// An authority comes and goes with time alone; what is unusable is judged anew each time.
+    fn still_holds(&self, authority: &Authority) -> bool {
+        match authority {
+            Authority::Usable(facts) => (facts.not_before..facts.not_after).contains(&self.now),
+            Authority::Unusable(_) => false,
+        }
+    }
+
+    fn judge(&self, name: &str, secret: Option<&Secret>) -> (Authority, Option<pki::Authority>) {
+        let refuse = |reason, message: String| {
+            let message = format!("CA Secret {}/{name} {message}", self.namespace);
+            (Authority::Unusable(Refusal { reason, message }), None)
+        };
+        let Some(secret) = secret else {
+            return refuse(
+                Reason::AuthorityMissing,
+                "does not exist; create it with tls.crt and tls.key, the operator goes on by itself".into(),
+            );
+        };
+        let content = pki::CaSecret {
+            certificate: value(secret, names::TLS_CRT),
+            key: value(secret, names::TLS_KEY),
+            root: value(secret, names::CA_CRT),
+        };
+        match pki::Authority::load(&content, self.now) {
+            Ok(signer) => (Authority::Usable(signer.facts().clone()), Some(signer)),
+            Err(error) => refuse(error.reason(), format!("cannot sign: {error}")),
+        }
+    }
+
+    async fn store(&self, name: &str) -> Result<(Store, Option<Secret>), Error> {
+        let facts = &self.context.facts.stores;
+        if let Some(known) = self.remembered(facts, name) {
+            return Ok((known, None));
+        }
+        Ok(match self.read(name).await? {
+            Err(refusal) => (Store::Unreadable(refusal), None),
+            Ok(secret) => {
+                let store = read_store(secret.as_ref());
+                let version = secret.as_ref().map(|secret| version(&secret.metadata));
+                facts.put(name, version, store.clone());
+                (store, secret)
+            }
+        })
+    }
+
+    async fn published(&self, name: &str) -> Result<(Published, Option<Secret>), Error> {
+        let facts = &self.context.facts.published;
+        if let Some(known) = self.remembered(facts, name) {
+            return Ok((known, None));
+        }
+        Ok(match self.read(name).await? {
+            Err(refusal) => (Published::Unreadable(refusal), None),
+            Ok(secret) => {
+                let published = read_published(secret.as_ref());
+                let version = secret.as_ref().map(|secret| version(&secret.metadata));
+                facts.put(name, version, published.clone());
+                (published, secret)
+            }
+        })
+    }
+
+    fn remembered<T: Clone>(&self, facts: &crate::facts::Remembered<T>, name: &str) -> Option<T> {
+        match self.freshness {
+            Freshness::Remembered => facts.get(name, self.context.secrets.version(name).as_ref()),
+            Freshness::Confirmed => None,
+        }
+    }
+
+    /// Reads a Secret. What lies with the operator's permissions is told in status; what lies with
+    /// the API server is an error of this pass.
+    async fn read(&self, name: &str) -> Result<Result<Option<Secret>, Refusal>, Error> {
+        let object = ObjectName::new("Secret", self.namespace, name);
+        if !self.context.secrets.covers(name) {
+            let message = format!(
+                "{object} is not among the operator's Secrets; add it to the chart's value secretNames"
+            );
+            return Ok(Err(Refusal {
+                reason: Reason::Forbidden,
+                message,
+            }));
+        }
+        let api = requests::secrets(&self.context.client, self.namespace);
+        match requests::read(&api, object, name).await {
+            Err(error) if error.reason() == Reason::Forbidden => {
+                let message = format!("{error}; add its name to the chart's value secretNames");
+                Ok(Err(Refusal {
+                    reason: Reason::Forbidden,
+                    message,
+                }))
+            }
+            result => result.map(Ok),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What every pass works with.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::{
+    Client,
+    core::DeserializeGuard,
+    runtime::{
+        events::{Recorder, Reporter},
+        reflector::Store,
+    },
+};
+
+use api::{CoturnCertificate, names};
+use k8s_openapi::api::apps::v1::StatefulSet;
+
+use crate::{facts::Facts, metrics::Metrics, secret_watch::SecretIndex};
+
+/// A `CoturnCertificate` as it arrives: readable, or not.
+pub type Guarded = DeserializeGuard<CoturnCertificate>;
+
+/// What every pass works with.
+pub struct Context {
+    /// The namespace that is served.
+    pub namespace: String,
+    /// For requests; a watch has a client of its own.
+    pub client: Client,
+    /// All resources, as of the watch.
+    pub certificates: Store<Guarded>,
+    /// All StatefulSets, as of the watch.
+    pub workloads: Store<StatefulSet>,
+    /// Revisions of the Secrets, as of the watch.
+    pub secrets: SecretIndex,
+    /// What was parsed of revisions read before.
+    pub facts: Facts,
+    /// Events.
+    pub recorder: Recorder,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Context {
+    /// The time, to whole seconds as Kubernetes and X.509 have it.
+    pub fn now() -> Timestamp {
+        let now = Timestamp::now();
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
+    /// Where events come from.
+    pub fn reporter(identity: &str) -> Reporter {
+        Reporter {
+            controller: names::FIELD_MANAGER.to_owned(),
+            instance: Some(identity.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What was parsed of objects read before, by their revision: an idle pass costs no request and
+//! no key bytes are kept.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+use plan::{
+    Version,
+    certificate::{Authority, Published, Store},
+    rollout::Pod,
+};
+
+/// Parsed facts of Secrets and of the pods of workloads.
+#[derive(Default)]
+pub struct Facts {
+    /// Of CA Secrets.
+    pub authorities: Remembered<Authority>,
+    /// Of store Secrets.
+    pub stores: Remembered<Store>,
+    /// Of published Secrets.
+    pub published: Remembered<Published>,
+    /// Of pods, by the revision of their workload.
+    pub pods: Remembered<Vec<Pod>>,
+    /// When a resource's objects were read from the API server last, by the resource's name.
+    pub confirmed: Confirmed,
+}
+
+/// Facts of objects of one kind, each of one revision; none for the absence of the object.
+pub struct Remembered<T>(Mutex<HashMap<String, (Option<Version>, T)>>);
+
+impl<T> Default for Remembered<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Remembered<T> {
+    /// What is known of exactly this revision of the object.
+    pub fn get(&self, name: &str, version: Option<&Version>) -> Option<T> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, facts) = entries.get(name)?;
+        (known.as_ref() == version).then(|| facts.clone())
+    }
+
+    /// Remembers what is known of a revision of the object.
+    pub fn put(&self, name: &str, version: Option<Version>, facts: T) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.insert(name.to_owned(), (version, facts));
+    }
+
+    /// Forgets the object.
+    pub fn forget(&self, name: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
+    }
+}
+
+/// When objects were read last.
+#[derive(Default)]
+pub struct Confirmed(Mutex<HashMap<String, Timestamp>>);
+
+impl Confirmed {
+    /// When the objects of a resource were read last.
+    pub fn at(&self, name: &str) -> Option<Timestamp> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .copied()
+    }
+
+    /// Notes that they were read.
+    pub fn note(&self, name: &str, now: Timestamp) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned(), now);
+    }
+}

@@ -1,0 +1,225 @@
+//! Metrics, in the OpenMetrics text format, all with the prefix `coturncert_`.
+
+use std::sync::atomic::AtomicU64;
+
+use api::{Reason, Trigger};
+use jiff::Timestamp;
+use plan::{certificate::Observed, rollout::Effect};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    expires: Family<Certificate, Gauge<f64, AtomicU64>>,
+    renewal: Family<Certificate, Gauge<f64, AtomicU64>>,
+    pods_current: Family<Certificate, Gauge>,
+    pods_total: Family<Certificate, Gauge>,
+    ready: Family<Certificate, Gauge>,
+    issued: Family<Issue, Counter>,
+    rollouts: Counter,
+    passes: Family<Pass, Counter>,
+    duration: Histogram,
+    leader: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Certificate {
+    name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Issue {
+    trigger: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Pass {
+    kind: &'static str,
+    result: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("coturncert");
+        let metrics = Self {
+            expires: Family::default(),
+            renewal: Family::default(),
+            pods_current: Family::default(),
+            pods_total: Family::default(),
+            ready: Family::default(),
+            issued: Family::default(),
+            rollouts: Counter::default(),
+            passes: Family::default(),
+            duration: Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0]),
+            leader: Gauge::default(),
+            registry: Registry::default(),
+        };
+        metrics.register(&mut registry);
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+}
+
+impl Metrics {
+    fn register(&self, registry: &mut Registry) {
+        let gauges = [
+            (
+                "certificate_not_after_timestamp_seconds",
+                "When the certificate in service expires",
+                &self.expires,
+            ),
+            (
+                "certificate_renewal_timestamp_seconds",
+                "When the certificate in service is renewed",
+                &self.renewal,
+            ),
+        ];
+        for (name, help, family) in gauges {
+            registry.register(name, help, family.clone());
+        }
+        let counts = [
+            (
+                "certificate_pods_current",
+                "Pods that are on the certificate in service",
+                &self.pods_current,
+            ),
+            (
+                "certificate_pods",
+                "Pods that the workload shall have",
+                &self.pods_total,
+            ),
+            (
+                "certificate_ready",
+                "1 if Ready was True when the resource was looked at last",
+                &self.ready,
+            ),
+        ];
+        for (name, help, family) in counts {
+            registry.register(name, help, family.clone());
+        }
+        registry.register(
+            "issued",
+            "Certificates signed, by trigger",
+            self.issued.clone(),
+        );
+        registry.register("rollouts", "Rollouts started", self.rollouts.clone());
+        registry.register(
+            "passes",
+            "Passes over resources and workloads, by result",
+            self.passes.clone(),
+        );
+        registry.register(
+            "pass_duration_seconds",
+            "How long passes took",
+            self.duration.clone(),
+        );
+        registry.register("leader", "1 if this replica acts", self.leader.clone());
+    }
+
+    /// The text of `/metrics`.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    /// Notes the state of a certificate.
+    pub fn certificate(&self, observed: &Observed, now: Timestamp) {
+        let label = Certificate {
+            name: observed.resource.name.clone(),
+        };
+        let ready = is_ready(observed);
+        self.ready.get_or_create(&label).set(i64::from(ready));
+        if let Some(certificate) = &observed.resource.status.certificate {
+            self.expires
+                .get_or_create(&label)
+                .set(seconds(certificate.not_after.0));
+            self.renewal
+                .get_or_create(&label)
+                .set(seconds(certificate.renewal_time.0));
+        }
+        if let Some(progress) = observed.progress(now) {
+            self.pods_current
+                .get_or_create(&label)
+                .set(i64::from(progress.current));
+            self.pods_total
+                .get_or_create(&label)
+                .set(i64::from(progress.total));
+        }
+    }
+
+    /// Notes that a resource cannot be acted on.
+    pub fn unusable(&self, name: &str, reason: Reason) {
+        self.ready
+            .get_or_create(&Certificate {
+                name: name.to_owned(),
+            })
+            .set(0);
+        self.passed("CoturnCertificate", reason.as_str());
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, name: &str) {
+        let label = Certificate {
+            name: name.to_owned(),
+        };
+        self.expires.remove(&label);
+        self.renewal.remove(&label);
+        self.pods_current.remove(&label);
+        self.pods_total.remove(&label);
+        self.ready.remove(&label);
+    }
+
+    /// Counts a certificate signed.
+    pub fn issued(&self, trigger: Trigger) {
+        self.issued
+            .get_or_create(&Issue {
+                trigger: trigger.as_str(),
+            })
+            .inc();
+    }
+
+    /// Counts a rollout started.
+    pub fn rollout_started(&self, effect: Effect) {
+        match effect {
+            Effect::Rollout => drop(self.rollouts.inc()),
+            Effect::NoPods => {}
+        }
+    }
+
+    /// Counts a pass; the result is `ok` or a reason.
+    pub fn passed(&self, kind: &'static str, result: &'static str) {
+        self.passes.get_or_create(&Pass { kind, result }).inc();
+    }
+
+    /// Notes how long a pass took.
+    pub fn took(&self, duration: std::time::Duration) {
+        self.duration.observe(duration.as_secs_f64());
+    }
+
+    /// Notes whether this replica acts.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+}
+
+fn is_ready(observed: &Observed) -> bool {
+    let conditions = &observed.resource.status.conditions;
+    conditions
+        .iter()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "seconds since 1970 are far below 2^53"
+)]
+fn seconds(time: Timestamp) -> f64 {
+    time.as_second() as f64
+}

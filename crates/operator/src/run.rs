@@ -1,0 +1,142 @@
+//! From start to end of the process: clients, health, Lease, controllers, shutdown.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{Client, Config};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    args::Args,
+    barrier,
+    controllers::{self, Setup},
+    health::{self, Health},
+    lease::Candidate,
+    metrics::Metrics,
+    redact::redact,
+};
+
+/// How long an answer to an ordinary request may take.
+const ANSWER: Duration = Duration::from_secs(20);
+/// How long a watch may be silent: longer than the server lets a watch live.
+const SILENCE: Duration = Duration::from_secs(310);
+/// How long to connect.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long running passes may take to end after a signal.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Why the operator could not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No configuration for the API server.
+    #[error(
+        "cannot find the API server: {0}; run in a pod with a service account, or set KUBECONFIG"
+    )]
+    Config(String),
+    /// The configuration cannot be used.
+    #[error("cannot use the configuration for the API server: {0}")]
+    Client(String),
+    /// The address is taken or not this machine's.
+    #[error("cannot serve /healthz on {address}: {error}; choose another address with --listen")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The process cannot be told to stop.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+    /// The Lease is another replica's.
+    #[error("the Lease {0} was lost; this replica ends and stands by again after its restart")]
+    LeaseLost(String),
+    /// The controllers ended without being told to.
+    #[error("the controllers ended unasked")]
+    ControllersEnded,
+}
+
+/// Runs the operator until it is told to stop, or loses its Lease.
+pub async fn run(args: Args) -> Result<(), StartError> {
+    barrier::install_panic_hook();
+    // Several providers may be linked; rustls asks which one is meant. An error means that it was
+    // told before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let config = Config::infer()
+        .await
+        .map_err(|error| StartError::Config(redact(&error.to_string())))?;
+    let client = client(&config, ANSWER)?;
+    let health = Arc::new(Health::default());
+    let metrics = Arc::new(Metrics::default());
+    let endpoints = health::serve(args.listen, Arc::clone(&health), Arc::clone(&metrics));
+    let mut candidate =
+        Candidate::new(client.clone(), &args.namespace, &args.lease, &args.identity);
+    let setup = Setup {
+        watch_client: self::client(&config, SILENCE)?,
+        client,
+        namespace: args.namespace.clone(),
+        secret_names: args.secret_names.clone(),
+        identity: args.identity.clone(),
+        metrics: Arc::clone(&metrics),
+        health: Arc::clone(&health),
+    };
+    tokio::select! {
+        served = endpoints => {
+            let error = served.err().unwrap_or_else(|| std::io::Error::other("it ended"));
+            Err(StartError::Listen { address: args.listen, error })
+        }
+        ended = lead(&args, &mut candidate, setup) => ended,
+    }
+}
+
+fn client(config: &Config, read_timeout: Duration) -> Result<Client, StartError> {
+    let mut config = config.clone();
+    config.connect_timeout = Some(CONNECT);
+    config.read_timeout = Some(read_timeout);
+    config.reset_reader_on_write = true;
+    // Retries of the client's would repeat writes whose reply was lost.
+    config.default_retry = false;
+    Client::try_from(config).map_err(|error| StartError::Client(redact(&error.to_string())))
+}
+
+async fn lead(args: &Args, candidate: &mut Candidate, setup: Setup) -> Result<(), StartError> {
+    let health = Arc::clone(&setup.health);
+    let metrics = Arc::clone(&setup.metrics);
+    let mut terminated = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+    let asked_to_stop = async {
+        tokio::select! { _ = terminated.recv() => {}, _ = interrupted.recv() => {} }
+    };
+    tokio::pin!(asked_to_stop);
+    tracing::info!(
+        identity = args.identity,
+        namespace = args.namespace,
+        "waiting for the Lease"
+    );
+    tokio::select! {
+        () = candidate.acquire(|| health.reached()) => {}
+        () = &mut asked_to_stop => return Ok(()),
+    }
+    tracing::info!(identity = args.identity, "this replica acts");
+    health.leads();
+    metrics.leads(true);
+    let (stop, stopped) = watch::channel(false);
+    let controllers = controllers::run(setup, stopped);
+    tokio::pin!(controllers);
+    let outcome = tokio::select! {
+        () = &mut controllers => return Err(StartError::ControllersEnded),
+        () = candidate.hold(|| health.reached()) => Err(StartError::LeaseLost(args.lease.clone())),
+        () = &mut asked_to_stop => Ok(()),
+    };
+    metrics.leads(false);
+    stop.send_replace(true);
+    if tokio::time::timeout(GRACE, controllers).await.is_err() {
+        tracing::warn!(
+            "some passes did not end in time; what they left is taken up at the next start"
+        );
+    }
+    candidate.release().await;
+    tracing::info!("stopped");
+    outcome
+}

@@ -1,0 +1,43 @@
+//! Secrets as they lie in the API server: what they say, and how they are written. Pure: nothing
+//! here talks to a server.
+
+mod digest;
+mod published;
+mod store;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use plan::Version;
+
+pub use published::{PublishedContent, read_published, write_published};
+pub use store::{Base, StoreContent, current, read_store, recorded, recovered, written};
+
+/// The bytes under a key of a Secret.
+pub fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
+    secret
+        .data
+        .as_ref()?
+        .get(key)
+        .map(|bytes| bytes.0.as_slice())
+}
+
+fn bytes(value: &[u8]) -> ByteString {
+    ByteString(value.to_vec())
+}
+
+/// Identity and revision of an object as the API server returned it.
+pub fn version(metadata: &ObjectMeta) -> Version {
+    Version {
+        uid: metadata.uid.clone().unwrap_or_default(),
+        resource_version: metadata.resource_version.clone().unwrap_or_default(),
+    }
+}
+
+fn created(metadata: &ObjectMeta) -> Timestamp {
+    metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(Timestamp::UNIX_EPOCH, |time| time.0)
+}

@@ -1,0 +1,152 @@
+//! The published Secret: what coturn mounts.
+
+use std::collections::BTreeMap;
+
+use api::{SecretTemplate, names};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::core::v1::Secret,
+    apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta},
+};
+use plan::certificate::{Pair, Published, PublishedSecret, TemplateKeys};
+use serde::{Deserialize, Serialize};
+
+use super::{StoreContent, bytes, created, digest, value, version};
+
+/// What a published Secret shall look like. Has no Debug: it borrows a private key.
+pub struct PublishedContent<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// The resource that it belongs to.
+    pub owner: &'a str,
+    /// The pair.
+    pub pair: StoreContent<'a>,
+    /// Labels and annotations.
+    pub template: &'a SecretTemplate,
+}
+
+/// What a Secret under the published name is.
+pub fn read_published(secret: Option<&Secret>) -> Published {
+    let Some(secret) = secret else {
+        return Published::Absent;
+    };
+    let metadata = &secret.metadata;
+    let annotations = metadata.annotations.clone().unwrap_or_default();
+    Published::Present(Box::new(PublishedSecret {
+        version: version(metadata),
+        owner: annotations.get(names::CERTIFICATE_NAME).cloned(),
+        pair: pair(secret),
+        written: written(metadata),
+        labels: metadata.labels.clone().unwrap_or_default(),
+        template_keys: template_keys(&annotations),
+        annotations,
+    }))
+}
+
+fn pair(secret: &Secret) -> Option<Pair> {
+    let certificate = value(secret, names::TLS_CRT)?;
+    let key = value(secret, names::TLS_KEY)?;
+    let roots = value(secret, names::CA_CRT).unwrap_or_default();
+    let leaf = pki::inspect(certificate, key).ok()?;
+    Some(Pair {
+        leaf,
+        digest: digest::of(certificate, key, roots),
+    })
+}
+
+/// When the pair was written last, by the API server's clock: the newest entry of
+/// `metadata.managedFields` that owns one of its keys.
+fn written(metadata: &ObjectMeta) -> Timestamp {
+    metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter(|entry| owns_pair(entry))
+        .filter_map(|entry| entry.time.as_ref().map(|time| time.0))
+        .max()
+        .unwrap_or_else(|| created(metadata))
+}
+
+fn owns_pair(entry: &ManagedFieldsEntry) -> bool {
+    let data = entry
+        .fields_v1
+        .as_ref()
+        .and_then(|fields| fields.0.get("f:data"));
+    data.is_some_and(|data| data.get("f:tls.crt").is_some() || data.get("f:tls.key").is_some())
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct RecordedKeys {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    annotations: Vec<String>,
+}
+
+fn template_keys(annotations: &BTreeMap<String, String>) -> TemplateKeys {
+    let recorded: RecordedKeys = annotations
+        .get(names::TEMPLATE_KEYS)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    TemplateKeys {
+        labels: recorded.labels,
+        annotations: recorded.annotations,
+    }
+}
+
+/// The published Secret over what is there: foreign labels, annotations and data keys stay, its
+/// type stays, what an earlier template set and this one does not is removed.
+pub fn write_published(before: Option<&Secret>, content: &PublishedContent<'_>) -> Secret {
+    let mut secret = before.cloned().unwrap_or_else(|| Secret {
+        metadata: ObjectMeta {
+            namespace: Some(content.namespace.to_owned()),
+            name: Some(content.name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        type_: Some(names::TLS_SECRET_TYPE.to_owned()),
+        ..Secret::default()
+    });
+    let data = secret.data.get_or_insert_default();
+    data.insert(names::TLS_CRT.to_owned(), bytes(content.pair.certificate));
+    data.insert(names::TLS_KEY.to_owned(), bytes(content.pair.key));
+    data.insert(names::CA_CRT.to_owned(), bytes(content.pair.roots));
+    write_metadata(&mut secret.metadata, content);
+    secret
+}
+
+fn write_metadata(metadata: &mut ObjectMeta, content: &PublishedContent<'_>) {
+    let annotations = metadata.annotations.get_or_insert_default();
+    let labels = metadata.labels.get_or_insert_default();
+    let earlier = template_keys(annotations);
+    earlier
+        .labels
+        .iter()
+        .for_each(|key| drop(labels.remove(key)));
+    earlier
+        .annotations
+        .iter()
+        .for_each(|key| drop(annotations.remove(key)));
+    labels.extend(content.template.labels.clone());
+    labels.insert(
+        names::MANAGED_BY_LABEL.to_owned(),
+        names::FIELD_MANAGER.to_owned(),
+    );
+    annotations.extend(content.template.annotations.clone());
+    annotations.insert(names::CERTIFICATE_NAME.to_owned(), content.owner.to_owned());
+    match recorded_keys(content.template) {
+        Some(keys) => drop(annotations.insert(names::TEMPLATE_KEYS.to_owned(), keys)),
+        None => drop(annotations.remove(names::TEMPLATE_KEYS)),
+    }
+}
+
+fn recorded_keys(template: &SecretTemplate) -> Option<String> {
+    let keys = RecordedKeys {
+        labels: template.labels.keys().cloned().collect(),
+        annotations: template.annotations.keys().cloned().collect(),
+    };
+    let any = !keys.labels.is_empty() || !keys.annotations.is_empty();
+    any.then(|| serde_json::to_string(&keys).ok()).flatten()
+}

@@ -1,0 +1,179 @@
+//! The store Secret: the pair in service, the pair before it, and the record of both.
+//!
+//! Keys: `current.crt`, `current.key`, `current-ca.crt`, the same for `previous`, and `state.json`.
+
+use std::collections::BTreeMap;
+
+use api::names;
+use k8s_openapi::{
+    ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use plan::{
+    certificate::{Pair, Store, Stored},
+    store::StoreState,
+};
+
+use super::{bytes, digest, value, version};
+
+const STATE: &str = "state.json";
+const CURRENT: Keys = Keys {
+    certificate: "current.crt",
+    key: "current.key",
+    roots: "current-ca.crt",
+};
+const PREVIOUS: Keys = Keys {
+    certificate: "previous.crt",
+    key: "previous.key",
+    roots: "previous-ca.crt",
+};
+
+struct Keys {
+    certificate: &'static str,
+    key: &'static str,
+    roots: &'static str,
+}
+
+/// The bytes of a pair, as a Secret carries them. Has no Debug: one part is a private key.
+pub struct StoreContent<'a> {
+    /// The certificate chain, PEM.
+    pub certificate: &'a [u8],
+    /// The private key, PEM.
+    pub key: &'a [u8],
+    /// The roots, PEM.
+    pub roots: &'a [u8],
+}
+
+/// What a Secret under the store's name is.
+pub fn read_store(secret: Option<&Secret>) -> Store {
+    let Some(secret) = secret else {
+        return Store::Absent;
+    };
+    if secret.type_.as_deref() != Some(names::STORE_SECRET_TYPE) {
+        return Store::NotAStore;
+    }
+    let version = version(&secret.metadata);
+    match (pair(secret, &CURRENT), state(secret)) {
+        (Some(current), Some(state)) => Store::Present(Box::new(Stored {
+            version,
+            current,
+            previous: pair(secret, &PREVIOUS),
+            state,
+        })),
+        (None, _) | (_, None) => Store::Corrupt(version),
+    }
+}
+
+fn pair(secret: &Secret, keys: &Keys) -> Option<Pair> {
+    let certificate = value(secret, keys.certificate)?;
+    let key = value(secret, keys.key)?;
+    let roots = value(secret, keys.roots).unwrap_or_default();
+    let leaf = pki::inspect(certificate, key).ok()?;
+    Some(Pair {
+        leaf,
+        digest: digest::of(certificate, key, roots),
+    })
+}
+
+fn state(secret: &Secret) -> Option<StoreState> {
+    serde_json::from_slice(value(secret, STATE)?).ok()
+}
+
+/// The pair in service.
+pub fn current(store: &Secret) -> Option<StoreContent<'_>> {
+    Some(StoreContent {
+        certificate: value(store, CURRENT.certificate)?,
+        key: value(store, CURRENT.key)?,
+        roots: value(store, CURRENT.roots).unwrap_or_default(),
+    })
+}
+
+/// The store Secret with another pair in service; the one before becomes the previous one.
+pub fn written(
+    base: Base<'_>,
+    pair: &StoreContent<'_>,
+    state: &StoreState,
+) -> Result<Secret, serde_json::Error> {
+    let mut data = BTreeMap::new();
+    if let Base::Existing(before) = base
+        && let Some(previous) = current(before)
+        && pki::inspect(previous.certificate, previous.key).is_ok()
+    {
+        put(&mut data, &PREVIOUS, &previous);
+    }
+    put(&mut data, &CURRENT, pair);
+    put_state(&mut data, state)?;
+    Ok(secret(base, data))
+}
+
+/// The store Secret that takes up a pair found elsewhere.
+pub fn recovered(
+    base: Base<'_>,
+    pair: &StoreContent<'_>,
+    state: &StoreState,
+) -> Result<Secret, serde_json::Error> {
+    let mut data = BTreeMap::new();
+    put(&mut data, &CURRENT, pair);
+    put_state(&mut data, state)?;
+    Ok(secret(base, data))
+}
+
+/// The store Secret with another record and the same pairs.
+pub fn recorded(before: &Secret, state: &StoreState) -> Result<Secret, serde_json::Error> {
+    let mut after = before.clone();
+    put_state(after.data.get_or_insert_default(), state)?;
+    Ok(after)
+}
+
+/// What a store Secret is written over.
+#[derive(Clone, Copy)]
+pub enum Base<'a> {
+    /// Nothing: it is created.
+    New {
+        /// Its namespace.
+        namespace: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+    /// The store as read; its revision is the write's precondition.
+    Existing(&'a Secret),
+}
+
+fn secret(base: Base<'_>, data: BTreeMap<String, ByteString>) -> Secret {
+    match base {
+        Base::New { namespace, name } => Secret {
+            metadata: ObjectMeta {
+                namespace: Some(namespace.to_owned()),
+                name: Some(name.to_owned()),
+                labels: Some(
+                    [(
+                        names::MANAGED_BY_LABEL.to_owned(),
+                        names::FIELD_MANAGER.to_owned(),
+                    )]
+                    .into(),
+                ),
+                ..ObjectMeta::default()
+            },
+            type_: Some(names::STORE_SECRET_TYPE.to_owned()),
+            data: Some(data),
+            ..Secret::default()
+        },
+        Base::Existing(before) => Secret {
+            data: Some(data),
+            ..before.clone()
+        },
+    }
+}
+
+fn put(data: &mut BTreeMap<String, ByteString>, keys: &Keys, pair: &StoreContent<'_>) {
+    data.insert(keys.certificate.to_owned(), bytes(pair.certificate));
+    data.insert(keys.key.to_owned(), bytes(pair.key));
+    data.insert(keys.roots.to_owned(), bytes(pair.roots));
+}
+
+fn put_state(
+    data: &mut BTreeMap<String, ByteString>,
+    state: &StoreState,
+) -> Result<(), serde_json::Error> {
+    data.insert(STATE.to_owned(), ByteString(serde_json::to_vec(state)?));
+    Ok(())
+}

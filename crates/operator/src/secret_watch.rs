@@ -1,0 +1,113 @@
+//! The Secrets' revisions, from metadata-only watches: one per name that the operator may read, or
+//! one for the whole namespace. A revision is a wake-up and a key into [`crate::facts`], never
+//! content.
+
+use futures::{Stream, StreamExt as _, stream};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, ResourceExt as _,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt as _,
+        reflector::{self, ObjectRef, Store, store::Writer},
+        watcher,
+    },
+};
+use plan::Version;
+
+use crate::{health::Ready, secret::version};
+
+type Metadata = PartialObjectMeta<Secret>;
+
+/// Revisions of Secrets as of their watches.
+pub struct SecretIndex {
+    namespace: String,
+    watches: Vec<Watched>,
+}
+
+struct Watched {
+    /// None: every Secret of the namespace.
+    name: Option<String>,
+    store: Store<Metadata>,
+}
+
+impl SecretIndex {
+    /// The revision of a Secret; none if it does not exist, or is not watched.
+    pub fn version(&self, name: &str) -> Option<Version> {
+        let reference = ObjectRef::<Metadata>::new(name).within(&self.namespace);
+        self.watches
+            .iter()
+            .filter(|watched| watched.covers(name))
+            .find_map(|watched| watched.store.get(&reference))
+            .map(|secret| version(&secret.metadata))
+    }
+
+    /// Whether the operator was told that it may read this Secret.
+    pub fn covers(&self, name: &str) -> bool {
+        self.watches.iter().any(|watched| watched.covers(name))
+    }
+}
+
+impl Watched {
+    fn covers(&self, name: &str) -> bool {
+        self.name.as_deref().is_none_or(|only| only == name)
+    }
+}
+
+/// Watches the named Secrets, or all of the namespace if none is named. The stream yields the name
+/// of each Secret that was touched.
+pub fn watch(
+    client: &Client,
+    namespace: &str,
+    names: &[String],
+    ready: &Ready,
+) -> (SecretIndex, impl Stream<Item = String> + Send + use<>) {
+    let api: Api<Metadata> = Api::namespaced(client.clone(), namespace);
+    let selections: Vec<_> = if names.is_empty() {
+        vec![None]
+    } else {
+        names.iter().cloned().map(Some).collect()
+    };
+    let (watches, streams): (Vec<_>, Vec<_>) = selections
+        .into_iter()
+        .map(|name| {
+            let (store, writer) = reflector::store();
+            let stream = touched(&api, name.as_deref(), writer);
+            ready.expect(name.as_deref().unwrap_or("Secrets"), store.clone());
+            (Watched { name, store }, stream)
+        })
+        .unzip();
+    (
+        SecretIndex {
+            namespace: namespace.to_owned(),
+            watches,
+        },
+        stream::select_all(streams),
+    )
+}
+
+fn touched(
+    api: &Api<Metadata>,
+    name: Option<&str>,
+    writer: Writer<Metadata>,
+) -> stream::BoxStream<'static, String> {
+    let config = name.map_or_else(watcher::Config::default, |name| {
+        watcher::Config::default().fields(&format!("metadata.name={name}"))
+    });
+    watcher(api.clone(), config)
+        .default_backoff()
+        .modify(|secret| secret.managed_fields_mut().clear())
+        .reflect(writer)
+        .touched_objects()
+        .filter_map(async |touched| match touched {
+            Ok(secret) => Some(secret.name_any()),
+            Err(error) => {
+                tracing::warn!(
+                    error = crate::redact::redact(&error.to_string()),
+                    "a watch of Secrets failed; it is tried again"
+                );
+                None
+            }
+        })
+        .boxed()
+}

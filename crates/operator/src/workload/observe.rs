@@ -1,0 +1,141 @@
+//! A workload and its pods, as far as decisions need them.
+
+use api::{Reason, names};
+use k8s_openapi::{
+    api::{apps::v1::StatefulSet, core::v1::Pod as KubePod},
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use kube::{Api, api::ListParams, core::Selector, runtime::reflector::ObjectRef};
+use plan::{
+    Refusal,
+    rollout::{Pod, Workload},
+};
+
+use super::read;
+use crate::{
+    certificate::Freshness,
+    context::Context,
+    error::{Error, ObjectName},
+    requests,
+    secret::version,
+};
+
+/// Observes a StatefulSet and its pods.
+pub async fn observe(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    freshness: Freshness,
+) -> Result<Workload, Error> {
+    let workload = match find(context, namespace, name, freshness).await {
+        Ok(Some(workload)) => workload,
+        Ok(None) => {
+            context.facts.pods.forget(name);
+            return Ok(Workload::Missing);
+        }
+        Err(error) => return unreadable(error),
+    };
+    let pods = match pods(context, namespace, name, &workload, freshness).await {
+        Ok(pods) => pods,
+        Err(error) => return unreadable(error),
+    };
+    Ok(Workload::Present(Box::new(read::live(&workload, pods))))
+}
+
+async fn find(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    freshness: Freshness,
+) -> Result<Option<StatefulSet>, Error> {
+    match freshness {
+        Freshness::Remembered => {
+            let reference = ObjectRef::<StatefulSet>::new(name).within(namespace);
+            Ok(context
+                .workloads
+                .get(&reference)
+                .map(|workload| (*workload).clone()))
+        }
+        Freshness::Confirmed => {
+            let api: Api<StatefulSet> = Api::namespaced(context.client.clone(), namespace);
+            requests::read(&api, ObjectName::new("StatefulSet", namespace, name), name).await
+        }
+    }
+}
+
+/// The pods of this revision of the workload. Its controller notes each pod's coming, starting and
+/// ending in the workload's status, so a pod that settled does not change without it.
+async fn pods(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    workload: &StatefulSet,
+    freshness: Freshness,
+) -> Result<Vec<Pod>, Error> {
+    let revision = version(&workload.metadata);
+    let facts = &context.facts.pods;
+    if freshness == Freshness::Remembered
+        && let Some(known) = facts.get(name, Some(&revision))
+        && read::settled(workload, &known)
+    {
+        return Ok(known);
+    }
+    let uid = workload.metadata.uid.as_deref().unwrap_or_default();
+    let pods: Vec<_> = list(context, namespace, workload)
+        .await?
+        .iter()
+        .filter(|pod| is_owned(pod, uid))
+        .map(read::pod)
+        .collect();
+    facts.put(name, Some(revision), pods.clone());
+    Ok(pods)
+}
+
+async fn list(
+    context: &Context,
+    namespace: &str,
+    workload: &StatefulSet,
+) -> Result<Vec<KubePod>, Error> {
+    let selector = workload
+        .spec
+        .as_ref()
+        .map(|spec| spec.selector.clone())
+        .unwrap_or_default();
+    let params = ListParams::default().labels_from(&selector_of(selector));
+    let api: Api<KubePod> = Api::namespaced(context.client.clone(), namespace);
+    let listed = api.list(&params).await.map_err(|error| Error::Read {
+        object: ObjectName::new(
+            "Pods of StatefulSet",
+            namespace,
+            workload.metadata.name.as_deref().unwrap_or_default(),
+        ),
+        failure: error.into(),
+    })?;
+    Ok(listed.items)
+}
+
+fn selector_of(selector: LabelSelector) -> Selector {
+    // The API server admits no StatefulSet whose selector cannot be parsed.
+    Selector::try_from(selector).unwrap_or_default()
+}
+
+fn is_owned(pod: &KubePod, uid: &str) -> bool {
+    pod.metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .any(|owner| owner.uid == uid)
+}
+
+fn unreadable(error: Error) -> Result<Workload, Error> {
+    match error.reason() {
+        reason @ (Reason::Forbidden | Reason::Refused) => {
+            let message = format!(
+                "{error}; allow {} to get StatefulSets and to list pods",
+                names::FIELD_MANAGER
+            );
+            Ok(Workload::Unreadable(Refusal { reason, message }))
+        }
+        _ => Err(error),
+    }
+}

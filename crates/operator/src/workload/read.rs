@@ -1,0 +1,180 @@
+//! Kubernetes' objects in the terms of plan. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::names;
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{Container, Pod as KubePod, PodSpec, Volume},
+    },
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
+use kube::ResourceExt as _;
+use plan::rollout::{Live, Pod};
+
+use crate::secret::version;
+
+/// Label that the StatefulSet's controller puts on each pod.
+const REVISION_LABEL: &str = "controller-revision-hash";
+
+/// A StatefulSet with its pods.
+pub fn live(workload: &StatefulSet, pods: Vec<Pod>) -> Live {
+    let spec = workload.spec.clone().unwrap_or_default();
+    let status = workload.status.clone().unwrap_or_default();
+    let strategy = spec.update_strategy.unwrap_or_default();
+    Live {
+        version: version(&workload.metadata),
+        replicas: spec.replicas.unwrap_or(1),
+        partition: strategy
+            .rolling_update
+            .and_then(|rolling| rolling.partition)
+            .unwrap_or(0),
+        on_delete: strategy.type_.as_deref() == Some("OnDelete"),
+        observed: status.observed_generation >= workload.metadata.generation,
+        update_revision: status.update_revision,
+        changed: changed(&workload.metadata),
+        template: fingerprints(spec.template.metadata.as_ref()),
+        mounts: mounted_secrets(spec.template.spec.as_ref()),
+        pods,
+    }
+}
+
+/// When anything but the status was written last.
+fn changed(metadata: &ObjectMeta) -> Timestamp {
+    metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter(|entry| entry.subresource.is_none())
+        .filter_map(|entry| entry.time.as_ref().map(at))
+        .chain(metadata.creation_timestamp.as_ref().map(at))
+        .max()
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn at(time: &Time) -> Timestamp {
+    time.0
+}
+
+/// Whether every pod that shall be there is there and has started: then nothing changes without a
+/// change of the workload.
+pub fn settled(workload: &StatefulSet, pods: &[Pod]) -> bool {
+    let replicas = workload
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
+    i32::try_from(pods.len()) == Ok(replicas)
+        && pods
+            .iter()
+            .all(|pod| pod.terminating.is_none() && pod.ready_since.is_some())
+}
+
+/// A pod.
+pub fn pod(pod: &KubePod) -> Pod {
+    let created = pod
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(Timestamp::UNIX_EPOCH, at);
+    Pod {
+        name: pod.name_any(),
+        revision: pod.labels().get(REVISION_LABEL).cloned(),
+        created,
+        started: started(pod),
+        terminating: pod.metadata.deletion_timestamp.as_ref().map(at),
+        ready_since: ready_since(pod),
+        fingerprints: fingerprints(Some(&pod.metadata)),
+    }
+}
+
+fn fingerprints(metadata: Option<&ObjectMeta>) -> BTreeMap<String, String> {
+    metadata
+        .and_then(|metadata| metadata.annotations.as_ref())
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| {
+            let secret = key.strip_prefix(names::FINGERPRINT_PREFIX)?;
+            Some((secret.to_owned(), value.clone()))
+        })
+        .collect()
+}
+
+fn ready_since(pod: &KubePod) -> Option<Timestamp> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let ready = conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready")?;
+    (ready.status == "True").then(|| ready.last_transition_time.as_ref().map(at))?
+}
+
+fn mounted_secrets(spec: Option<&PodSpec>) -> BTreeSet<String> {
+    let volumes = spec
+        .into_iter()
+        .flat_map(|spec| spec.volumes.iter().flatten());
+    volumes.flat_map(secrets_of).collect()
+}
+
+fn secrets_of(volume: &Volume) -> Vec<String> {
+    let direct = volume
+        .secret
+        .as_ref()
+        .and_then(|secret| secret.secret_name.clone());
+    let projected = volume
+        .projected
+        .iter()
+        .flat_map(|projected| projected.sources.iter().flatten())
+        .filter_map(|source| source.secret.as_ref())
+        .map(|secret| secret.name.clone());
+    direct.into_iter().chain(projected).collect()
+}
+
+/// Per mounted Secret, the earliest start of a container that mounts it; nothing while one of them
+/// does not run.
+fn started(pod: &KubePod) -> BTreeMap<String, Timestamp> {
+    let Some(spec) = &pod.spec else {
+        return BTreeMap::new();
+    };
+    mounted_secrets(Some(spec))
+        .into_iter()
+        .filter_map(|secret| {
+            let starts: Option<Vec<_>> = users(spec, &secret)
+                .iter()
+                .map(|name| running_since(pod, name))
+                .collect();
+            Some((secret, starts?.into_iter().min()?))
+        })
+        .collect()
+}
+
+/// Names of the containers that mount a Secret.
+fn users(spec: &PodSpec, secret: &str) -> Vec<String> {
+    let volumes: BTreeSet<_> = spec
+        .volumes
+        .iter()
+        .flatten()
+        .filter(|volume| secrets_of(volume).iter().any(|name| name == secret))
+        .map(|volume| volume.name.as_str())
+        .collect();
+    let mounts = |container: &Container| {
+        container
+            .volume_mounts
+            .iter()
+            .flatten()
+            .any(|mount| volumes.contains(mount.name.as_str()))
+    };
+    spec.containers
+        .iter()
+        .filter(|container| mounts(container))
+        .map(|container| container.name.clone())
+        .collect()
+}
+
+fn running_since(pod: &KubePod, container: &str) -> Option<Timestamp> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let status = statuses.iter().find(|status| status.name == container)?;
+    let running = status.state.as_ref()?.running.as_ref()?;
+    running.started_at.as_ref().map(at)
+}
