@@ -1,6 +1,7 @@
 //! The wiring: what wakes which pass, and what becomes of its result.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -112,7 +113,11 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             users_of_workload(&by_workload, &workload)
         })
         .graceful_shutdown_on(stopped(stop.clone()))
-        .run(certificate_pass, certificate_failed, Arc::clone(&shared))
+        .run(
+            certificate_pass,
+            |guarded, error, shared| shared.failed(certificate::object_name(&guarded), error),
+            Arc::clone(&shared),
+        )
         .for_each(async |result| {
             if let Err(controller::Error::ObjectNotFound(gone)) = &result {
                 metrics.forget(&gone.name);
@@ -122,7 +127,11 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
     let workloads = workloads
         .watches(certificates_api, watcher::Config::default(), workload_of)
         .graceful_shutdown_on(stopped(stop))
-        .run(workload_pass, workload_failed, shared)
+        .run(
+            workload_pass,
+            |workload, error, shared| shared.failed(workload::object_name(&workload), error),
+            shared,
+        )
         .for_each(async |result| tell(&result));
     futures::join!(certificates, workloads);
 }
@@ -197,13 +206,13 @@ fn workload_of(guarded: Guarded) -> Option<ObjectRef<StatefulSet>> {
 
 async fn certificate_pass(guarded: Arc<Guarded>, shared: Arc<Shared>) -> Result<Action, Error> {
     let object = certificate::object_name(&guarded);
-    let pass = certificate::reconcile(&shared.context, &guarded);
+    let pass = Box::pin(certificate::reconcile(&shared.context, &guarded));
     shared.run("CoturnCertificate", object, pass).await
 }
 
 async fn workload_pass(workload: Arc<StatefulSet>, shared: Arc<Shared>) -> Result<Action, Error> {
     let object = workload::object_name(&workload);
-    let pass = workload::reconcile(&shared.context, &workload);
+    let pass = Box::pin(workload::reconcile(&shared.context, &workload));
     shared.run("StatefulSet", object, pass).await
 }
 
@@ -212,7 +221,7 @@ impl Shared {
         &self,
         kind: &'static str,
         object: ObjectName,
-        pass: impl Future<Output = Result<Duration, Error>>,
+        pass: Pin<Box<impl Future<Output = Result<Duration, Error>>>>,
     ) -> Result<Action, Error> {
         let started = Instant::now();
         let running = self.health.pass();
@@ -237,14 +246,6 @@ impl Shared {
             Category::Failure => Action::requeue(self.failures.failed(object)),
         }
     }
-}
-
-fn certificate_failed(guarded: Arc<Guarded>, error: &Error, shared: Arc<Shared>) -> Action {
-    shared.failed(certificate::object_name(&guarded), error)
-}
-
-fn workload_failed(workload: Arc<StatefulSet>, error: &Error, shared: Arc<Shared>) -> Action {
-    shared.failed(workload::object_name(&workload), error)
 }
 
 fn tell<K: kube::runtime::reflector::Lookup>(

@@ -53,6 +53,7 @@ impl Certificate {
         };
         certificate.check_name()?;
         certificate.check_algorithm()?;
+        certificate.check_key()?;
         Ok(certificate)
     }
 
@@ -75,6 +76,13 @@ impl Certificate {
             Ok(())
         } else {
             Err("its two signature algorithms differ".to_owned())
+        }
+    }
+
+    fn check_key(&self) -> Result<(), String> {
+        match self.public_key().subject_public_key.as_bytes() {
+            Some(_) => Ok(()),
+            None => Err("its public key is no whole number of octets".to_owned()),
         }
     }
 

@@ -213,6 +213,10 @@ fn a_single_changed_bit_of_a_ca_certificate_is_noticed() {
             root: String::new(),
             key: ca.key(),
         };
-        assert!(load(&secret).is_err(), "bit {bit} {:02x?}", &der[bit / 8 - 24..bit / 8 + 8]);
+        assert!(
+            load(&secret).is_err(),
+            "bit {bit} {:02x?}",
+            &der[bit / 8 - 24..bit / 8 + 8]
+        );
     }
 }

@@ -16,7 +16,7 @@ pid=$1; shift
 setpriv --pdeathsig KILL -- "$@" </dev/null &
 echo $! >"$pid"
 read -r _
-kill $!
+kill -KILL $!
 wait $!
 "#;
 

@@ -87,7 +87,6 @@ fn notice(
             "Recover",
             format!("the store was taken up again from Secret {secret}"),
         ),
-        Action::Record { .. } => None,
         Action::Publish {
             cause: PublishCause::Overwritten,
             ..
@@ -99,7 +98,8 @@ fn notice(
                 "Secret {secret} was changed by somebody else; the certificate in service was put back"
             ),
         }),
-        Action::Publish {
+        Action::Record { .. }
+        | Action::Publish {
             cause: PublishCause::Metadata,
             ..
         } => None,

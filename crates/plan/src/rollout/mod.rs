@@ -180,7 +180,7 @@ fn may_start(live: &Live, restarting: &[&Mounted], now: Timestamp) -> bool {
             && live.pods.iter().any(|pod| pod.needs_restart_for(mounted))
     };
     !live.on_delete
-        && restarting.iter().any(|mounted| needs(mounted))
+        && restarting.iter().any(needs)
         && progress::under_way(live, now) != progress::UnderWay::Yes
 }
 
