@@ -101,6 +101,14 @@ fn fits(certificate: &Certificate, issuer: &Certificate) -> Result<(), Authority
             issuer: issuer_name,
         });
     }
+    let algorithm = issuer.key_algorithm();
+    if !algorithm.can_sign() {
+        let algorithm = algorithm.to_string();
+        return Err(AuthorityError::UnsupportedKey {
+            subject: issuer_name,
+            algorithm,
+        });
+    }
     certificate
         .verify_signature(issuer)
         .map_err(|fault| match fault {

@@ -1,6 +1,6 @@
 //! Issuing: a fresh key, a leaf, and every check of it before anybody else sees it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use api::{Content, Usage};
 use jiff::{SignedDuration, Timestamp};
@@ -96,6 +96,7 @@ fn check_names(content: &Content) -> Result<(), IssueError> {
         let host = name.strip_prefix("*.").unwrap_or(name);
         DnsName::try_from(host).is_err()
             || host.ends_with('.')
+            || host.parse::<IpAddr>().is_ok()
             || name.bytes().any(|byte| byte.is_ascii_uppercase())
     };
     match content.dns_names.iter().find(invalid) {
@@ -186,10 +187,8 @@ fn purposes(content: &Content) -> Vec<KeyUsage> {
 
 fn server_names(content: &Content) -> Result<Vec<ServerName<'static>>, IssueError> {
     let dns = content.dns_names.iter().map(|name| {
-        let host = name
-            .strip_prefix("*.")
-            .map(|domain| format!("any.{domain}"));
-        ServerName::try_from(host.unwrap_or_else(|| name.clone()))
+        DnsName::try_from(name.replacen('*', "a", 1))
+            .map(ServerName::DnsName)
             .map_err(|_| IssueError::DnsName(name.clone()))
     });
     let ip = content

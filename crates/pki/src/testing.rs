@@ -10,6 +10,7 @@
 use std::{net::IpAddr, str::FromStr};
 
 use api::{Content, KeyKind, Subject, Usage};
+use der::flagset::FlagSet;
 use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::CertificateDer;
 use x509_cert::{
@@ -310,7 +311,7 @@ impl<'a> CaBuilder<'a> {
             let bits = self
                 .key_usage
                 .iter()
-                .fold(Default::default(), |bits, bit| *bit | bits);
+                .fold(FlagSet::default(), |bits, bit| bits | *bit);
             extensions.push(extension(true, &KeyUsage(bits))?);
         }
         let purposes: Vec<_> = self

@@ -1,5 +1,11 @@
 //! Which reason for which broken CA Secret.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use api::{KeyKind, Reason};
 use pki::{
     Authority, AuthorityError, CaSecret,
@@ -213,10 +219,6 @@ fn a_single_changed_bit_of_a_ca_certificate_is_noticed() {
             root: String::new(),
             key: ca.key(),
         };
-        assert!(
-            load(&secret).is_err(),
-            "bit {bit} {:02x?}",
-            &der[bit / 8 - 24..bit / 8 + 8]
-        );
+        assert!(load(&secret).is_err(), "bit {bit}");
     }
 }

@@ -1,5 +1,11 @@
 //! What is signed, what is refused, and until when.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::net::IpAddr;
 
 use api::{KeyKind, Reason, Subject, Usage};
@@ -162,6 +168,8 @@ fn a_ca_for_servers_only_signs_no_client() {
 #[case::a_space(request(&["a b.example"]), "is no DNS name")]
 #[case::another_script(request(&["größe.example"]), "is no DNS name")]
 #[case::a_trailing_dot(request(&["a.example."]), "is no DNS name")]
+#[case::an_address(request(&["10.0.0.1"]), "`10.0.0.1` is no DNS name")]
+#[case::a_numeric_top_level(request(&["a.1"]), "`a.1` is no DNS name")]
 #[case::no_time(LeafRequest { duration: SignedDuration::ZERO, ..request(&["a.example"]) }, "valid for 0 s")]
 #[case::a_long_common_name(with_common_name(&"a".repeat(65)), "the subject attribute `aaa")]
 #[case::an_empty_common_name(with_common_name(""), "the subject attribute ``")]
@@ -232,6 +240,27 @@ fn a_hundred_names_and_a_hundred_addresses_fit() {
     request.content.ip_addresses = (0..100).map(|n| IpAddr::from([10, 0, 0, n])).collect();
     let pair = issue_from(&TestCa::example(), &request).unwrap();
     assert_eq!(pair.leaf.content, Some(request.content));
+}
+
+#[rstest]
+#[case::one_label("localhost")]
+#[case::a_wildcard_below_a_top_level("*.example")]
+#[case::a_name_inside_the_cluster("coturn-0.coturn.default.svc.cluster.local")]
+#[case::an_underscore("_turn.example.com")]
+#[case::punycode("xn--gre-7ka3c.example")]
+#[case::the_longest(&format!("*.{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(59)))]
+fn unusual_names_are_issued_as_they_stand(#[case] name: &str) {
+    let mut request = request(&[name]);
+    request.content.common_name = None;
+    let pair = issue_from(&TestCa::example(), &request).unwrap();
+    assert_eq!(pair.leaf.content, Some(request.content));
+}
+
+#[test]
+fn an_authority_and_a_pair_can_be_sent_to_another_thread() {
+    fn assert_send<T: Send + Sync>() {}
+    assert_send::<Authority>();
+    assert_send::<IssuedPair>();
 }
 
 #[test]

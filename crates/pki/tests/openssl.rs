@@ -1,6 +1,12 @@
 //! Authorities, pairs and keys made with the real `openssl`, and issued certificates verified by
 //! it. What openssl makes starts today, so these tests take the time from the clock.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -381,4 +387,63 @@ fn a_root_that_signed_itself_with_sha1_is_as_good_as_any_trust_anchor() {
     let authority = load(&certificate, &openssl.read("ca.key"), now).unwrap();
     let pair = issue(&authority, &wire_request(), now).unwrap();
     assert_accepted(&openssl, &pair, &certificate, now);
+}
+
+#[test]
+fn a_root_with_a_weak_key_above_the_signing_certificate_is_not_supported() {
+    let (openssl, now) = (OpenSsl::new(), soon());
+    openssl.run("genrsa -out ca.key 1024");
+    openssl.self_sign("CN=Weak", 365, CA_EXTENSIONS);
+    openssl.run("genrsa -out sub.key 2048");
+    openssl.sign("sub", "ca", "CN=Sub", CA_EXTENSIONS);
+    let bundle = [openssl.read("sub.crt"), openssl.read("ca.crt")].concat();
+    let error = load(&bundle, &openssl.read("sub.key"), now).unwrap_err();
+    assert_eq!(error.reason(), Reason::AuthorityUnsupported, "{error}");
+    assert!(
+        error.to_string().contains("the key of CN=Weak is RSA-1024"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_root_of_version_1_is_no_ca() {
+    let (openssl, now) = (OpenSsl::new(), soon());
+    openssl.run("genrsa -out ca.key 2048");
+    openssl.write(
+        "ca.cnf",
+        "[req]\nprompt=no\ndistinguished_name=dn\n[dn]\nCN=Old\n",
+    );
+    openssl.run("req -new -key ca.key -config ca.cnf -out ca.csr");
+    openssl.run("x509 -req -days 30 -in ca.csr -signkey ca.key -out ca.crt");
+    let error = load(&openssl.read("ca.crt"), &openssl.read("ca.key"), now).unwrap_err();
+    assert_eq!(error.reason(), Reason::AuthorityNotACa, "{error}");
+}
+
+#[test]
+fn an_unknown_critical_extension_of_a_ca_is_not_supported() {
+    let (openssl, now) = (OpenSsl::new(), soon());
+    openssl.run("ecparam -name prime256v1 -genkey -noout -out ca.key");
+    openssl.self_sign(
+        "CN=CA",
+        365,
+        &format!("{CA_EXTENSIONS}\n1.2.3.4=critical,ASN1:NULL"),
+    );
+    let error = load(&openssl.read("ca.crt"), &openssl.read("ca.key"), now).unwrap_err();
+    assert_eq!(error.reason(), Reason::AuthorityUnsupported, "{error}");
+}
+
+#[test]
+fn an_identifier_of_the_cas_key_is_copied_whatever_method_made_it() {
+    let (openssl, now) = (OpenSsl::new(), soon());
+    openssl.run("ecparam -name prime256v1 -genkey -noout -out ca.key");
+    let extensions =
+        CA_EXTENSIONS.replace("subjectKeyIdentifier=hash", "subjectKeyIdentifier=01020304");
+    openssl.self_sign("CN=CA", 365, &extensions);
+    let certificate = openssl.read("ca.crt");
+    let authority = load(&certificate, &openssl.read("ca.key"), now).unwrap();
+    let pair = issue(&authority, &wire_request(), now).unwrap();
+    assert_accepted(&openssl, &pair, &certificate, now);
+    openssl.write("leaf.pem", &pair.certificate);
+    let text = openssl.run("x509 -in leaf.pem -noout -ext authorityKeyIdentifier");
+    assert!(text.trim_end().ends_with("01:02:03:04"), "{text}");
 }

@@ -1,5 +1,11 @@
 //! What holds for any input: round trips, arithmetic, and parsers that do not panic.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::{collections::BTreeSet, net::IpAddr, sync::LazyLock};
 
 use api::{Content, Fingerprint, KeyKind, Subject, Usage};
