@@ -1,5 +1,8 @@
 // The programs a test cluster consists of, pinned. Nothing imports this module:
 // `go build` of each tool below is all it is for.
+//
+// To raise Kubernetes, change v1.MINOR.PATCH of k8s.io/kubernetes and v0.MINOR.PATCH
+// of every line below `replace`, then run `go mod tidy`.
 module coturncert.dev/tests/cluster/components
 
 go 1.26.0

@@ -2,27 +2,18 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::File,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command},
-    time::Duration,
 };
-
-use rustix::process::Signal;
 
 use crate::{
-    Error, NodeMode, cgroup,
-    command::output,
-    containerd, docker_archive, kubeconfig,
-    layout::{self, Layout},
-    network,
+    Error, NodeMode, containerd, docker_archive,
+    ending::{clear, down, lock},
+    kubeconfig,
+    layout::Layout,
     state::{self, Phase, Record, Shape, Started, Supervision},
-    wait,
 };
-
-/// How long a supervisor may take to end its components.
-const ENDING: Duration = Duration::from_secs(30);
 
 /// A running cluster. Dropping it leaves the cluster running, unless it was started with
 /// [`Lifetime::Owned`](crate::Lifetime).
@@ -92,7 +83,7 @@ impl Cluster {
     /// Ends the cluster and removes all it had on this machine but its logs and its images.
     ///
     /// # Errors
-    /// As for the function [`down`].
+    /// As for the function [`down`](crate::down).
     pub fn down(mut self) -> Result<(), Error> {
         let ended = down(self.state());
         self.take_leave();
@@ -249,60 +240,6 @@ impl Cluster {
         })
     }
 
-    /// Stops a component where it is, so that it answers nobody, until [`Self::resume`].
-    ///
-    /// # Errors
-    /// [`Error::NoComponent`] if it does not run.
-    pub fn pause(&self, component: &str) -> Result<(), Error> {
-        self.signal(component, Signal::STOP)
-    }
-
-    /// Lets a paused component go on.
-    ///
-    /// # Errors
-    /// [`Error::NoComponent`] if it does not run.
-    pub fn resume(&self, component: &str) -> Result<(), Error> {
-        self.signal(component, Signal::CONT)
-    }
-
-    /// Kills a component. With a node, the supervisor starts it again after a second.
-    ///
-    /// # Errors
-    /// [`Error::NoComponent`] if it does not run.
-    pub fn kill(&self, component: &str) -> Result<(), Error> {
-        self.signal(component, Signal::KILL)
-    }
-
-    /// Kills a component and keeps it from being started again until [`Self::start`].
-    ///
-    /// # Errors
-    /// [`Error::NoNode`], or [`Error::NoComponent`] if it does not run.
-    pub fn stop(&self, component: &str) -> Result<(), Error> {
-        self.supervisor("keeping a component from its restart")?;
-        layout::write(&self.layout.hold(component), "")?;
-        self.signal(component, Signal::KILL)
-    }
-
-    /// Has a stopped component started again.
-    ///
-    /// # Errors
-    /// [`Error::File`] if the mark that holds it cannot be removed.
-    pub fn start(&self, component: &str) -> Result<(), Error> {
-        layout::remove(&self.layout.hold(component))
-    }
-
-    /// Waits until the API server is ready, after [`Self::start`] or [`Self::resume`].
-    ///
-    /// # Errors
-    /// [`Error::Timeout`] if it is not within `limit`.
-    pub fn until_ready(&self, limit: Duration) -> Result<(), Error> {
-        let mut readyz = kubeconfig::ready_check(self.program("kubectl"), &self.kubeconfig);
-        let log = self.log("kube-apiserver");
-        wait::until("kube-apiserver's readiness", limit, &log, || {
-            Ok(output(&mut readyz).is_ok().then_some(()))
-        })
-    }
-
     pub(crate) fn node_mode(&self) -> NodeMode {
         match self.record.shape {
             Shape::Node { .. } => NodeMode::Real,
@@ -310,36 +247,25 @@ impl Cluster {
         }
     }
 
-    fn signal(&self, component: &str, signal: Signal) -> Result<(), Error> {
-        let missing = || Error::NoComponent {
-            component: component.to_owned(),
-        };
-        match &self.record.shape {
-            Shape::Node { .. } => {
-                let supervision = supervision(&self.layout)?.ok_or_else(missing)?;
-                let mut components = supervision.components.iter();
-                let running = components
-                    .find(|one| one.name == component)
-                    .and_then(|one| one.pid);
-                let pid = running.ok_or_else(missing)?;
-                let supervisor = self.supervisor("signals")?;
-                let mut kill = enter(supervisor, "--pid", "kill");
-                let signal = signal.as_raw().to_string();
-                output(kill.args(["-s", &signal, "--"]).arg(pid.to_string())).map(drop)
-            }
-            Shape::ControlPlane { processes } => {
-                let started = processes.iter().find(|one| one.name == component);
-                started.ok_or_else(missing)?.process.signal(signal);
-                Ok(())
-            }
+    /// The supervisor's process id; without a node there is none, and `what` is impossible.
+    pub(crate) fn supervisor(&self, what: &'static str) -> Result<i32, Error> {
+        if self.node_mode() == NodeMode::None {
+            return Err(Error::NoNode { what });
         }
+        let running = supervision(&self.layout)?.filter(|it| it.supervisor.is_alive());
+        let running = running.ok_or_else(|| Error::Supervisor {
+            reason: "it does not run".to_owned(),
+            log: self.log("supervisor"),
+        })?;
+        Ok(running.supervisor.pid())
     }
 
-    fn supervisor(&self, what: &'static str) -> Result<i32, Error> {
-        match (&self.record.shape, supervision(&self.layout)?) {
-            (Shape::Node { .. }, Some(it)) if it.supervisor.is_alive() => Ok(it.supervisor.pid()),
-            (Shape::Node { .. } | Shape::ControlPlane { .. }, _) => Err(Error::NoNode { what }),
-        }
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.record.shape
     }
 }
 
@@ -357,54 +283,15 @@ impl Drop for Cluster {
 /// Image names and the identity of the archive that brought them.
 type LoadedImages = std::collections::BTreeMap<String, String>;
 
-fn supervision(layout: &Layout) -> Result<Option<Supervision>, Error> {
+pub(crate) fn supervision(layout: &Layout) -> Result<Option<Supervision>, Error> {
     state::read(&layout.supervision())
 }
 
-fn enter(pid: i32, namespaces: &str, program: impl AsRef<OsStr>) -> Command {
+/// A command that runs in the namespaces of a process.
+pub(crate) fn enter(pid: i32, namespaces: &str, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("nsenter");
     command
         .args(["--target", &pid.to_string(), namespaces, "--"])
         .arg(program);
     command
-}
-
-/// Ends whatever cluster the folder `state` knows of, also one that was never fully started or
-/// whose supervisor was killed, and removes all it had on this machine but its logs and images.
-///
-/// # Errors
-/// [`Error::Timeout`] if something does not go away.
-pub fn down(state: &Path) -> Result<(), Error> {
-    let layout = Layout::new(state)?;
-    let _alone = lock(&layout)?;
-    clear(&layout)
-}
-
-/// Keeps others from starting or ending the cluster meanwhile; waits for those who do.
-pub(crate) fn lock(layout: &Layout) -> Result<File, Error> {
-    layout::create(layout.state())?;
-    layout::lock(&layout.lock())
-}
-
-/// Ends what runs of a cluster, whatever state it is in, and removes what it left.
-pub(crate) fn clear(layout: &Layout) -> Result<(), Error> {
-    if let Some(supervision) = supervision(layout)? {
-        supervision.supervisor.end(ENDING);
-    }
-    let record = state::read::<Record>(&layout.record())?;
-    if let Some(Record {
-        shape: Shape::ControlPlane { processes },
-        ..
-    }) = &record
-    {
-        for started in processes.iter().rev() {
-            started.process.end(Duration::ZERO);
-        }
-    }
-    if cgroup::exists(&layout.id())? {
-        cgroup::remove(&layout.id(), &layout.logs())?;
-    }
-    network::disconnect(&layout.id())?;
-    layout::remove(&layout.supervision())?;
-    layout::remove(&layout.record())
 }

@@ -11,7 +11,8 @@ use crate::{
     Error, Progress,
     command::output,
     digest,
-    docker_archive::{Image, Layer, docker_archive},
+    docker_archive::{Image, docker_archive},
+    layer::Layer,
     layout::{self, Cache},
     progress::step,
 };
@@ -51,15 +52,40 @@ impl Images {
             pause: archive("pause"),
             coturn: archive("coturn"),
         };
-        if !images.pause.exists() || !images.coturn.exists() {
-            step(progress, "building the coturn image (once)", || {
-                images.build()
-            })?;
+        if !images.exist() {
+            let _one_at_a_time = layout::lock(&images.folder()?.join("lock"))?;
+            if !images.exist() {
+                step(progress, "building the coturn image (once)", || {
+                    images.build()
+                })?;
+            }
         }
         Ok(images)
     }
 
+    fn exist(&self) -> bool {
+        self.pause.exists() && self.coturn.exists()
+    }
+
+    fn folder(&self) -> Result<&Path, Error> {
+        let folder = self.coturn.parent().unwrap_or(Path::new("."));
+        layout::create(folder)?;
+        Ok(folder)
+    }
+
+    /// Archives of earlier recipes are of no use to anybody.
+    fn remove_others(&self) -> Result<(), Error> {
+        let folder = self.folder()?;
+        let children = fs::read_dir(folder).map_err(Error::file("list", folder))?;
+        let mut others = children.flatten().map(|child| child.path()).filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("coturn-") || name.starts_with("pause-")
+        });
+        others.try_for_each(|path| layout::remove(&path))
+    }
+
     fn build(&self) -> Result<(), Error> {
+        self.remove_others()?;
         let root = Root::extract(&self.coturn.with_extension("root"))?;
         docker_archive(&pause(&root.folder), &self.pause)?;
         docker_archive(&coturn(&root.folder)?, &self.coturn)

@@ -94,6 +94,20 @@ impl Layout {
         digest.chars().take(8).collect()
     }
 
+    /// Removes what is worthless once the cluster has ended. The records go last.
+    pub(crate) fn forget(&self) -> Result<(), Error> {
+        let worthless = [
+            self.state.join("run"),
+            self.state.join("pki"),
+            self.kubeconfig(),
+        ];
+        let records = [self.supervision(), self.record()];
+        worthless
+            .iter()
+            .chain(&records)
+            .try_for_each(|path| remove(path))
+    }
+
     /// Removes what an earlier run left and makes the folders of the next one.
     pub(crate) fn renew(&self) -> Result<(), Error> {
         for folder in ["logs", "pki", "config", "run"] {

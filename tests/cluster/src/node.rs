@@ -50,7 +50,7 @@ impl<'a> Node<'a> {
             &self.cni_configuration().join("10-pods.conflist"),
             self.pod_network(),
         )?;
-        // An empty file: there is no name server, and a name is refused at once.
+        // Pods know no name server of this machine.
         layout::write(&layout.config("resolv.conf"), "")?;
         layout::write(
             &layout.config("kubelet.json"),
@@ -184,6 +184,9 @@ conf_dir = {cni}
             "podLogsDir": layout.run("pod-logs"),
             "volumePluginDir": layout.run("plugins"),
             "resolvConf": layout.config("resolv.conf"),
+            // Nobody listens there: a name is refused at once, and the kubelet does not complain.
+            "clusterDNS": [self.network.node().to_string()],
+            "clusterDomain": "cluster.local",
             "tlsCertFile": pki.certificate("kubelet-server"),
             "tlsPrivateKeyFile": pki.key("kubelet-server"),
             "authentication": {

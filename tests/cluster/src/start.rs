@@ -12,10 +12,10 @@ use std::{
 
 use crate::{
     Cluster, Error, NodeMode, Options, Progress,
-    cluster::{clear, lock},
     command::{output, spawn_error, tail},
     components::Binaries,
     control_plane::{ControlPlane, Endpoints},
+    ending::{clear, lock},
     images::Images,
     layout::Layout,
     loopback,

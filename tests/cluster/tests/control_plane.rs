@@ -1,6 +1,8 @@
 //! A control plane without a node, started and ended for real. Its programs have to be compiled
 //! first, which takes minutes on a fresh checkout: hence ignored unless asked for.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails fails the test")]
+
 use std::{path::Path, process::Command};
 
 use cluster::{Cluster, Options, Silent, up};
