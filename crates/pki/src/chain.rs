@@ -6,8 +6,11 @@ use crate::{
     AuthorityError,
     certificate::{Certificate, SignatureFault},
     name,
-    pem::MAX_CERTIFICATES,
 };
+
+/// Most CA certificates of a chain, root included: rustls-webpki, which has the last word on every
+/// leaf, follows six below the root.
+const MAX_CHAIN: usize = 7;
 
 /// The signing certificate first, each issued by the next, a self-signed root last.
 pub(crate) struct Chain(Vec<Certificate>);
@@ -25,11 +28,17 @@ impl Chain {
         let mut last = signing;
         while !is_root(&last) {
             let issuer = issuer_of(&last, offered, now)?;
-            let unending = chain.len() + 1 >= MAX_CERTIFICATES || chain.contains(&issuer);
-            if unending {
+            if chain.contains(&issuer) {
                 return Err(missing(&last));
             }
             chain.push(std::mem::replace(&mut last, issuer));
+            if chain.len() == MAX_CHAIN {
+                let subject = chain[0].shown();
+                return Err(AuthorityError::ChainTooLong {
+                    subject,
+                    limit: MAX_CHAIN,
+                });
+            }
         }
         chain.push(last);
         Ok(Self(chain))

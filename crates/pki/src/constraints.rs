@@ -152,7 +152,11 @@ impl Name<'_> {
                 .filter_map(|subtree| self.judged_by(&subtree.base))
                 .collect()
         };
-        if let Some((_, rule)) = rules(excluded).into_iter().find(|(matches, _)| *matches) {
+        let mut excluded = excluded.iter().filter_map(|subtree| {
+            let (matches, rule) = self.judged_by(&subtree.base)?;
+            (matches || self.may_stand_for(&subtree.base)).then_some(rule)
+        });
+        if let Some(rule) = excluded.next() {
             return Some(format!("excluded: {rule}"));
         }
         let permitted = rules(permitted);
@@ -161,6 +165,20 @@ impl Name<'_> {
         }
         let rules: Vec<_> = permitted.into_iter().map(|(_, rule)| rule).collect();
         Some(format!("permitted: {}", rules.join(", ")))
+    }
+
+    /// Whether a wildcard stands for the excluded domain itself, one label in front of its own.
+    fn may_stand_for(&self, base: &GeneralName) -> bool {
+        let (Self::Dns(name), GeneralName::DnsName(excluded)) = (self, base) else {
+            return false;
+        };
+        let Some(domain) = name.strip_prefix('*') else {
+            return false;
+        };
+        let excluded = excluded.as_str().to_ascii_lowercase();
+        excluded
+            .strip_suffix(domain)
+            .is_some_and(|label| !label.is_empty() && !label.contains('.'))
     }
 
     /// Whether a constraint matches and how it is shown; None if it is for another type of name.

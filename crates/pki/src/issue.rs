@@ -93,8 +93,10 @@ fn check_names(content: &Content) -> Result<(), IssueError> {
         return Err(IssueError::NoNames);
     }
     let invalid = |name: &&String| {
-        let host = name.strip_prefix("*.").unwrap_or(name);
+        let domain = name.strip_prefix("*.");
+        let host = domain.unwrap_or(name);
         DnsName::try_from(host).is_err()
+            || domain.is_some_and(|domain| !domain.contains('.'))
             || host.ends_with('.')
             || host.parse::<IpAddr>().is_ok()
             || name.bytes().any(|byte| byte.is_ascii_uppercase())

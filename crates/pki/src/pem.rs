@@ -14,7 +14,7 @@ pub(crate) const MAX_BUNDLE: usize = 64 * 1024;
 /// Largest private key read, in bytes. An RSA-8192 key takes 6.4 KiB.
 pub(crate) const MAX_KEY: usize = 16 * 1024;
 
-/// Most certificates in a bundle. Path building of webpki and OpenSSL gives up at similar depths.
+/// Most certificates in a bundle: the longest chain that is followed, and some to spare.
 pub(crate) const MAX_CERTIFICATES: usize = 10;
 
 const CERTIFICATE_LABEL: &str = "CERTIFICATE";

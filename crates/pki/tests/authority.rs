@@ -222,3 +222,19 @@ fn a_single_changed_bit_of_a_ca_certificate_is_noticed() {
         assert!(load(&secret).is_err(), "bit {bit}");
     }
 }
+
+#[test]
+fn a_chain_that_path_validation_would_not_follow_is_refused_before_anything_is_signed() {
+    let mut ca = root().build();
+    for level in 0..7 {
+        ca = CaBuilder::intermediate(&format!("CN=Level {level}"), &ca).build();
+    }
+    let error = load(&ca.secret()).unwrap_err();
+    assert_eq!(error.reason(), Reason::AuthorityUnsupported, "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("from CN=Level 6 to its root has more than 7"),
+        "{error}"
+    );
+}

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use api::{KeyKind, Reason, Subject, Usage};
 use jiff::{SignedDuration, Timestamp};
 use pki::{
-    Authority, IssueError, IssuedPair, LeafRequest, inspect, issue, lint,
+    Authority, IssueError, IssuedPair, LeafRequest, issue, lint,
     testing::{CaBuilder, NOW, TestCa, request},
 };
 use rstest::rstest;
@@ -89,6 +89,9 @@ fn an_authority_that_was_judged_earlier_does_not_sign_outside_its_validity() {
 #[case::a_wildcard_below(root().permitting_dns("example.com"), "*.example.com", None)]
 #[case::one_of_two(root().permitting_dns("example.org").permitting_dns("example.com"), "a.example.com", None)]
 #[case::excluded(root().excluding_dns("internal.example.com"), "a.internal.example.com", Some("excluded: internal.example.com"))]
+#[case::a_wildcard_for_what_is_excluded(root().excluding_dns("internal.example.com"), "*.example.com", Some("excluded: internal.example.com"))]
+#[case::a_wildcard_beside_what_is_excluded(root().excluding_dns("internal.example.com"), "*.turn.example.com", None)]
+#[case::a_wildcard_above_what_is_excluded(root().excluding_dns("a.internal.example.com"), "*.example.com", None)]
 #[case::not_excluded(root().excluding_dns("internal.example.com"), "a.example.com", None)]
 fn name_constraints_are_obeyed_and_the_offending_name_is_told(
     #[case] ca: CaBuilder<'static>,
@@ -168,6 +171,7 @@ fn a_ca_for_servers_only_signs_no_client() {
 #[case::a_space(request(&["a b.example"]), "is no DNS name")]
 #[case::another_script(request(&["größe.example"]), "is no DNS name")]
 #[case::a_trailing_dot(request(&["a.example."]), "is no DNS name")]
+#[case::a_wildcard_below_a_top_level(request(&["*.example"]), "`*.example` is no DNS name")]
 #[case::an_address(request(&["10.0.0.1"]), "`10.0.0.1` is no DNS name")]
 #[case::a_numeric_top_level(request(&["a.1"]), "`a.1` is no DNS name")]
 #[case::no_time(LeafRequest { duration: SignedDuration::ZERO, ..request(&["a.example"]) }, "valid for 0 s")]
@@ -244,7 +248,6 @@ fn a_hundred_names_and_a_hundred_addresses_fit() {
 
 #[rstest]
 #[case::one_label("localhost")]
-#[case::a_wildcard_below_a_top_level("*.example")]
 #[case::a_name_inside_the_cluster("coturn-0.coturn.default.svc.cluster.local")]
 #[case::an_underscore("_turn.example.com")]
 #[case::punycode("xn--gre-7ka3c.example")]
@@ -303,36 +306,6 @@ fn the_lints_object_to_a_ca_as_a_leaf() {
     }
 }
 
-#[test]
-fn a_chain_out_of_order_and_a_foreign_key_are_no_pair() {
-    let root = root().build();
-    let ca = CaBuilder::intermediate("CN=Issuing", &root).build();
-    let pair = issue_from(&ca, &request(&["a.example"])).unwrap();
-    let other = issue_from(&ca, &request(&["a.example"])).unwrap();
-    let inspect = |certificate: &str, key: &str| {
-        inspect(certificate.as_bytes(), key.as_bytes())
-            .unwrap_err()
-            .to_string()
-    };
-    let foreign = inspect(&pair.certificate, &other.key);
-    assert!(
-        foreign
-            .contains("tls.key does not belong to the first certificate of tls.crt (CN=a.example)")
-    );
-    let skipped = inspect(&(other.certificate.clone() + &pair.certificate), &other.key);
-    assert!(
-        skipped.contains("certificate 3 of tls.crt (CN=a.example) did not issue"),
-        "{skipped}"
-    );
-    let root_first = inspect(&(root.certificate() + &pair.certificate), &pair.key);
-    assert!(
-        root_first.contains("tls.key does not belong to the first certificate"),
-        "{root_first}"
-    );
-    assert!(inspect("", &pair.key).contains("tls.crt is missing"));
-    assert!(inspect(&pair.certificate, "").contains("tls.key is missing"));
-}
-
 #[rstest]
 fn no_byte_of_a_key_stands_in_any_text(
     #[values(KeyKind::EcdsaP256, KeyKind::Rsa2048)] kind: KeyKind,
@@ -353,12 +326,10 @@ fn no_byte_of_a_key_stands_in_any_text(
         let der: rustls_pki_types::PrivateKeyDer<'_> = der.unwrap();
         // Everything after the public header of the encoding, in each way bytes are printed.
         for octets in der.secret_der()[30..].chunks_exact(6) {
-            let forms = [format!("{octets:02x?}"), format!("{octets:?}")];
-            let inner = |form: &str| form.trim_matches(['[', ']']).to_owned();
-            let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-            let [spaced, decimal] = forms.map(|form| inner(&form));
-            for form in [spaced, decimal, hex] {
-                assert!(texts.iter().all(|text| !text.contains(&form)), "{form}");
+            let hex = format!("{octets:02x?}");
+            let forms = [hex.replace(", ", ""), hex, format!("{octets:?}")];
+            for form in forms.iter().map(|form| form.trim_matches(['[', ']'])) {
+                assert!(texts.iter().all(|text| !text.contains(form)), "{form}");
             }
         }
         for line in key.lines().filter(|line| !line.starts_with("-----")) {

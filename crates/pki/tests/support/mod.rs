@@ -3,6 +3,7 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::unwrap_in_result,
     clippy::panic,
     reason = "support of several test binaries, none of which uses all of it"
 )]

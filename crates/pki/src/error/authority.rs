@@ -1,10 +1,9 @@
-//! Every reason for which an authority is not used, a pair is not readable, or a leaf is not
-//! signed. The texts are read at night: what is wrong, and what to do where that is known. None
-//! names the Secret (the caller knows it) and none carries bytes of a key.
+//! Why an authority is not used.
 
 use api::Reason;
 use jiff::Timestamp;
 
+use super::role;
 use crate::pem::PemError;
 
 /// Why the CA in a Secret cannot be used.
@@ -120,6 +119,16 @@ pub enum AuthorityError {
         /// Its issuer.
         issuer: String,
     },
+    /// There are more certificates between a leaf and the root than path validation follows.
+    #[error(
+        "the chain from {subject} to its root has more than {limit} CA certificates, more than TLS libraries follow; use a CA nearer to its root"
+    )]
+    ChainTooLong {
+        /// The signing certificate.
+        subject: String,
+        /// How many CA certificates are followed, root included.
+        limit: usize,
+    },
     /// `ca.crt` holds a root, but not this authority's.
     #[error(
         "ca.crt holds another root than {root}, which tls.crt leads to; put the root of this CA there, or leave ca.crt out"
@@ -209,7 +218,8 @@ impl AuthorityError {
             Self::Expired { .. } => Reason::AuthorityExpired,
             Self::NotYetValid { .. } => Reason::AuthorityNotYetValid,
             Self::PathLength { .. } => Reason::AuthorityForbids,
-            Self::UnsupportedKey { .. }
+            Self::ChainTooLong { .. }
+            | Self::UnsupportedKey { .. }
             | Self::UnsupportedSignature { .. }
             | Self::UnsupportedExtension { .. } => Reason::AuthorityUnsupported,
         }
@@ -234,204 +244,5 @@ impl AuthorityError {
             },
             PemError::Encrypted => Self::KeyEncrypted,
         }
-    }
-}
-
-/// Why a certificate and a key are no usable pair.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PairError {
-    /// Nothing is there.
-    #[error("{field} is missing or empty")]
-    Missing {
-        /// Key of the Secret.
-        field: &'static str,
-    },
-    /// There is no PEM block of the expected kind.
-    #[error("{field} holds no PEM {}", role(field))]
-    NotPem {
-        /// Key of the Secret.
-        field: &'static str,
-    },
-    /// A PEM block lacks its beginning or its end.
-    #[error("{field} holds only a part of a PEM block")]
-    Truncated {
-        /// Key of the Secret.
-        field: &'static str,
-    },
-    /// More than is read.
-    #[error("{field} holds {bytes} bytes, more than the {limit} that are read")]
-    TooLarge {
-        /// Key of the Secret.
-        field: &'static str,
-        /// How much it holds.
-        bytes: usize,
-        /// How much is read.
-        limit: usize,
-    },
-    /// More certificates than are read.
-    #[error("tls.crt holds more than {limit} certificates")]
-    TooManyCertificates {
-        /// How many are read.
-        limit: usize,
-    },
-    /// A certificate cannot be parsed.
-    #[error("certificate {position} of tls.crt cannot be parsed: {detail}")]
-    MalformedCertificate {
-        /// Counted from 1.
-        position: usize,
-        /// What the parser said.
-        detail: String,
-    },
-    /// The key cannot be parsed.
-    #[error("tls.key cannot be parsed as a PKCS#8, PKCS#1 or SEC1 private key")]
-    MalformedKey,
-    /// The key is protected by a password.
-    #[error("tls.key is encrypted; coturn cannot read it without its password")]
-    Encrypted,
-    /// The key belongs to another certificate.
-    #[error("tls.key does not belong to the first certificate of tls.crt ({subject})")]
-    KeyMismatch {
-        /// Subject of the first certificate.
-        subject: String,
-    },
-    /// A certificate did not issue the one before it.
-    #[error(
-        "certificate {position} of tls.crt ({subject}) did not issue the one before it, which names {expected}"
-    )]
-    OrderBroken {
-        /// Counted from 1.
-        position: usize,
-        /// Its subject.
-        subject: String,
-        /// The issuer of the one before it.
-        expected: String,
-    },
-}
-
-impl PairError {
-    pub(crate) fn from_pem(field: &'static str, error: PemError) -> Self {
-        match error {
-            PemError::Empty => Self::Missing { field },
-            PemError::TooLarge { bytes, limit } => Self::TooLarge {
-                field,
-                bytes,
-                limit,
-            },
-            PemError::TooManyCertificates { limit } => Self::TooManyCertificates { limit },
-            PemError::NotPem => Self::NotPem { field },
-            PemError::Truncated => Self::Truncated { field },
-            PemError::Malformed if field == api::names::TLS_KEY => Self::MalformedKey,
-            PemError::Malformed => Self::MalformedCertificate {
-                position: 1,
-                detail: "a PEM block is damaged".to_owned(),
-            },
-            PemError::Encrypted => Self::Encrypted,
-        }
-    }
-}
-
-/// Why a leaf was not signed.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum IssueError {
-    /// The request names no server.
-    #[error("the request names no server; set spec.dnsNames or spec.ipAddresses")]
-    NoNames,
-    /// A DNS name is none.
-    #[error(
-        "`{0}` is no DNS name that a certificate can hold; write it in lower case ASCII, with `*.` at most in front"
-    )]
-    DnsName(String),
-    /// A subject attribute cannot be encoded.
-    #[error(
-        "the subject attribute `{0}` cannot be put in a certificate: 1 to 64 characters without control characters are possible, two letters A-Z for a country"
-    )]
-    SubjectAttribute(String),
-    /// The duration is not positive.
-    #[error("a certificate cannot be valid for {0} s")]
-    Duration(i64),
-    /// The authority has expired since it was judged.
-    #[error(
-        "the CA {subject} expired at {not_after}; put a renewed CA there, the operator goes on by itself"
-    )]
-    AuthorityExpired {
-        /// Subject of the authority.
-        subject: String,
-        /// When.
-        not_after: Timestamp,
-    },
-    /// The authority is not valid at the time of signing.
-    #[error("the CA {subject} is not valid before {not_before}; nothing is signed until then")]
-    AuthorityNotYetValid {
-        /// Subject of the authority.
-        subject: String,
-        /// When it will be.
-        not_before: Timestamp,
-    },
-    /// Name constraints exclude a name.
-    #[error(
-        "the name constraints of {authority} forbid `{name}` ({rule}); remove the name from the spec, or use another CA"
-    )]
-    NameForbidden {
-        /// The CA with the constraint.
-        authority: String,
-        /// The name that was asked for.
-        name: String,
-        /// The constraint.
-        rule: String,
-    },
-    /// An extended key usage of a CA certificate excludes a usage.
-    #[error(
-        "the extendedKeyUsage of {authority} forbids `{usage}`; use another CA, or remove the usage from the spec"
-    )]
-    UsageForbidden {
-        /// The CA with the constraint.
-        authority: String,
-        /// The usage that was asked for.
-        usage: &'static str,
-    },
-    /// Path validation refused the leaf on account of the CA's constraints.
-    #[error("the CA's constraints forbid this certificate: {detail}")]
-    Forbidden {
-        /// What path validation said.
-        detail: String,
-    },
-    /// Key generation, encoding or signing failed.
-    #[error("signing failed: {0}")]
-    Signing(String),
-    /// The signed certificate failed a check; it was thrown away.
-    #[error("the signed certificate failed a check and was thrown away: {0}")]
-    SelfCheck(String),
-}
-
-impl IssueError {
-    /// The condition's reason.
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::NoNames | Self::DnsName(_) | Self::SubjectAttribute(_) | Self::Duration(_) => {
-                Reason::InvalidSpec
-            }
-            Self::AuthorityExpired { .. } => Reason::AuthorityExpired,
-            Self::AuthorityNotYetValid { .. } => Reason::AuthorityNotYetValid,
-            Self::NameForbidden { .. } | Self::UsageForbidden { .. } | Self::Forbidden { .. } => {
-                Reason::AuthorityForbids
-            }
-            Self::Signing(_) | Self::SelfCheck(_) => Reason::SigningFailed,
-        }
-    }
-}
-
-impl From<der::Error> for IssueError {
-    fn from(error: der::Error) -> Self {
-        Self::Signing(error.to_string())
-    }
-}
-
-fn role(field: &str) -> &'static str {
-    match field {
-        api::names::TLS_KEY => "private key",
-        api::names::CA_CRT => "root certificate",
-        _ => "certificate",
     }
 }
