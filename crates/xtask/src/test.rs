@@ -1,0 +1,108 @@
+//! `cargo xtask test`: the layers of tests, from fast to real.
+
+use std::time::Instant;
+
+use clap::ValueEnum;
+use cluster::{Lines, Options as ClusterOptions};
+
+use crate::{generate, image, mutants, shell};
+
+/// Options of `cargo xtask test`.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Only these layers.
+    #[arg(value_enum)]
+    layers: Vec<Layer>,
+    /// Only tests whose name contains this, in the layers that run tests.
+    #[arg(long)]
+    filter: Option<String>,
+}
+
+/// A layer of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Layer {
+    /// rustfmt, and generated files.
+    Format,
+    /// clippy.
+    Lint,
+    /// Unit and property tests of all crates.
+    Unit,
+    /// Tests on a real kube-apiserver.
+    Api,
+    /// Scenarios on a real cluster with real coturn pods.
+    E2e,
+    /// The quick set of mutants.
+    Mutants,
+}
+
+const ALL: [Layer; 6] = [
+    Layer::Format,
+    Layer::Lint,
+    Layer::Unit,
+    Layer::Api,
+    Layer::E2e,
+    Layer::Mutants,
+];
+
+/// Runs the layers; the first that fails ends it.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let layers = if options.layers.is_empty() {
+        ALL.to_vec()
+    } else {
+        options.layers.clone()
+    };
+    let mut summary = Vec::new();
+    for layer in layers {
+        eprintln!("\n== {layer:?}");
+        let started = Instant::now();
+        run_layer(layer, options.filter.as_deref())?;
+        summary.push(format!(
+            "{layer:?}: {:.0} s",
+            started.elapsed().as_secs_f64()
+        ));
+    }
+    eprintln!("\nall passed: {}", summary.join(", "));
+    Ok(())
+}
+
+fn run_layer(layer: Layer, filter: Option<&str>) -> anyhow::Result<()> {
+    match layer {
+        Layer::Format => {
+            shell::run(&mut shell::cargo(&["fmt", "--all", "--check"]))?;
+            generate::run(true)
+        }
+        Layer::Lint => shell::run(&mut shell::cargo(&[
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ])),
+        Layer::Unit => tests(&["--workspace", "--exclude", "e2e"], filter),
+        Layer::Api => tests(&["--package", "e2e", "--test", "api"], filter),
+        Layer::E2e => e2e(filter),
+        Layer::Mutants => mutants::quick(),
+    }
+}
+
+fn tests(selection: &[&str], filter: Option<&str>) -> anyhow::Result<()> {
+    let mut command = shell::cargo(&["test", "--locked", "--quiet"]);
+    command.args(selection).arg("--").args(filter);
+    shell::run(&mut command)
+}
+
+/// The scenarios run on a cluster of their own, which ends with them whatever they end with.
+fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
+    let archive = image::fast()?;
+    let state = shell::target().join("cluster").join("e2e");
+    let cluster = cluster::up(&ClusterOptions::real(&state), &Lines)?;
+    cluster.load_image(&archive)?;
+    let mut command = shell::cargo(&["test", "--locked", "--package", "e2e", "--test", "e2e"]);
+    command.args(["--", "--test-threads", "4"]).args(filter);
+    command.env(cluster::STATE_VARIABLE, &state);
+    let outcome = shell::run(&mut command);
+    cluster.down()?;
+    outcome
+}
