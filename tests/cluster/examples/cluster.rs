@@ -1,11 +1,27 @@
-//! Drives the library by hand: `cluster up [--no-node] | down | status | env | kubectl … | helm … |
-//! load-image ARCHIVE | in-network PROGRAM …`.
+//! Drives the library by hand: `up [--no-node]`, `down`, `status`, `env`, `kubectl …`, `helm …`,
+//! `load-image ARCHIVE`, `in-network PROGRAM …`, and `pause`, `resume`, `kill`, `stop`, `start` of a
+//! component. The state folder is `COTURN_CERT_CLUSTER` or the default one.
 
-use std::{env, error::Error, path::Path, process::Command};
+use std::{
+    env,
+    error::Error,
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 use cluster::{Cluster, Lifetime, Lines, NodeMode, Options};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match obey() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn obey() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let state = cluster::default_state();
