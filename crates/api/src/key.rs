@@ -19,6 +19,7 @@ pub struct PrivateKey {
     pub algorithm: PrivateKeyAlgorithm,
     /// Bits: 256 (default) or 384 for ECDSA; 2048, 3072 (default) or 4096 for RSA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<i32>", range(min = 256, max = 4096))]
     pub size: Option<u32>,
 }
 

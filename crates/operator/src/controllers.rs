@@ -15,7 +15,7 @@ use kube::{
         controller::{self, Action, Config},
         events::Recorder,
         reflector::{ObjectRef, Store},
-        watcher,
+        watcher::{self, Event},
     },
 };
 use tokio::sync::watch;
@@ -31,7 +31,9 @@ use crate::{
     health::Health,
     metrics::Metrics,
     redact::redact,
-    secret_watch, workload,
+    secret_watch,
+    watches::{self, applied, touched},
+    workload,
 };
 
 /// Passes that run at one time, per controller.
@@ -71,32 +73,39 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
         Api::namespaced(setup.watch_client.clone(), &setup.namespace);
     let workloads_api: Api<StatefulSet> =
         Api::namespaced(setup.watch_client.clone(), &setup.namespace);
-    let config = || {
-        Config::default()
-            .debounce(DEBOUNCE)
-            .concurrency(CONCURRENCY)
+    let watch_certificates = || {
+        watches::watch(
+            "CoturnCertificates",
+            certificates_api.clone(),
+            watcher::Config::default(),
+        )
     };
-    let certificates =
-        Controller::new(certificates_api.clone(), watcher::Config::default()).with_config(config());
-    let workloads =
-        Controller::new(workloads_api.clone(), watcher::Config::default()).with_config(config());
+    let watch_workloads = || {
+        watches::watch(
+            "StatefulSets",
+            workloads_api.clone(),
+            watcher::Config::default(),
+        )
+    };
     let ready = &setup.health.ready;
-    let (index, touched) = secret_watch::watch(
+    let (index, touched_secrets) = secret_watch::watch(
         &setup.watch_client,
         &setup.namespace,
         &setup.secret_names,
         ready,
     );
-    ready.expect("CoturnCertificates", certificates.store());
-    ready.expect("StatefulSets", workloads.store());
-    let (certificate_store, namespace) = (certificates.store(), setup.namespace.clone());
+    // Each controller has its own watch of either kind: as its own objects, or to be woken.
+    let (certificates, workloads) = (watch_certificates(), watch_workloads());
+    let (touched_certificates, touched_workloads) = (watch_certificates(), watch_workloads());
+    ready.expect("CoturnCertificates", certificates.listed);
+    ready.expect("StatefulSets", workloads.listed);
     let shared = Arc::new(Shared {
         context: Context {
             namespace: setup.namespace,
             recorder: Recorder::new(setup.client.clone(), Context::reporter(&setup.identity)),
             client: setup.client,
-            certificates: certificates.store(),
-            workloads: workloads.store(),
+            certificates: certificates.store.clone(),
+            workloads: workloads.store.clone(),
             secrets: index,
             facts: Facts::default(),
             metrics: setup.metrics,
@@ -105,35 +114,58 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
         failures: Backoff::default(),
     });
     let metrics = Arc::clone(&shared.context.metrics);
-    let by_secret = users_of_secrets(certificate_store.clone(), touched, namespace);
-    let by_workload = certificate_store.clone();
-    let certificates = certificates
-        .reconcile_on(by_secret)
-        .watches(workloads_api, watcher::Config::default(), move |workload| {
-            users_of_workload(&by_workload, &workload)
-        })
-        .graceful_shutdown_on(stopped(stop.clone()))
-        .run(
-            certificate_pass,
-            |guarded, error, shared| shared.failed(certificate::object_name(&guarded), error),
-            Arc::clone(&shared),
-        )
-        .for_each(async |result| {
-            if let Err(controller::Error::ObjectNotFound(gone)) = &result {
-                metrics.forget(&gone.name);
-            }
-            tell(&result);
-        });
-    let workloads = workloads
-        .watches(certificates_api, watcher::Config::default(), workload_of)
-        .graceful_shutdown_on(stopped(stop))
-        .run(
-            workload_pass,
-            |workload, error, shared| shared.failed(workload::object_name(&workload), error),
-            shared,
-        )
-        .for_each(async |result| tell(&result));
-    futures::join!(certificates, workloads);
+    let by_secret = users_of_secrets(
+        certificates.store.clone(),
+        touched_secrets,
+        shared.context.namespace.clone(),
+    );
+    let by_workload = certificates.store.clone();
+    let config = || {
+        Config::default()
+            .debounce(DEBOUNCE)
+            .concurrency(CONCURRENCY)
+    };
+    let certificate_controller =
+        Controller::for_stream(objects(certificates.events, applied), certificates.store)
+            .with_config(config())
+            .reconcile_on(by_secret)
+            .watches_stream(
+                objects(touched_workloads.events, touched),
+                move |workload| users_of_workload(&by_workload, &workload),
+            )
+            .graceful_shutdown_on(stopped(stop.clone()))
+            .run(
+                certificate_pass,
+                |guarded, error, shared| shared.failed(certificate::object_name(&guarded), error),
+                Arc::clone(&shared),
+            )
+            .for_each(async |result| {
+                if let Err(controller::Error::ObjectNotFound(gone)) = &result {
+                    metrics.forget(&gone.name);
+                }
+                tell(&result);
+            });
+    let workload_controller =
+        Controller::for_stream(objects(workloads.events, applied), workloads.store)
+            .with_config(config())
+            .watches_stream(objects(touched_certificates.events, touched), workload_of)
+            .graceful_shutdown_on(stopped(stop))
+            .run(
+                workload_pass,
+                |workload, error, shared| shared.failed(workload::object_name(&workload), error),
+                shared,
+            )
+            .for_each(async |result| tell(&result));
+    futures::join!(certificate_controller, workload_controller);
+}
+
+/// The objects that wake a controller. A watch's failures never reach it: it would hold back every
+/// other event for them.
+fn objects<K: Send + 'static>(
+    events: impl Stream<Item = Event<K>> + Send + 'static,
+    select: fn(Event<K>) -> Option<K>,
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static {
+    events.filter_map(move |event| std::future::ready(select(event).map(Ok)))
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
@@ -261,7 +293,7 @@ fn tell<K: kube::runtime::reflector::Lookup>(
             tracing::debug!("{error}");
         }
         Err(controller::Error::ReconcilerFailed(error, _)) => {
-            tracing::warn!(reason = error.reason().as_str(), "{error}")
+            tracing::warn!(reason = error.reason().as_str(), "{error}");
         }
         Err(error) => tracing::warn!(
             error = redact(&error.to_string()),

@@ -7,20 +7,13 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use axum::{Router, http::StatusCode, routing::get};
-use kube::{
-    Resource,
-    runtime::reflector::{Lookup, Store},
-};
 
-use crate::{barrier, metrics::Metrics};
+use crate::{barrier, metrics::Metrics, watches::Listed};
 
 /// A pass that runs for longer than this did not end at its deadline: something is stuck for good.
 const STUCK: Duration = Duration::from_secs(barrier::DEADLINE.as_secs() * 3);
@@ -29,41 +22,25 @@ const UNREACHED: Duration = Duration::from_mins(1);
 /// How long the first lists may take while the API server answers.
 const FIRST_LISTS: Duration = Duration::from_mins(10);
 
-type Listed = Box<dyn Fn() -> bool + Send + Sync>;
-
 /// What has to be known before this replica is ready.
 #[derive(Default)]
-pub struct Ready {
-    lists: Mutex<Vec<(String, Listed)>>,
-}
+pub struct Ready(Mutex<Vec<(String, Listed)>>);
 
 impl Ready {
     /// Adds a list that must be complete.
-    pub fn expect<K>(&self, name: &str, store: Store<K>)
-    where
-        K: Resource + Lookup + Clone + Send + Sync + 'static,
-        <K as Lookup>::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
-    {
-        let listed = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&listed);
-        tokio::spawn(async move {
-            if store.wait_until_ready().await.is_ok() {
-                flag.store(true, Ordering::Relaxed);
-            }
-        });
-        let check: Listed = Box::new(move || listed.load(Ordering::Relaxed));
-        self.lists
+    pub fn expect(&self, what: &str, listed: Listed) {
+        self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push((name.to_owned(), check));
+            .push((what.to_owned(), listed));
     }
 
     fn missing(&self) -> Vec<String> {
-        let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists
             .iter()
-            .filter(|(_, listed)| !listed())
-            .map(|(name, _)| name.clone())
+            .filter(|(_, listed)| !listed.load(Ordering::Relaxed))
+            .map(|(what, _)| what.clone())
             .collect()
     }
 }

@@ -17,6 +17,7 @@ mod requests;
 mod run;
 mod secret;
 mod secret_watch;
+mod watches;
 mod workload;
 
 pub use run::{StartError, run};

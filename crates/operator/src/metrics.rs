@@ -1,4 +1,4 @@
-//! Metrics, in the OpenMetrics text format, all with the prefix `coturncert_`.
+//! Metrics, in the text format of Prometheus, all with the prefix `coturncert_`.
 
 use std::sync::atomic::AtomicU64;
 

@@ -8,14 +8,17 @@ use kube::{
     Api, Client, ResourceExt as _,
     core::PartialObjectMeta,
     runtime::{
-        WatchStreamExt as _,
-        reflector::{self, ObjectRef, Store, store::Writer},
+        reflector::{ObjectRef, Store},
         watcher,
     },
 };
 use plan::Version;
 
-use crate::{health::Ready, secret::version};
+use crate::{
+    health::Ready,
+    secret::version,
+    watches::{self, touched},
+};
 
 type Metadata = PartialObjectMeta<Secret>;
 
@@ -71,10 +74,16 @@ pub fn watch(
     let (watches, streams): (Vec<_>, Vec<_>) = selections
         .into_iter()
         .map(|name| {
-            let (store, writer) = reflector::store();
-            let stream = touched(&api, name.as_deref(), writer);
-            ready.expect(name.as_deref().unwrap_or("Secrets"), store.clone());
-            (Watched { name, store }, stream)
+            let watch = watches::watch("Secrets", api.clone(), config(name.as_deref()));
+            ready.expect(name.as_deref().unwrap_or("Secrets"), watch.listed);
+            let touched = watch.events.filter_map(async |event| touched(event));
+            (
+                Watched {
+                    name,
+                    store: watch.store,
+                },
+                touched.map(|secret| secret.name_any()).boxed(),
+            )
         })
         .unzip();
     (
@@ -86,28 +95,10 @@ pub fn watch(
     )
 }
 
-fn touched(
-    api: &Api<Metadata>,
-    name: Option<&str>,
-    writer: Writer<Metadata>,
-) -> stream::BoxStream<'static, String> {
-    let config = name.map_or_else(watcher::Config::default, |name| {
-        watcher::Config::default().fields(&format!("metadata.name={name}"))
-    });
-    watcher(api.clone(), config)
-        .default_backoff()
-        .modify(|secret| secret.managed_fields_mut().clear())
-        .reflect(writer)
-        .touched_objects()
-        .filter_map(async |touched| match touched {
-            Ok(secret) => Some(secret.name_any()),
-            Err(error) => {
-                tracing::warn!(
-                    error = crate::redact::redact(&error.to_string()),
-                    "a watch of Secrets failed; it is tried again"
-                );
-                None
-            }
-        })
-        .boxed()
+fn config(name: Option<&str>) -> watcher::Config {
+    let all = watcher::Config::default();
+    match name {
+        Some(name) => all.fields(&format!("metadata.name={name}")),
+        None => all,
+    }
 }
