@@ -43,25 +43,34 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the image of this tree for the tests and the demo; returns the archive.
-pub fn fast() -> anyhow::Result<PathBuf> {
+/// What was built.
+pub struct Built {
+    /// The static binary.
+    pub binary: PathBuf,
+    /// The image that holds it.
+    pub archive: PathBuf,
+}
+
+/// Builds the image of this tree for the tests and the demo.
+pub fn fast() -> anyhow::Result<Built> {
     let archive = shell::target()
         .join("image")
         .join("coturn-cert-operator.tar");
-    write(Profile::Fast, &archive)?;
-    Ok(archive)
+    let binary = write(Profile::Fast, &archive)?;
+    Ok(Built { binary, archive })
 }
 
-fn write(profile: Profile, archive: &Path) -> anyhow::Result<()> {
+fn write(profile: Profile, archive: &Path) -> anyhow::Result<PathBuf> {
     let binary = build(profile)?;
     let image = Image {
         tag: TAG.to_owned(),
         user: "65532:65532".to_owned(),
         entrypoint: vec![format!("/{BINARY}")],
-        layer: Layer::default().copy(BINARY, 0o755, binary),
+        layer: Layer::default().copy(BINARY, 0o755, &binary),
         ..Image::default()
     };
-    Ok(cluster::docker_archive(&image, archive)?)
+    cluster::docker_archive(&image, archive)?;
+    Ok(binary)
 }
 
 fn build(profile: Profile) -> anyhow::Result<PathBuf> {

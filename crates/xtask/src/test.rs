@@ -81,7 +81,7 @@ fn run_layer(layer: Layer, filter: Option<&str>) -> anyhow::Result<()> {
             "warnings",
         ])),
         Layer::Unit => tests(&["--workspace", "--exclude", "e2e"], filter),
-        Layer::Api => tests(&["--package", "e2e", "--test", "api"], filter),
+        Layer::Api => api(filter),
         Layer::E2e => e2e(filter),
         Layer::Mutants => mutants::quick(),
     }
@@ -93,15 +93,36 @@ fn tests(selection: &[&str], filter: Option<&str>) -> anyhow::Result<()> {
     shell::run(&mut command)
 }
 
+/// A control plane of their own, which ends with this process.
+fn api(filter: Option<&str>) -> anyhow::Result<()> {
+    let state = shell::target().join("cluster").join("api");
+    let cluster = cluster::up(&ClusterOptions::control_plane(&state), &Lines)?;
+    let mut command = shell::cargo(&[
+        "test",
+        "--locked",
+        "--package",
+        "e2e",
+        "--test",
+        "api",
+        "--",
+    ]);
+    command.args(filter).env(cluster::STATE_VARIABLE, &state);
+    let outcome = shell::run(&mut command);
+    cluster.down()?;
+    outcome
+}
+
 /// The scenarios run on a cluster of their own, which ends with them whatever they end with.
 fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
-    let archive = image::fast()?;
+    let built = image::fast()?;
     let state = shell::target().join("cluster").join("e2e");
     let cluster = cluster::up(&ClusterOptions::real(&state), &Lines)?;
-    cluster.load_image(&archive)?;
+    cluster.load_image(&built.archive)?;
     let mut command = shell::cargo(&["test", "--locked", "--package", "e2e", "--test", "e2e"]);
-    command.args(["--", "--test-threads", "4"]).args(filter);
-    command.env(cluster::STATE_VARIABLE, &state);
+    command.args(["--", "--test-threads", "6"]).args(filter);
+    command
+        .env(cluster::STATE_VARIABLE, &state)
+        .env("COTURN_CERT_OPERATOR", &built.binary);
     let outcome = shell::run(&mut command);
     cluster.down()?;
     outcome

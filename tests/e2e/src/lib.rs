@@ -1,1 +1,22 @@
-//! e2e
+//! What tests on a real API server and on a real cluster share: a namespace of their own with a CA,
+//! the operator in it, and eyes for what happens there.
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's world that does not hold must stop the test"
+)]
+
+pub mod audit;
+pub mod dtls;
+mod environment;
+pub mod fixtures;
+pub mod history;
+pub mod operator;
+pub mod proxy;
+pub mod wait;
+mod world;
+
+pub use environment::Environment;
+pub use world::World;

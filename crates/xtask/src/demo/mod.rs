@@ -35,14 +35,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let started = Instant::now();
     let state = shell::target().join("cluster").join("demo");
     step("A Kubernetes cluster on this machine");
-    let archive = image::fast()?;
+    let built = image::fast()?;
     let cluster = cluster::up(&ClusterOptions::real(&state), &Lines)?;
     let outcome = show(
         &Demo {
             cluster: &cluster,
             started,
         },
-        &archive,
+        &built.archive,
     );
     if options.keep {
         commands_to_try(&cluster);

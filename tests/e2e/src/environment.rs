@@ -1,0 +1,99 @@
+//! The cluster that the tests run on.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use cluster::Cluster;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+/// The cluster that the tests run on, with the operator's CustomResourceDefinition in it.
+pub struct Environment {
+    cluster: Cluster,
+}
+
+/// The variable that names the operator's binary.
+pub const BINARY_VARIABLE: &str = "COTURN_CERT_OPERATOR";
+
+static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+
+impl Environment {
+    /// The cluster that the environment names; its CustomResourceDefinition is applied once.
+    pub fn get() -> &'static Self {
+        ENVIRONMENT.get_or_init(|| {
+            // The provider may have been chosen already; then this is the same one.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+            let state = env::var_os(cluster::STATE_VARIABLE).expect(
+                "COTURN_CERT_CLUSTER is not set; run these tests by `cargo xtask test api` or `… e2e`",
+            );
+            let cluster = Cluster::attach(Path::new(&state)).expect("the cluster's records");
+            let environment = Self { cluster: cluster.expect("no cluster runs there") };
+            environment.apply_crds();
+            environment
+        })
+    }
+
+    fn apply_crds(&self) {
+        let crds = root().join("charts/coturn-cert-operator/files/crds.yaml");
+        run(self
+            .cluster
+            .kubectl()
+            .args(["apply", "--server-side", "--force-conflicts", "--filename"])
+            .arg(crds));
+        run(self.cluster.kubectl().args([
+            "wait",
+            "--for=condition=Established",
+            "crd/coturncertificates.coturncert.dev",
+            "--timeout=60s",
+        ]));
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// A client with all rights, for the test.
+    pub async fn client(&self) -> Client {
+        let text = fs::read_to_string(self.cluster.kubeconfig()).expect("the kubeconfig");
+        let kubeconfig = Kubeconfig::from_yaml(&text).expect("the kubeconfig is YAML");
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+            .await
+            .expect("the kubeconfig is complete");
+        Client::try_from(config).expect("a client")
+    }
+
+    /// The operator's binary.
+    pub fn binary() -> PathBuf {
+        env::var_os(BINARY_VARIABLE)
+            .expect("COTURN_CERT_OPERATOR names no binary")
+            .into()
+    }
+}
+
+/// The workspace's folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("two folders up")
+        .to_owned()
+}
+
+/// Runs a command to its end; stops the test if it fails.
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().expect("the command starts");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

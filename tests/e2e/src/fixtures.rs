@@ -1,0 +1,112 @@
+//! Objects that tests create.
+
+use std::collections::BTreeMap;
+
+use api::{CoturnCertificate, CoturnCertificateSpec, names};
+use k8s_openapi::{
+    ByteString,
+    api::{apps::v1::StatefulSet, core::v1::Secret},
+};
+use kube::core::ObjectMeta;
+use pki::testing::TestSecret;
+use serde_json::{Value, json};
+
+/// Name of the resource, and of its workload.
+pub const COTURN: &str = "coturn";
+/// Name of the CA Secret.
+pub const CA: &str = "coturn-ca";
+/// Name of the published Secret.
+pub const PUBLISHED: &str = "coturn-dtls-certificate";
+/// Name of the store Secret.
+pub const STORE: &str = "coturn-coturn-cert-store";
+/// Where coturn's DTLS listener is.
+pub const DTLS_PORT: u16 = 5349;
+
+/// A resource with one name and the workload `coturn`; what `extra` says comes on top.
+pub fn certificate(extra: &Value) -> CoturnCertificate {
+    let mut spec = json!({
+        "issuer": {"ca": {"secretName": CA}},
+        "dnsNames": ["coturn.example.com"],
+        "workloadRef": {"kind": "StatefulSet", "name": COTURN},
+    });
+    let extra = extra.as_object().expect("an object").clone();
+    spec.as_object_mut().expect("an object").extend(extra);
+    let spec: CoturnCertificateSpec = serde_json::from_value(spec).expect("a specification");
+    CoturnCertificate::new(COTURN, spec)
+}
+
+/// A Secret with a pair, as `kubectl create secret tls` makes it.
+pub fn tls_secret(name: &str, certificate: &str, key: &str) -> Secret {
+    let data = [(names::TLS_CRT, certificate), (names::TLS_KEY, key)];
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        type_: Some(names::TLS_SECRET_TYPE.to_owned()),
+        data: Some(
+            data.into_iter()
+                .map(|(key, value)| (key.to_owned(), text(value)))
+                .collect(),
+        ),
+        ..Secret::default()
+    }
+}
+
+/// A CA Secret; Opaque, so that a test may half-write it.
+pub fn ca_secret(ca: &TestSecret) -> Secret {
+    let data: BTreeMap<_, _> = [
+        (names::TLS_CRT, &ca.certificate),
+        (names::TLS_KEY, &ca.key),
+        (names::CA_CRT, &ca.root),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), text(value)))
+    .collect();
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(CA.to_owned()),
+            ..ObjectMeta::default()
+        },
+        data: Some(data),
+        ..Secret::default()
+    }
+}
+
+/// Bytes of a Secret's value.
+pub fn text(value: &str) -> ByteString {
+    ByteString(value.as_bytes().to_vec())
+}
+
+/// The samples' StatefulSet of real coturn servers.
+pub fn coturn(replicas: i32) -> StatefulSet {
+    let samples = include_str!("../../../deploy/samples/coturn-statefulset.yaml");
+    let document = samples
+        .split("\n---\n")
+        .nth(1)
+        .expect("the second document");
+    let mut workload: StatefulSet = serde_saphyr::from_str(document).expect("a StatefulSet");
+    workload.spec.as_mut().expect("a spec").replicas = Some(replicas);
+    workload
+}
+
+/// The same with a process that starts and ends at once in the place of coturn, for tests that do
+/// not look at what is served.
+pub fn light(replicas: i32) -> StatefulSet {
+    let mut workload = coturn(replicas);
+    let pod = workload
+        .spec
+        .as_mut()
+        .and_then(|spec| spec.template.spec.as_mut())
+        .expect("a pod");
+    pod.termination_grace_period_seconds = Some(1);
+    let container = &mut pod.containers[0];
+    container.command = Some(
+        ["sh", "-c", "trap 'exit 0' TERM; sleep 100000 & wait"]
+            .map(str::to_owned)
+            .into(),
+    );
+    container.args = None;
+    container.readiness_probe = None;
+    workload
+}

@@ -1,0 +1,93 @@
+//! The operator as a process of this machine, which a test may kill.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use crate::Environment;
+
+/// A running operator.
+pub struct Operator {
+    child: Child,
+}
+
+/// How to start one.
+pub struct Start<'a> {
+    /// The namespace it serves.
+    pub namespace: &'a str,
+    /// How it reaches the API server.
+    pub kubeconfig: &'a Path,
+    /// Where its log goes; appended.
+    pub log: &'a Path,
+    /// The Secrets it may touch; none: all.
+    pub secret_names: &'a [&'a str],
+}
+
+impl Operator {
+    /// Starts one. A second one of the same identity takes over the Lease at once.
+    pub fn start(start: &Start<'_>) -> Self {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(start.log)
+            .expect("the log");
+        let child = Command::new(Environment::binary())
+            .env("KUBECONFIG", start.kubeconfig)
+            .env("RUST_LOG", "debug")
+            .args([
+                "--namespace",
+                start.namespace,
+                "--identity",
+                "test",
+                "--listen",
+                "127.0.0.1:0",
+            ])
+            .args(
+                start
+                    .secret_names
+                    .iter()
+                    .flat_map(|name| ["--secret-name", name]),
+            )
+            .stdout(Stdio::from(log.try_clone().expect("the log")))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .expect("the operator starts");
+        Self { child }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it, if it still runs, and waits for its end.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A kubeconfig for a server without TLS and without credentials, as the fault proxy is.
+pub fn plain_kubeconfig(folder: &Path, server: &str) -> PathBuf {
+    let path = folder.join(format!(
+        "kubeconfig-{}",
+        server.rsplit(':').next().unwrap_or_default()
+    ));
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: proxy\n\
+         clusters: [{{name: proxy, cluster: {{server: '{server}'}}}}]\n\
+         users: [{{name: proxy, user: {{}}}}]\n\
+         contexts: [{{name: proxy, context: {{cluster: proxy, user: proxy}}}}]\n"
+    );
+    std::fs::write(&path, text).expect("the kubeconfig");
+    path
+}

@@ -1,0 +1,11 @@
+//! Tests on a real kube-apiserver without a node: the schema, its rules, and the permissions of the
+//! chart. `cargo xtask test api` starts the control plane and runs them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that does not hold must stop"
+)]
+
+mod permissions;
+mod schema;

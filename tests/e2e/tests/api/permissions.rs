@@ -1,0 +1,131 @@
+//! What the chart's Role allows, asked of the API server's own authorizer.
+
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
+use e2e::{Environment, World};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
+use kube::{Api, api::PostParams};
+
+/// Applies the chart as it is rendered for the world's namespace.
+fn apply_chart(world: &World) {
+    let cluster = Environment::get().cluster();
+    let chart = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../charts/coturn-cert-operator"
+    );
+    let rendered = cluster
+        .helm()
+        .args([
+            "template",
+            "coturn-cert-operator",
+            chart,
+            "--namespace",
+            &world.namespace,
+            "--set",
+            "crds.install=false",
+        ])
+        .output()
+        .unwrap();
+    assert!(
+        rendered.status.success(),
+        "{}",
+        String::from_utf8_lossy(&rendered.stderr)
+    );
+    let mut kubectl: Command = cluster.kubectl();
+    kubectl.args(["apply", "--namespace", &world.namespace, "--filename", "-"]);
+    let mut child = kubectl
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&rendered.stdout)
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+async fn is_allowed(world: &World, verb: &str, what: &str) -> bool {
+    let (resource, name) = what
+        .split_once(' ')
+        .map_or((what, None), |(resource, name)| (resource, Some(name)));
+    let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+    let (resource, subresource) = resource
+        .split_once('/')
+        .map_or((resource, None), |(a, b)| (a, Some(b)));
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some(format!(
+                "system:serviceaccount:{}:coturn-cert-operator",
+                world.namespace
+            )),
+            resource_attributes: Some(ResourceAttributes {
+                namespace: Some(world.namespace.clone()),
+                verb: Some(verb.to_owned()),
+                group: Some(group.to_owned()),
+                resource: Some(resource.to_owned()),
+                subresource: subresource.map(str::to_owned),
+                name: name.map(str::to_owned),
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let reviews: Api<SubjectAccessReview> = Api::all(world.client.clone());
+    reviews
+        .create(&PostParams::default(), &review)
+        .await
+        .unwrap()
+        .status
+        .unwrap()
+        .allowed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_may_do_its_work_and_nothing_else() {
+    let world = World::empty("permissions").await;
+    apply_chart(&world);
+
+    let allowed = [
+        ("get", "secrets coturn-ca"),
+        ("watch", "secrets coturn-dtls-certificate"),
+        ("update", "secrets coturn-dtls-certificate"),
+        ("update", "secrets coturn-coturn-cert-store"),
+        ("create", "secrets"),
+        ("watch", "coturncertificates.coturncert.dev"),
+        ("update", "coturncertificates/status.coturncert.dev"),
+        ("patch", "statefulsets.apps coturn"),
+        ("list", "pods"),
+        ("create", "events.events.k8s.io"),
+    ];
+    for (verb, what) in allowed {
+        assert!(is_allowed(&world, verb, what).await, "cannot {verb} {what}");
+    }
+    let denied = [
+        ("get", "secrets another"),
+        ("list", "secrets"),
+        ("watch", "secrets"),
+        ("update", "secrets another"),
+        ("delete", "secrets coturn-dtls-certificate"),
+        ("create", "pods/exec"),
+        ("delete", "pods coturn-0"),
+        ("update", "statefulsets.apps coturn"),
+        ("delete", "statefulsets.apps coturn"),
+        ("update", "coturncertificates.coturncert.dev coturn"),
+        ("delete", "coturncertificates.coturncert.dev coturn"),
+        ("update", "leases.coordination.k8s.io another"),
+        ("create", "roles.rbac.authorization.k8s.io"),
+        ("get", "configmaps"),
+    ];
+    for (verb, what) in denied {
+        assert!(!is_allowed(&world, verb, what).await, "can {verb} {what}");
+    }
+}

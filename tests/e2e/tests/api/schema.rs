@@ -1,0 +1,201 @@
+//! What the API server admits, and what it says of the rest.
+
+use api::CoturnCertificate;
+use e2e::World;
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+
+async fn create(world: &World, name: &str, extra: &Value) -> Result<DynamicObject, String> {
+    let mut spec = json!({
+        "issuer": {"ca": {"secretName": "coturn-ca"}},
+        "dnsNames": ["coturn.example.com"],
+    });
+    spec.as_object_mut()
+        .unwrap()
+        .extend(extra.as_object().unwrap().clone());
+    let resource = ApiResource::erase::<CoturnCertificate>(&());
+    let untyped: Api<DynamicObject> =
+        Api::namespaced_with(world.client.clone(), &world.namespace, &resource);
+    let object = DynamicObject::new(name, &resource).data(json!({"spec": spec}));
+    match untyped.create(&PostParams::default(), &object).await {
+        Ok(created) => Ok(created),
+        Err(kube::Error::Api(status)) => Err(status.message.clone()),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_that_asks_for_the_impossible_is_refused_with_the_reason() {
+    let world = World::empty("refused").await;
+    let long = "a".repeat(64);
+    let cases = [
+        (json!({"issuer": {}}), "issuer must name exactly one issuer"),
+        (json!({"dnsNames": []}), "set dnsNames or ipAddresses"),
+        (json!({"dnsNames": ["not a name"]}), "spec.dnsNames[0]"),
+        (
+            json!({"dnsNames": ["a.example", "a.example"]}),
+            "Duplicate value",
+        ),
+        (
+            json!({"ipAddresses": ["10.0.0"]}),
+            "ipAddresses must hold IPv4 or IPv6 addresses",
+        ),
+        (
+            json!({"commonName": format!("{long}a")}),
+            "spec.commonName: Too long",
+        ),
+        (
+            json!({"usages": ["client auth"]}),
+            "usages must hold digital signature",
+        ),
+        (
+            json!({"usages": ["digital signature"]}),
+            "usages must hold server auth or client auth",
+        ),
+        (
+            json!({"usages": ["code signing"]}),
+            "Unsupported value: \"code signing\"",
+        ),
+        (
+            json!({"usages": ["digital signature", "key encipherment", "server auth"]}),
+            "key encipherment needs privateKey.algorithm RSA",
+        ),
+        (json!({"duration": "5m"}), "duration must be at least 1h"),
+        (json!({"duration": "a year"}), "spec.duration"),
+        (json!({"renewBefore": "0h"}), "renewBefore must be positive"),
+        (
+            json!({"renewBefore": "8760h"}),
+            "renewBefore must be shorter than duration",
+        ),
+        (
+            json!({"privateKey": {"algorithm": "RSA", "size": 384}}),
+            "privateKey.size must be",
+        ),
+        (
+            json!({"privateKey": {"size": 2048}}),
+            "privateKey.size must be",
+        ),
+        (
+            json!({"privateKey": {"algorithm": "Ed25519"}}),
+            "Unsupported value: \"Ed25519\"",
+        ),
+        (
+            json!({"secretName": "coturn-ca"}),
+            "secretName must not be the CA Secret",
+        ),
+        (
+            json!({"secretName": "x-coturn-cert-store"}),
+            "such names belong to stores",
+        ),
+        (json!({"secretName": long}), "spec.secretName: Too long"),
+        (
+            json!({"secretTemplate": {"annotations": {"coturncert.dev/x": "y"}}}),
+            "secretTemplate.annotations must not hold coturncert.dev/ keys",
+        ),
+        (
+            json!({"secretTemplate": {"labels": {"app.kubernetes.io/managed-by": "me"}}}),
+            "secretTemplate.labels must not hold",
+        ),
+        (
+            json!({"workloadRef": {"kind": "Pod", "name": "x"}}),
+            "Unsupported value: \"Pod\"",
+        ),
+        (
+            json!({"rollout": {"strategy": "Sometimes"}}),
+            "Unsupported value: \"Sometimes\"",
+        ),
+        (
+            json!({"subject": {"countries": ["Germany"]}}),
+            "spec.subject.countries[0]",
+        ),
+    ];
+    for (extra, expected) in cases {
+        let refused = create(&world, "coturn", &extra)
+            .await
+            .expect_err(&extra.to_string());
+        assert!(refused.contains(expected), "{extra}: {refused}");
+    }
+    let refused = create(&world, &"n".repeat(64), &json!({}))
+        .await
+        .unwrap_err();
+    assert!(
+        refused.contains("metadata.name must be at most 63 characters"),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_with_every_field_is_admitted_and_read_back_as_written() {
+    let world = World::empty("admitted").await;
+    let everything = json!({
+        "dnsNames": ["coturn.example.com", "*.turn.example.com"],
+        "ipAddresses": ["192.0.2.1", "2001:db8::1"],
+        "commonName": "coturn",
+        "subject": {"organizations": ["Example"], "organizationalUnits": ["Voice"], "countries": ["DE"], "localities": ["Berlin"], "provinces": ["Berlin"]},
+        "usages": ["digital signature", "key encipherment", "key agreement", "server auth", "client auth"],
+        "duration": "2160h30m",
+        "renewBefore": "240h",
+        "privateKey": {"algorithm": "RSA", "size": 4096},
+        "secretName": "published",
+        "secretTemplate": {"labels": {"team": "voice"}, "annotations": {"note": "x"}},
+        "workloadRef": {"kind": "StatefulSet", "name": "coturn"},
+        "rollout": {"strategy": "None"},
+        "suspend": true,
+    });
+
+    create(&world, "coturn", &everything).await.unwrap();
+
+    let read = world.certificate().await;
+    let wanted = api::Wanted::parse(&read.spec).unwrap();
+    assert_eq!(wanted.content.key, api::KeyKind::Rsa4096);
+    assert_eq!(wanted.content.usages.len(), 5);
+    assert_eq!(
+        wanted.duration,
+        jiff::SignedDuration::from_mins(2160 * 60 + 30)
+    );
+    assert_eq!(wanted.renew_before, jiff::SignedDuration::from_hours(240));
+    assert_eq!(wanted.secret_template.labels["team"], "voice");
+    assert!(wanted.suspend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_fills_in_the_defaults_that_the_operator_has() {
+    let world = World::empty("defaults").await;
+
+    let created = create(&world, "coturn", &json!({})).await.unwrap();
+
+    assert_eq!(
+        created.data["spec"]["secretName"],
+        "coturn-dtls-certificate"
+    );
+    assert_eq!(created.data["spec"]["duration"], "31536000s");
+    assert_eq!(
+        created.data["spec"]["usages"],
+        json!(["digital signature", "server auth", "client auth"])
+    );
+    assert_eq!(
+        created.data["spec"]["rollout"]["strategy"],
+        "RollingRestart"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_published_secrets_name_cannot_be_changed() {
+    let world = World::empty("immutable").await;
+    create(&world, "coturn", &json!({})).await.unwrap();
+    let certificates: Api<CoturnCertificate> = world.api();
+
+    let patch = Patch::Merge(json!({"spec": {"secretName": "another"}}));
+    let refused = certificates
+        .patch("coturn", &PatchParams::default(), &patch)
+        .await
+        .unwrap_err();
+
+    assert!(
+        refused.to_string().contains("secretName cannot be changed"),
+        "{refused}"
+    );
+}

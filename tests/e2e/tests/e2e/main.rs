@@ -1,0 +1,18 @@
+//! Scenarios on a real cluster: kubelet, containerd, coturn, the chart and the image of this tree.
+//! `cargo xtask test e2e` brings the cluster up and runs them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a scenario that does not hold must stop"
+)]
+
+mod authority;
+mod crash;
+mod install;
+mod isolation;
+mod ownership;
+mod quiet;
+mod renewal;
+mod repair;
+mod restart;

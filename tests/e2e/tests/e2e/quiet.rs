@@ -1,0 +1,22 @@
+//! Once converged, nothing is written.
+
+use std::time::Duration;
+
+use api::names;
+use e2e::{World, fixtures};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_converged_certificate_causes_no_write_in_two_minutes() {
+    let world = World::ready("quiet", &fixtures::light(2)).await;
+    let mark = world.mark();
+
+    tokio::time::sleep(Duration::from_mins(2)).await;
+
+    let requests = mark.requests(&world.namespace, names::FIELD_MANAGER);
+    assert_eq!(mark.writes(&world.namespace, names::FIELD_MANAGER), []);
+    let reads = requests
+        .iter()
+        .filter(|request| request.verb != "watch")
+        .count();
+    assert!(reads <= 4, "an idle operator reads: {requests:?}");
+}

@@ -1,0 +1,31 @@
+//! The operator comes and goes; what it looks after does not notice.
+
+use std::time::Duration;
+
+use api::names;
+use e2e::{World, fixtures, wait};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_is_restarted_writes_nothing_and_restarts_nothing() {
+    let world = World::ready("restarted", &fixtures::light(2)).await;
+    let pods = world.pod_uids().await;
+    let mark = world.mark();
+
+    world.restart_operator().await;
+    wait::until("a pass of the new operator", async || {
+        let reads = mark.requests(&world.namespace, names::FIELD_MANAGER);
+        reads
+            .iter()
+            .any(|read| read.verb == "get" && read.name == fixtures::PUBLISHED)
+            .then_some(())
+    })
+    .await;
+
+    wait::throughout("no write", Duration::from_secs(5), async || {
+        mark.writes(&world.namespace, names::FIELD_MANAGER)
+            .is_empty()
+    })
+    .await;
+    assert_eq!(world.pod_uids().await, pods);
+    assert_eq!(world.revisions().await, 1);
+}
