@@ -22,8 +22,7 @@ pub struct Publication {
     pub from: Timestamp,
 }
 
-/// The last sixteen publications, oldest first. Before the first there was none, or it is
-/// forgotten.
+/// At most sixteen publications, oldest first. Before the first there was none, or it is forgotten.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(transparent)]
 pub struct PublicationLog(Vec<Publication>);
@@ -61,12 +60,23 @@ impl PublicationLog {
         {
             entries.push(publication);
         }
-        let excess = entries.len().saturating_sub(KEPT);
-        Self(entries.split_off(excess))
+        while entries.len() > KEPT {
+            forget_one(&mut entries);
+        }
+        Self(entries)
     }
 
-    /// What the Secret held at some time within `[from, to]`.
-    pub fn during(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Held> + '_ {
+    /// When `held` was published first, as far as the log reaches back.
+    #[must_use]
+    pub fn first(&self, held: Held) -> Option<Timestamp> {
+        self.0
+            .iter()
+            .find(|entry| entry.held == held)
+            .map(|entry| entry.from)
+    }
+
+    /// What the Secret held at some time within `[from, to]`, with the start of each interval.
+    pub fn during(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Publication> + '_ {
         let ends = self
             .0
             .iter()
@@ -77,7 +87,27 @@ impl PublicationLog {
             .iter()
             .zip(ends)
             .filter(move |(entry, end)| entry.from <= to && end.is_none_or(|end| from <= end))
-            .map(|(entry, _)| entry.held)
+            .map(|(entry, _)| *entry)
+    }
+}
+
+/// Forgets the oldest entry. Where that is the leaf in service, which others overwrite again and
+/// again, what came after it becomes one foreign interval instead: pods that started with the leaf
+/// stay known to be current, and no pod becomes so that was not.
+fn forget_one(entries: &mut Vec<Publication>) {
+    let in_service = entries
+        .iter()
+        .rev()
+        .map(|entry| entry.held)
+        .find(|held| *held != Held::Foreign);
+    if entries.first().map(|entry| entry.held) != in_service {
+        entries.remove(0);
+        return;
+    }
+    entries.remove(2);
+    entries[1].held = Held::Foreign;
+    if entries[2].held == Held::Foreign {
+        entries.remove(2);
     }
 }
 
@@ -123,11 +153,51 @@ mod tests {
     #[test]
     fn a_window_sees_every_publication_it_touches() {
         let log = log(&[(10, leaf(1)), (20, Held::Foreign), (30, leaf(1))]);
-        let seen = |from, to| log.during(at(from), at(to)).collect::<Vec<_>>();
+        let seen = |from, to| {
+            log.during(at(from), at(to))
+                .map(|entry| entry.held)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(seen(0, 9), []);
         assert_eq!(seen(12, 18), [leaf(1)]);
         assert_eq!(seen(18, 22), [leaf(1), Held::Foreign]);
         assert_eq!(seen(21, 29), [Held::Foreign]);
         assert_eq!(seen(31, 99), [leaf(1)]);
+    }
+
+    #[test]
+    fn a_leaf_that_is_overwritten_again_and_again_keeps_its_first_publication() {
+        let entries: Vec<_> = (0..40)
+            .map(|n| (n, if n % 2 == 0 { leaf(1) } else { Held::Foreign }))
+            .collect();
+        let log = log(&entries);
+        assert!(log.0.len() <= KEPT);
+        assert_eq!(log.first(leaf(1)), Some(at(0)));
+        assert_eq!(
+            log.last(),
+            Some(Publication {
+                held: Held::Foreign,
+                from: at(39)
+            })
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_forgotten_is_never_told_as_a_leaf_that_was_not_published_then(
+            numbers in proptest::collection::vec(0_u8..4, 1..60),
+        ) {
+            let held = |number: &u8| match number {
+                0 => Held::Foreign,
+                number => leaf(*number),
+            };
+            let entries: Vec<_> = (0..).step_by(10).zip(numbers.iter().map(held)).collect();
+            let log = log(&entries);
+            for (from, truly) in entries {
+                let said: Vec<_> = log.during(at(from + 4), at(from + 5)).map(|entry| entry.held).collect();
+                let right = said == [truly] || said.is_empty() || said == [Held::Foreign];
+                proptest::prop_assert!(right, "{said:?} at {from}, but it was {truly:?}");
+            }
+        }
     }
 }

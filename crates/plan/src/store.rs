@@ -112,7 +112,10 @@ impl StoreState {
             root: pair.root,
             log: before.map(|before| before.log.clone()).unwrap_or_default(),
             published_uid: before.and_then(|before| before.published_uid.clone()),
-            handled_renew: pair.handled_renew.map(str::to_owned),
+            handled_renew: pair
+                .handled_renew
+                .or_else(|| before?.handled_renew.as_deref())
+                .map(str::to_owned),
             history: [issuance]
                 .into_iter()
                 .chain(earlier)
@@ -129,5 +132,53 @@ impl StoreState {
             published_uid: Some(published_uid.to_owned()),
             ..self.clone()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_pair(before: Option<&StoreState>, handled_renew: Option<&str>) -> StoreState {
+        let leaf = Leaf {
+            fingerprint: Fingerprint::from_digest([1; 32]),
+            serial: SerialNumber::from_octets(&[1]),
+            issuer: "CN=CA".to_owned(),
+            not_before: Timestamp::UNIX_EPOCH,
+            not_after: Timestamp::UNIX_EPOCH,
+            content: None,
+            key_algorithm: "ECDSA-256".to_owned(),
+        };
+        let pair = NewPair {
+            owner_uid: "uid",
+            leaf: &leaf,
+            root: None,
+            trigger: Some(Trigger::Renewing),
+            handled_renew,
+            time: Timestamp::UNIX_EPOCH,
+        };
+        StoreState::with_pair(before, &pair)
+    }
+
+    #[test]
+    fn a_handled_request_is_remembered_while_its_annotation_is_gone() {
+        let handled = with_pair(None, Some("a"));
+        let renewed = with_pair(Some(&handled), None);
+        assert_eq!(renewed.handled_renew.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn the_last_ten_issuances_are_kept() {
+        let state = (0..20).fold(with_pair(None, None), |state, _| {
+            with_pair(Some(&state), None)
+        });
+        assert_eq!(state.history.len(), HISTORY_KEPT);
+    }
+
+    #[test]
+    fn a_state_survives_its_encoding() {
+        let state = with_pair(None, Some("a"));
+        let text = serde_json::to_string(&state).unwrap();
+        assert_eq!(serde_json::from_str::<StoreState>(&text).unwrap(), state);
     }
 }

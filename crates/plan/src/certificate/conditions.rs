@@ -4,7 +4,7 @@ use api::{ConditionType, Reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::{Decision, Observed, Obstacle, Published, Step, Stored, held, trigger};
+use super::{Decision, Observed, Obstacle, Published, Step, Store, Stored, held, trigger};
 use crate::{
     Refusal,
     publication::Held,
@@ -53,6 +53,7 @@ pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findin
         rolled_out: &rolled_out,
     };
     let ready = ready(observed, &parts, progress.as_ref(), realised, now);
+    let ready = unless_suspended(ready, obstacle);
     let stalled = stalled(&ready, obstacle, progress.as_ref());
     let reconciling = reconciling(&ready, &stalled, realised);
     Findings {
@@ -122,6 +123,10 @@ impl Finding {
         Self::no(refusal.reason, refusal.message.clone())
     }
 
+    fn unread(refusal: &Refusal) -> Self {
+        Self::unknown(refusal.reason, refusal.message.clone())
+    }
+
     fn holds(&self) -> bool {
         self.status == Truth::True
     }
@@ -156,7 +161,9 @@ impl Finding {
 }
 
 fn issued(observed: &Observed, obstacle: Option<&Obstacle>, now: Timestamp) -> Finding {
-    let issuing = obstacle.filter(|obstacle| obstacle.step != Step::Publish);
+    if let Store::Unreadable(refusal) = &observed.store {
+        return Finding::unread(refusal);
+    }
     let Some(stored) = observed.stored() else {
         return obstacle.map_or_else(
             || {
@@ -168,7 +175,7 @@ fn issued(observed: &Observed, obstacle: Option<&Obstacle>, now: Timestamp) -> F
             |obstacle| Finding::refused(&obstacle.refusal),
         );
     };
-    if let Some(obstacle) = issuing.filter(|obstacle| obstacle.step == Step::Issue) {
+    if let Some(obstacle) = obstacle.filter(|obstacle| obstacle.step == Step::Issue) {
         return Finding::refused(&obstacle.refusal);
     }
     if let Some(refusal) = trigger::outlook(observed, stored, now) {
@@ -181,6 +188,9 @@ fn issued(observed: &Observed, obstacle: Option<&Obstacle>, now: Timestamp) -> F
 
 fn published(observed: &Observed, obstacle: Option<&Obstacle>) -> Finding {
     let wanted = &observed.resource.wanted;
+    if let Published::Unreadable(refusal) = &observed.published {
+        return Finding::unread(refusal);
+    }
     if let Some(obstacle) = obstacle.filter(|obstacle| obstacle.step == Step::Publish) {
         return Finding::refused(&obstacle.refusal);
     }
@@ -303,12 +313,12 @@ fn ready(
     };
     let leaf = &stored.current.leaf;
     if now >= leaf.not_after {
-        let why = if parts.issued.holds() {
-            ""
+        let expired = format!("the certificate expired on {}", leaf.not_after);
+        let message = if parts.issued.holds() {
+            expired
         } else {
-            parts.issued.message.as_str()
+            format!("{expired}; {}", parts.issued.message)
         };
-        let message = format!("the certificate expired on {}; {why}", leaf.not_after);
         return Finding::no(Reason::Expired, message);
     }
     if leaf.content.as_ref() != Some(&observed.resource.wanted.content) {
@@ -335,6 +345,21 @@ fn ready(
         return Finding::yes(Reason::Ready, message);
     }
     parts.rolled_out.clone()
+}
+
+/// What is waited for does not come while the user asked for no writes.
+fn unless_suspended(ready: Finding, obstacle: Option<&Obstacle>) -> Finding {
+    let awaited = matches!(
+        ready.reason,
+        Reason::InProgress | Reason::AwaitingPublication
+    );
+    match obstacle.filter(|obstacle| obstacle.step == Step::Suspended) {
+        Some(suspended) if awaited => {
+            let message = format!("{}; {}", ready.message, suspended.refusal.message);
+            Finding::no(suspended.refusal.reason, message)
+        }
+        Some(_) | None => ready,
+    }
 }
 
 fn stalled(ready: &Finding, obstacle: Option<&Obstacle>, progress: Option<&Progress>) -> Finding {

@@ -8,7 +8,7 @@ mod trigger;
 
 use std::collections::BTreeMap;
 
-use api::{AuthorityFacts, CoturnCertificateStatus, Leaf, Trigger, Wanted};
+use api::{AuthorityFacts, CoturnCertificateStatus, Leaf, RolloutStrategy, Trigger, Wanted};
 use jiff::{SignedDuration, Timestamp};
 
 pub use claim::Rival;
@@ -327,7 +327,7 @@ fn issue(observed: &Observed, store: Precondition, trigger: Trigger, now: Timest
 
 /// There is a store: what it holds is published and recorded, then replaced if its time has come.
 fn serve(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
-    if let Some(action) = publish(observed, stored) {
+    if let Some(action) = publish(observed, stored, now) {
         return Decision::Act(action);
     }
     match trigger::due(observed, stored, now) {
@@ -341,7 +341,7 @@ fn serve(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
     }
 }
 
-fn publish(observed: &Observed, stored: &Stored) -> Option<Action> {
+fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> {
     let Published::Present(published) = &observed.published else {
         return Some(Action::Publish {
             store: stored.version.clone(),
@@ -350,12 +350,12 @@ fn publish(observed: &Observed, stored: &Stored) -> Option<Action> {
         });
     };
     let held = held(published, stored);
-    if stored.state.log.last().map(|last| last.held) != Some(held) {
+    if !is_recorded(published, stored, held) {
         return Some(Action::Record {
             store: stored.version.clone(),
             publication: Publication {
                 held,
-                from: published.written,
+                from: written(published, stored, now),
             },
             published_uid: published.version.uid.clone(),
         });
@@ -373,6 +373,23 @@ fn publish(observed: &Observed, stored: &Stored) -> Option<Action> {
         secret: Precondition::At(published.version.clone()),
         cause,
     })
+}
+
+/// Whether the store knows what the published Secret holds, and that it is this very object.
+fn is_recorded(published: &PublishedSecret, stored: &Stored, held: Held) -> bool {
+    stored.state.log.last().map(|last| last.held) == Some(held)
+        && stored.state.published_uid.as_deref() == Some(&published.version.uid)
+}
+
+/// Since when the published Secret holds what it holds. A writer that clears
+/// `metadata.managedFields` hides the time of its write, which cannot lie before the publication
+/// recorded last; then the time of the observation stands for it.
+fn written(published: &PublishedSecret, stored: &Stored, now: Timestamp) -> Timestamp {
+    let recorded = stored.state.log.last().map(|last| last.from);
+    match recorded {
+        Some(recorded) if published.written < recorded => now.max(recorded),
+        Some(_) | None => published.written,
+    }
 }
 
 /// What the published Secret holds, in the terms of the log: exactly a pair of the store's, or
@@ -423,8 +440,17 @@ impl Observed {
             secret: self.resource.wanted.secret_name.clone(),
             current,
             log: stored.state.log.clone(),
-            strategy: self.resource.wanted.strategy,
+            strategy: self.strategy(),
         })
+    }
+
+    /// A suspended resource restarts nothing either.
+    fn strategy(&self) -> RolloutStrategy {
+        if self.resource.wanted.suspend {
+            RolloutStrategy::None
+        } else {
+            self.resource.wanted.strategy
+        }
     }
 
     /// How far the workload is on the certificate in service.

@@ -52,16 +52,26 @@ pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
         .get(&mounted.secret)
         .is_some_and(|text| *text == mounted.current.to_string());
     let earliest = (started - PROJECTION_DELAY - CLOCK_TOLERANCE).max(pod.created);
-    let mut may_have_read: BTreeSet<_> = mounted
+    let held = mounted
         .log
-        .during(earliest, (started + CLOCK_TOLERANCE).max(earliest))
-        .collect();
-    if made_for_it {
+        .during(earliest, (started + CLOCK_TOLERANCE).max(earliest));
+    let may_have_read = if made_for_it {
         // The template got this fingerprint after the publication, and the pod was made from it:
         // what was published before is out of question, whatever the clocks say.
-        may_have_read.retain(|held| matches!(held, Held::Foreign));
-        may_have_read.insert(Held::Leaf(mounted.current));
-    }
+        let current = Held::Leaf(mounted.current);
+        let first = mounted.log.first(current);
+        let later: BTreeSet<_> = held
+            .filter(|entry| first.is_some_and(|first| entry.from >= first))
+            .map(|entry| entry.held)
+            .collect();
+        if later.is_empty() {
+            [current].into()
+        } else {
+            later
+        }
+    } else {
+        held.map(|entry| entry.held).collect()
+    };
     verdict(&may_have_read, mounted)
 }
 
@@ -160,6 +170,7 @@ mod tests {
     )]
     #[case::at_the_edge(2990, 2999, None, Evidence::Unknown)]
     #[case::at_the_edge_but_made_for_it(2999, 2999, Some(B), Evidence::Current)]
+    #[case::made_for_it_by_a_clock_that_is_late(2970, 2980, Some(B), Evidence::Current)]
     #[case::made_for_another(2300, 2310, Some(A), Evidence::NotCurrent(NotCurrent::StartedBefore))]
     fn a_pod_is_judged_by_what_it_may_have_read(
         #[case] created: i64,
@@ -186,5 +197,31 @@ mod tests {
             from: at(1000),
         });
         assert_eq!(of(&pod(900, 1000, None), &mounted), Evidence::Current);
+    }
+
+    /// B is overwritten with the certificate before it, from a backup say, and put back.
+    fn restored() -> Mounted {
+        let mut mounted = mounted();
+        for (held, from) in [(Held::Leaf(A), 4000), (Held::Leaf(B), 4100)] {
+            let from = at(from);
+            mounted.log = mounted.log.with(Publication { held, from });
+        }
+        mounted
+    }
+
+    #[rstest]
+    #[case::container_restarted_meanwhile(4050, Evidence::Unknown)]
+    #[case::long_after_it(4500, Evidence::Current)]
+    fn what_was_published_later_is_in_question_also_for_a_pod_made_for_it(
+        #[case] started: i64,
+        #[case] expected: Evidence,
+    ) {
+        assert_eq!(of(&pod(3100, started, Some(B)), &restored()), expected);
+    }
+
+    #[test]
+    fn a_pod_made_while_an_old_pair_was_published_is_not_current() {
+        let evidence = of(&pod(4040, 4050, Some(B)), &restored());
+        assert_eq!(evidence, Evidence::NotCurrent(NotCurrent::StartedBefore));
     }
 }

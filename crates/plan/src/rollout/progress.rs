@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Evidence, Live, Mounted, NotCurrent, Workload, evidence};
 use crate::Refusal;
 
-/// How long a rollout may go without a pod starting, becoming Ready or ending, beside the grace
+/// How long a rollout may go without a pod being created or becoming Ready, beside the grace
 /// period of a pod that terminates.
 const STEP_BUDGET: SignedDuration = SignedDuration::from_mins(10);
 
@@ -87,14 +87,15 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
     not_current.sort_by(|a, b| a.0.cmp(&b.0));
     let stage = stage(live, mounted, current, &not_current, now);
     let next_check = match stage {
-        Stage::UnderWay | Stage::Unknown => Some(now + POLL),
+        Stage::UnderWay => Some(now + POLL),
         Stage::Missing
         | Stage::Unreadable(_)
         | Stage::NotMounted
         | Stage::Done
         | Stage::Stuck
         | Stage::OnDelete
-        | Stage::RestartNeeded => None,
+        | Stage::RestartNeeded
+        | Stage::Unknown => None,
     };
     Progress {
         stage,
@@ -191,17 +192,12 @@ fn updated(live: &Live) -> i32 {
     i32::try_from(updated).unwrap_or(i32::MAX)
 }
 
-/// The last sign of life of a workload: its own change, or a pod created, started or become Ready.
+/// The last sign of life of a workload: its own change, or a pod created or become Ready. The start
+/// of a container is none: one that crashes starts again and again.
 fn last_step(live: &Live) -> Timestamp {
     live.pods
         .iter()
-        .flat_map(|pod| {
-            pod.started
-                .values()
-                .copied()
-                .chain([pod.created])
-                .chain(pod.ready_since)
-        })
+        .flat_map(|pod| [pod.created].into_iter().chain(pod.ready_since))
         .fold(live.changed, Timestamp::max)
 }
 
