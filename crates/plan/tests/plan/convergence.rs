@@ -1,0 +1,228 @@
+//! From any history of crashes, lost replies, foreign hands and passing time, the same end: what is
+//! stored is published, pods are judged truthfully, and nothing is left to do.
+
+use std::collections::BTreeSet;
+
+use api::Fingerprint;
+use plan::{
+    certificate::{Action, Observed, Published, Store, plan},
+    rollout::Stage,
+};
+use proptest::prelude::*;
+
+use crate::support::{Case, Cluster, Sts, foreign, hours, minutes, previous};
+
+/// What happens while the operator works.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// So many steps, then the operator is killed. A reply that is lost is the same.
+    Steps(usize),
+    /// One step that is decided on a store, or a published Secret, of earlier.
+    StaleStore,
+    StalePublished,
+    /// Somebody else writes the published Secret: garbage, another pair, an old pair of ours.
+    Garbage,
+    OtherPair,
+    OldPair,
+    /// Somebody deletes.
+    DeletePublished,
+    DeleteStore,
+    CorruptStore,
+    /// The user asks for a renewal.
+    Renew,
+    Minutes(i64),
+    /// A container ends and starts again.
+    Restart(usize),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => (1_usize..9).prop_map(Event::Steps),
+        1 => Just(Event::StaleStore),
+        1 => Just(Event::StalePublished),
+        1 => Just(Event::Garbage),
+        1 => Just(Event::OtherPair),
+        1 => Just(Event::OldPair),
+        1 => Just(Event::DeletePublished),
+        1 => Just(Event::DeleteStore),
+        1 => Just(Event::CorruptStore),
+        1 => Just(Event::Renew),
+        2 => (1_i64..=60).prop_map(Event::Minutes),
+        1 => (0_usize..3).prop_map(Event::Restart),
+    ]
+}
+
+/// A certificate of three hours for three pods that wait for their Secret.
+fn cluster() -> Cluster {
+    let case = Case::fresh().with_workload(Sts::of(3)).with(|observed| {
+        observed.resource.wanted.duration = hours(3);
+        observed.resource.wanted.renew_before = hours(1);
+    });
+    Cluster::of(case)
+}
+
+fn happen(cluster: &mut Cluster, event: Event, earlier: &Observed, number: usize) {
+    let seen = cluster.truth.clone();
+    match event {
+        Event::Steps(steps) => {
+            cluster.rests_within(steps);
+        }
+        Event::StaleStore => {
+            let store = earlier.store.clone();
+            cluster.operator_steps(&Observed { store, ..seen });
+        }
+        Event::StalePublished => {
+            let published = earlier.published.clone();
+            cluster.operator_steps(&Observed { published, ..seen });
+        }
+        Event::Garbage => cluster.overwrite(None),
+        Event::OtherPair => cluster.overwrite(Some(foreign())),
+        Event::OldPair => {
+            let old = seen.stored().and_then(|stored| stored.previous.clone());
+            cluster.overwrite(Some(old.unwrap_or_else(previous)));
+        }
+        Event::DeletePublished => cluster.truth.published = Published::Absent,
+        Event::DeleteStore => cluster.truth.store = Store::Absent,
+        Event::CorruptStore => {
+            if let Store::Present(stored) = seen.store {
+                cluster.truth.store = Store::Corrupt(stored.version);
+            }
+        }
+        Event::Renew => cluster.truth.resource.renew = Some(number.to_string()),
+        Event::Minutes(passed) => cluster.clock += minutes(passed),
+        Event::Restart(pod) => cluster.restart(pod),
+    }
+}
+
+/// Whether what the published Secret holds vanishes before the operator took note of it. What pods
+/// read of it is known to nobody.
+fn hides(cluster: &Cluster, event: Event) -> bool {
+    let unnoticed = matches!(
+        plan(&cluster.truth, cluster.clock).action,
+        Some(Action::Record { .. })
+    );
+    unnoticed
+        && matches!(
+            event,
+            Event::Garbage | Event::OtherPair | Event::OldPair | Event::DeletePublished
+        )
+}
+
+/// Whether the store is lost while the published Secret holds a pair that others put there. Then
+/// nobody knows any more what pods read before that.
+fn takes_up_a_foreign_pair(cluster: &Cluster) -> bool {
+    match (&cluster.truth.store, &cluster.truth.published) {
+        (Store::Absent | Store::Corrupt(_), Published::Present(published)) => published
+            .pair
+            .as_ref()
+            .is_some_and(|pair| cluster.wrote_last() != Some(pair.leaf.fingerprint)),
+        _ => false,
+    }
+}
+
+fn stage(cluster: &Cluster) -> Option<Stage> {
+    let progress = cluster.truth.progress(cluster.clock)?;
+    Some(progress.stage)
+}
+
+/// Whether every pod read the certificate in service when it started.
+fn all_serve_it(cluster: &Cluster) -> bool {
+    let current = cluster
+        .truth
+        .stored()
+        .map(|stored| stored.current.leaf.fingerprint);
+    cluster.serves.len() == 3 && cluster.serves.values().all(|served| *served == current)
+}
+
+fn each_once(stamped: &[Fingerprint]) -> bool {
+    stamped.iter().collect::<BTreeSet<_>>().len() == stamped.len()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn whatever_happened_the_certificate_in_service_ends_up_published_and_nothing_is_left_to_do(
+        events in prop::collection::vec(event(), 0..24),
+    ) {
+        let mut cluster = cluster();
+        let mut earlier = cluster.truth.clone();
+        let mut misled = false;
+        for (number, event) in events.into_iter().enumerate() {
+            let before = cluster.truth.clone();
+            misled |= hides(&cluster, event);
+            happen(&mut cluster, event, &earlier, number);
+            misled |= takes_up_a_foreign_pair(&cluster);
+            if number % 3 == 0 {
+                earlier = before;
+            }
+        }
+        prop_assert!(cluster.rests_within(80), "it does not come to rest");
+        let stored = cluster.truth.stored().unwrap();
+        let Published::Present(published) = &cluster.truth.published else {
+            panic!("nothing is published")
+        };
+        prop_assert_eq!(published.pair.as_ref(), Some(&stored.current));
+        prop_assert!(stored.current.leaf.not_after > cluster.clock);
+        if !misled {
+            let done = stage(&cluster) == Some(Stage::Done);
+            prop_assert!(!done || all_serve_it(&cluster), "done, but a pod serves something else");
+            prop_assert!(each_once(&cluster.stamped), "a second rollout for one certificate");
+        }
+    }
+
+    #[test]
+    fn time_alone_renews_once_per_renewal_time_and_brings_every_pod_onto_each_certificate(
+        steps in prop::collection::vec(1_i64..=60, 1..40),
+    ) {
+        let mut cluster = cluster();
+        for passed in steps {
+            prop_assert!(cluster.rests_within(80));
+            prop_assert!(all_serve_it(&cluster));
+            prop_assert_eq!(stage(&cluster), Some(Stage::Done));
+            prop_assert_eq!(cluster.stamped.len(), cluster.issued.len() - 1);
+            cluster.clock += minutes(passed);
+        }
+    }
+}
+
+#[test]
+fn a_first_installation_restarts_nothing() {
+    let mut cluster = cluster();
+    assert!(cluster.rests_within(40));
+    assert!(all_serve_it(&cluster));
+    assert!(cluster.stamped.is_empty());
+    assert_eq!(cluster.issued, [api::Trigger::DoesNotExist]);
+}
+
+#[test]
+fn a_deleted_secret_comes_back_with_the_same_pair_and_restarts_nothing() {
+    let mut cluster = cluster();
+    assert!(cluster.rests_within(40));
+    cluster.truth.published = Published::Absent;
+    assert!(cluster.rests_within(40));
+    assert!(all_serve_it(&cluster));
+    assert!(cluster.stamped.is_empty() && cluster.issued.len() == 1);
+}
+
+#[test]
+fn a_secret_overwritten_a_hundred_times_restarts_nothing() {
+    let mut cluster = cluster();
+    for _ in 0..100 {
+        assert!(cluster.rests_within(40));
+        cluster.overwrite(None);
+    }
+    assert!(cluster.rests_within(40));
+    assert!(all_serve_it(&cluster));
+    assert!(cluster.stamped.is_empty() && cluster.issued.len() == 1);
+}
+
+#[test]
+fn a_lost_store_is_taken_up_again_from_the_published_secret() {
+    let mut cluster = cluster();
+    assert!(cluster.rests_within(40));
+    cluster.truth.store = Store::Absent;
+    assert!(cluster.rests_within(40));
+    assert!(all_serve_it(&cluster));
+    assert!(cluster.stamped.is_empty() && cluster.issued.len() == 1);
+}

@@ -1,0 +1,365 @@
+//! A cluster in memory: it takes the writes that plans ask for, under their preconditions, and does
+//! what the StatefulSet's controller and the kubelet do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::{Fingerprint, Trigger};
+use jiff::{SignedDuration, Timestamp};
+use plan::{
+    Precondition, RenewalPolicy, Version,
+    certificate::{
+        Action, Observed, Pair, PublishCause, Published, PublishedSecret, Store, Stored, plan,
+    },
+    publication::{Held, Publication},
+    renewal_time, rollout,
+    store::{NewPair, Root, StoreState},
+};
+
+use super::{Case, authority, pair, present, published, workload};
+
+/// How long anything takes: longer than the tolerance of clocks, within which nothing is told apart.
+const TICK: SignedDuration = SignedDuration::from_secs(3);
+
+/// A write whose precondition did not hold.
+#[derive(Debug)]
+pub struct Stale;
+
+pub struct Cluster {
+    /// What there is.
+    pub truth: Observed,
+    /// One clock for all.
+    pub clock: Timestamp,
+    /// Why certificates were issued.
+    pub issued: Vec<Trigger>,
+    /// Fingerprints that the template got.
+    pub stamped: Vec<Fingerprint>,
+    /// Leaf that each pod read when it started; none for something unusable.
+    pub serves: BTreeMap<String, Option<Fingerprint>>,
+    /// Leaf that the operator published last.
+    wrote: Option<Fingerprint>,
+    /// Leaves that were in the store.
+    stored: BTreeSet<Fingerprint>,
+    revision: u32,
+}
+
+impl Cluster {
+    pub fn of(case: Case) -> Self {
+        Self {
+            truth: case.0,
+            clock: super::now(),
+            issued: Vec::new(),
+            stamped: Vec::new(),
+            serves: BTreeMap::new(),
+            wrote: None,
+            stored: BTreeSet::new(),
+            revision: 100,
+        }
+    }
+
+    /// The leaf that the operator published last.
+    pub fn wrote_last(&self) -> Option<Fingerprint> {
+        self.wrote
+    }
+
+    /// One step of anybody who has something to do: the operator, then Kubernetes.
+    pub fn step(&mut self) -> bool {
+        self.operator_steps(&self.truth.clone())
+            .is_some_and(|result| result.is_ok())
+            || self.kubernetes_steps()
+    }
+
+    /// Whether everybody came to rest within so many steps.
+    pub fn rests_within(&mut self, steps: usize) -> bool {
+        (0..steps).any(|_| !self.step())
+    }
+
+    /// One write, decided on what is seen.
+    pub fn operator_steps(&mut self, seen: &Observed) -> Option<Result<(), Stale>> {
+        if let Some(action) = plan(seen, self.clock).action {
+            return Some(self.take(seen, &action));
+        }
+        let action = self.rollout_plan(seen)?;
+        Some(self.stamp(&action))
+    }
+
+    fn rollout_plan(&self, seen: &Observed) -> Option<rollout::Action> {
+        let observed = rollout::Observed {
+            reference: workload(),
+            workload: seen.workload.clone()?,
+            certificates: seen.mounted().into_iter().collect(),
+        };
+        rollout::plan(&observed, self.clock).action
+    }
+
+    /// A write to the API server.
+    pub fn take(&mut self, seen: &Observed, action: &Action) -> Result<(), Stale> {
+        self.clock += TICK;
+        match action {
+            Action::Issue { trigger, store } => self.issue(*trigger, store),
+            Action::Recover { store, .. } => {
+                let Published::Present(secret) = &seen.published else {
+                    return Err(Stale);
+                };
+                let pair = secret.pair.clone().ok_or(Stale)?;
+                let publication = Publication {
+                    held: Held::Leaf(pair.leaf.fingerprint),
+                    from: secret.written,
+                };
+                let uid = secret.version.uid.clone();
+                self.put_pair(store, pair, None, None)?;
+                self.change_store(|state| state.with_publication(publication, &uid))
+            }
+            Action::Record {
+                store,
+                publication,
+                published_uid,
+            } => {
+                self.store_is(&Precondition::At(store.clone()))?;
+                self.change_store(|state| state.with_publication(*publication, published_uid))
+            }
+            Action::Publish { secret, cause, .. } => {
+                let current = seen.stored().ok_or(Stale)?.current.clone();
+                self.publish(secret, *cause, current)
+            }
+            Action::WriteStatus(status) => {
+                self.truth.resource.status = (**status).clone();
+                Ok(())
+            }
+        }
+    }
+
+    fn issue(&mut self, trigger: Trigger, store: &Precondition) -> Result<(), Stale> {
+        self.store_is(store)?;
+        assert!(self.is_justified(trigger), "{trigger} at {}", self.clock);
+        let wanted = &self.truth.resource.wanted;
+        let start = self.clock - super::minutes(5);
+        let leaf = pair(self.revision, start, self.clock + wanted.duration);
+        self.put_pair(store, leaf, Some(Root::of(&authority(1))), Some(trigger))?;
+        self.issued.push(trigger);
+        Ok(())
+    }
+
+    /// Whether what is there, and not only what was seen, asks for a certificate: after it was
+    /// issued it does so no more.
+    fn is_justified(&self, trigger: Trigger) -> bool {
+        let resource = &self.truth.resource;
+        let Some(stored) = self.truth.stored() else {
+            return true;
+        };
+        let leaf = &stored.current.leaf;
+        let policy = RenewalPolicy {
+            renew_before: resource.wanted.renew_before,
+            uid: &resource.version.uid,
+        };
+        match trigger {
+            Trigger::DoesNotExist | Trigger::Corrupt => false,
+            Trigger::SpecChanged => leaf.content.as_ref() != Some(&resource.wanted.content),
+            Trigger::Requested => resource.renew != stored.state.handled_renew,
+            Trigger::Renewing => {
+                self.clock >= renewal_time(leaf.not_before, leaf.not_after, policy)
+            }
+            Trigger::Expired => self.clock >= leaf.not_after,
+        }
+    }
+
+    fn put_pair(
+        &mut self,
+        store: &Precondition,
+        pair: Pair,
+        root: Option<Root>,
+        trigger: Option<Trigger>,
+    ) -> Result<(), Stale> {
+        self.store_is(store)?;
+        self.stored.insert(pair.leaf.fingerprint);
+        let version = self.next("store", store);
+        let before = self.truth.stored();
+        let state = StoreState::with_pair(
+            before.map(|stored| &stored.state),
+            &NewPair {
+                owner_uid: &self.truth.resource.version.uid,
+                leaf: &pair.leaf,
+                root,
+                trigger,
+                handled_renew: self.truth.resource.renew.as_deref(),
+                time: self.clock,
+            },
+        );
+        let previous = before.map(|stored| stored.current.clone());
+        self.truth.store = Store::Present(Box::new(Stored {
+            version,
+            current: pair,
+            previous,
+            state,
+        }));
+        Ok(())
+    }
+
+    fn change_store(
+        &mut self,
+        change: impl FnOnce(&StoreState) -> StoreState,
+    ) -> Result<(), Stale> {
+        self.revision += 1;
+        let Store::Present(stored) = &mut self.truth.store else {
+            return Err(Stale);
+        };
+        stored.state = change(&stored.state);
+        stored.version.resource_version = self.revision.to_string();
+        Ok(())
+    }
+
+    fn publish(&mut self, at: &Precondition, cause: PublishCause, pair: Pair) -> Result<(), Stale> {
+        let there = match &self.truth.published {
+            Published::Present(secret) => Some(&secret.version),
+            Published::Absent | Published::Unreadable(_) => None,
+        };
+        holds(at, there)?;
+        assert!(
+            self.stored.contains(&pair.leaf.fingerprint),
+            "published, but never stored"
+        );
+        assert_ne!(
+            cause,
+            PublishCause::Metadata,
+            "nobody changes metadata here"
+        );
+        self.wrote = Some(pair.leaf.fingerprint);
+        let secret = PublishedSecret {
+            version: self.next("published", at),
+            ..published(Some(pair), self.clock)
+        };
+        self.truth.published = present(secret);
+        Ok(())
+    }
+
+    /// Somebody else overwrites the published Secret.
+    pub fn overwrite(&mut self, pair: Option<Pair>) {
+        self.clock += TICK;
+        self.revision += 1;
+        if let Published::Present(secret) = &mut self.truth.published {
+            secret.version.resource_version = self.revision.to_string();
+            secret.pair = pair;
+            secret.written = self.clock;
+        }
+    }
+
+    /// A container of a pod ends and starts again: it reads what is published.
+    pub fn restart(&mut self, ordinal: usize) {
+        self.clock += TICK;
+        let (Some(rollout::Workload::Present(live)), Published::Present(secret)) =
+            (&mut self.truth.workload, &self.truth.published)
+        else {
+            return;
+        };
+        if let Some(pod) = live
+            .pods
+            .get_mut(ordinal)
+            .filter(|pod| pod.ready_since.is_some())
+        {
+            pod.started.insert("tls".to_owned(), self.clock);
+            pod.ready_since = Some(self.clock);
+            let read = secret.pair.as_ref().map(|it| it.leaf.fingerprint);
+            self.serves.insert(pod.name.clone(), read);
+        }
+    }
+
+    fn store_is(&self, at: &Precondition) -> Result<(), Stale> {
+        let there = match &self.truth.store {
+            Store::Present(stored) => Some(&stored.version),
+            Store::Corrupt(version) => Some(version),
+            Store::Absent | Store::NotAStore | Store::Unreadable(_) => None,
+        };
+        holds(at, there)
+    }
+
+    fn next(&mut self, name: &str, before: &Precondition) -> Version {
+        self.revision += 1;
+        let uid = match before {
+            Precondition::Absent => format!("{name}-{}", self.revision),
+            Precondition::At(version) => version.uid.clone(),
+        };
+        Version {
+            uid,
+            resource_version: self.revision.to_string(),
+        }
+    }
+
+    fn stamp(&mut self, action: &rollout::Action) -> Result<(), Stale> {
+        self.clock += TICK;
+        self.revision += 1;
+        let rollout::Action::StampTemplate {
+            workload,
+            fingerprints,
+            ..
+        } = action;
+        let Some(rollout::Workload::Present(live)) = &mut self.truth.workload else {
+            return Err(Stale);
+        };
+        if live.version != *workload {
+            return Err(Stale);
+        }
+        live.template.extend(
+            fingerprints
+                .iter()
+                .map(|(secret, it)| (secret.clone(), it.to_string())),
+        );
+        live.version.resource_version = self.revision.to_string();
+        live.update_revision = Some(self.revision.to_string());
+        live.changed = self.clock;
+        self.stamped.extend(fingerprints.values());
+        Ok(())
+    }
+
+    /// Starts a pod that waits for its Secret, replaces one of an older revision, or adds one.
+    pub fn kubernetes_steps(&mut self) -> bool {
+        self.clock += TICK;
+        let Some(rollout::Workload::Present(live)) = &mut self.truth.workload else {
+            return false;
+        };
+        let published = match &self.truth.published {
+            Published::Present(secret) => Some(secret.pair.as_ref().map(|it| it.leaf.fingerprint)),
+            Published::Absent | Published::Unreadable(_) => None,
+        };
+        let waiting = live.pods.iter().position(|pod| pod.ready_since.is_none());
+        let outdated = live
+            .pods
+            .iter()
+            .position(|pod| pod.revision != live.update_revision);
+        if let (Some(waiting), Some(read)) = (waiting, published) {
+            let pod = &mut live.pods[waiting];
+            pod.started.insert("tls".to_owned(), self.clock);
+            pod.ready_since = Some(self.clock);
+            self.serves.insert(pod.name.clone(), read);
+            return true;
+        }
+        let ordinal = match outdated {
+            _ if waiting.is_some() => return false,
+            Some(outdated) => outdated,
+            None if live.pods.len() < usize::try_from(live.replicas).unwrap() => live.pods.len(),
+            None => return false,
+        };
+        let pod = rollout::Pod {
+            name: format!("coturn-{ordinal}"),
+            revision: live.update_revision.clone(),
+            created: self.clock,
+            started: BTreeMap::new(),
+            terminating: None,
+            ready_since: None,
+            fingerprints: live.template.clone(),
+        };
+        self.serves.remove(&pod.name);
+        if ordinal < live.pods.len() {
+            live.pods[ordinal] = pod;
+        } else {
+            live.pods.push(pod);
+        }
+        true
+    }
+}
+
+fn holds(wanted: &Precondition, there: Option<&Version>) -> Result<(), Stale> {
+    let holds = match wanted {
+        Precondition::Absent => there.is_none(),
+        Precondition::At(version) => there == Some(version),
+    };
+    holds.then_some(()).ok_or(Stale)
+}

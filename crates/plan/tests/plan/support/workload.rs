@@ -1,0 +1,92 @@
+//! StatefulSets and pods in a few words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::{Fingerprint, WorkloadKind, WorkloadRef};
+use jiff::{SignedDuration, Timestamp};
+use plan::rollout::{Live, Pod, Workload};
+
+use super::{hours, now, version};
+
+pub fn workload() -> WorkloadRef {
+    WorkloadRef {
+        kind: WorkloadKind::StatefulSet,
+        name: "coturn".to_owned(),
+    }
+}
+
+/// A StatefulSet that mounts the Secret `tls`.
+#[derive(Clone)]
+pub struct Sts(pub Live);
+
+impl Sts {
+    /// Without any pod, and nothing changed for a hundred hours.
+    pub fn of(replicas: i32) -> Self {
+        Self(Live {
+            version: version("coturn", 1),
+            replicas,
+            partition: 0,
+            on_delete: false,
+            observed: true,
+            update_revision: Some("1".to_owned()),
+            changed: now() - hours(100),
+            template: BTreeMap::new(),
+            mounts: BTreeSet::from(["tls".to_owned()]),
+            pods: Vec::new(),
+        })
+    }
+
+    /// With one more pod, which started that long ago and is Ready since.
+    pub fn pod(self, age: SignedDuration) -> Self {
+        self.pod_with(age, |_| {})
+    }
+
+    pub fn pod_with(mut self, age: SignedDuration, change: impl FnOnce(&mut Pod)) -> Self {
+        let created = now() - age;
+        let mut pod = Pod {
+            name: format!("coturn-{}", self.0.pods.len()),
+            revision: self.0.update_revision.clone(),
+            created,
+            started: self
+                .0
+                .mounts
+                .iter()
+                .map(|it| (it.clone(), created))
+                .collect(),
+            terminating: None,
+            ready_since: Some(created),
+            fingerprints: BTreeMap::new(),
+        };
+        change(&mut pod);
+        self.0.pods.push(pod);
+        self
+    }
+
+    /// Its template carries this fingerprint of the Secret `tls`.
+    pub fn stamped(self, fingerprint: Fingerprint) -> Self {
+        self.with(|live| {
+            live.template
+                .insert("tls".to_owned(), fingerprint.to_string());
+        })
+    }
+
+    pub fn with(mut self, change: impl FnOnce(&mut Live)) -> Self {
+        change(&mut self.0);
+        self
+    }
+
+    pub fn observed(self) -> Workload {
+        Workload::Present(Box::new(self.0))
+    }
+}
+
+/// A pod that has not started.
+pub fn waiting(pod: &mut Pod) {
+    pod.started.clear();
+    pod.ready_since = None;
+}
+
+/// A pod that is being deleted, with its grace period ending then.
+pub fn terminating(until: Timestamp) -> impl FnOnce(&mut Pod) {
+    move |pod| pod.terminating = Some(until)
+}
