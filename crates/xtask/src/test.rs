@@ -106,7 +106,10 @@ fn api(filter: Option<&str>) -> anyhow::Result<()> {
         "api",
         "--",
     ]);
-    command.args(filter).env(cluster::STATE_VARIABLE, &state);
+    command
+        .args(filter)
+        .env("RUST_BACKTRACE", "0")
+        .env(cluster::STATE_VARIABLE, &state);
     let outcome = shell::run(&mut command);
     cluster.down()?;
     outcome
@@ -121,6 +124,7 @@ fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
     let mut command = shell::cargo(&["test", "--locked", "--package", "e2e", "--test", "e2e"]);
     command.args(["--", "--test-threads", "6"]).args(filter);
     command
+        .env("RUST_BACKTRACE", "0")
         .env(cluster::STATE_VARIABLE, &state)
         .env("COTURN_CERT_OPERATOR", &built.binary);
     let outcome = shell::run(&mut command);

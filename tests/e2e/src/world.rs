@@ -330,6 +330,22 @@ impl World {
         uids
     }
 
+    /// Waits until the workload's pods have run for so long that their start cannot be taken for
+    /// one after a change of the Secret, whatever the clocks' seconds say.
+    pub async fn until_settled(&self) {
+        let tolerance = jiff::SignedDuration::from_secs(4);
+        wait::until("pods that have run for a while", async || {
+            let youngest = self
+                .pods()
+                .await
+                .iter()
+                .filter_map(|pod| pod.metadata.creation_timestamp.clone())
+                .max()?;
+            (jiff::Timestamp::now().duration_since(youngest.0) > tolerance).then_some(())
+        })
+        .await;
+    }
+
     /// How many revisions the workload had: a rollout makes one.
     pub async fn revisions(&self) -> usize {
         let params = ListParams::default().labels("app=coturn");

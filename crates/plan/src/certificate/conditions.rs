@@ -272,7 +272,10 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
                 pods()
             ),
         ),
-        Stage::Unknown => Finding::unknown(Reason::PodUnknown, format!("{named}: {}", pods())),
+        Stage::Unknown => Finding::unknown(
+            Reason::PodUnknown,
+            format!("{named}: {}; delete such a pod to be sure", pods()),
+        ),
     }
 }
 

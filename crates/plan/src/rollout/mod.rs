@@ -208,11 +208,13 @@ impl Live {
 }
 
 impl Pod {
+    /// What is not known to be wrong is not restarted: the clocks may be off by seconds, and a
+    /// restart may cut calls.
     fn needs_restart_for(&self, mounted: &Mounted) -> bool {
         self.terminating.is_none()
             && match evidence::of(self, mounted) {
-                Evidence::Current | Evidence::NotStarted => false,
-                Evidence::NotCurrent(_) | Evidence::Unknown => true,
+                Evidence::NotCurrent(_) => true,
+                Evidence::Current | Evidence::NotStarted | Evidence::Unknown => false,
             }
     }
 }

@@ -129,6 +129,7 @@ fn stage(
                 false => Stage::Stuck,
             };
         }
+        UnderWay::No if !outdated => return Stage::Unknown,
         UnderWay::No => {}
     }
     match (
@@ -139,11 +140,7 @@ fn stage(
         // The rollout is due: the workload's own controller starts it.
         (api::RolloutStrategy::RollingRestart, false) => Stage::UnderWay,
         (api::RolloutStrategy::RollingRestart, true) | (api::RolloutStrategy::None, _) => {
-            if outdated {
-                Stage::RestartNeeded
-            } else {
-                Stage::Unknown
-            }
+            Stage::RestartNeeded
         }
     }
 }

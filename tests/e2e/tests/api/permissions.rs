@@ -28,6 +28,8 @@ fn apply_chart(world: &World) {
             &world.namespace,
             "--set",
             "crds.install=false",
+            "--kube-version",
+            "1.36.0",
         ])
         .output()
         .unwrap();

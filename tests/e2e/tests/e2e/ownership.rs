@@ -58,7 +58,7 @@ async fn a_secret_outside_secret_names_is_told_with_the_value_to_set() {
         .await;
 
     let refused = world
-        .until_condition("Published", "False", "Forbidden")
+        .until_condition("Published", "Unknown", "Forbidden")
         .await;
 
     assert!(

@@ -25,6 +25,7 @@ async fn a_deleted_secret_comes_back_with_the_same_key_and_no_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overwritten_secret_is_restored_in_one_write_without_a_restart() {
     let world = World::ready("overwritten", &fixtures::light(2)).await;
+    world.until_settled().await;
     let history = world.history();
     let (before, pods) = (world.published().await.unwrap(), world.pod_uids().await);
 
