@@ -74,13 +74,15 @@ impl Candidate {
         let mut renewed = Instant::now();
         loop {
             tokio::time::sleep(RENEWAL).await;
-            match self.attempt().await {
-                Ok(Standing::Leader) => {
+            let left = SURRENDER.saturating_sub(renewed.elapsed());
+            match tokio::time::timeout(left, self.attempt()).await {
+                Ok(Ok(Standing::Leader)) => {
                     renewed = Instant::now();
                     answered();
                 }
-                Ok(Standing::Standby) => return,
-                Err(error) => tracing::warn!(%error, "the Lease could not be renewed"),
+                Ok(Ok(Standing::Standby)) => return,
+                Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be renewed"),
+                Err(_) => tracing::warn!("the Lease could not be renewed in time"),
             }
             if renewed.elapsed() >= SURRENDER {
                 return;
@@ -217,5 +219,73 @@ impl Candidate {
                     seconds: REQUEST.as_secs(),
                 })
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate() -> Candidate {
+        // Nothing is asked of the server here.
+        let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        Candidate::new(Client::try_from(config).unwrap(), "wire", "lease", "this")
+    }
+
+    fn lease(revision: &str, seconds: i32) -> (Lease, LeaseSpec) {
+        let spec = LeaseSpec {
+            holder_identity: Some("other".to_owned()),
+            lease_duration_seconds: Some(seconds),
+            ..LeaseSpec::default()
+        };
+        let metadata = ObjectMeta {
+            resource_version: Some(revision.to_owned()),
+            ..ObjectMeta::default()
+        };
+        let lease = Lease {
+            metadata,
+            spec: Some(spec.clone()),
+        };
+        (lease, spec)
+    }
+
+    /// Whether the Lease has expired for a candidate that saw revision 1 that long ago.
+    fn has_expired(revision: &str, seconds: i32, seen_ago: Duration) -> bool {
+        let mut candidate = candidate();
+        candidate.seen = Some((
+            "1".to_owned(),
+            Instant::now().checked_sub(seen_ago).unwrap(),
+        ));
+        let (lease, spec) = lease(revision, seconds);
+        candidate.has_expired(&lease, &spec)
+    }
+
+    #[tokio::test]
+    async fn a_lease_seen_for_the_first_time_is_not_expired_whatever_its_times_say() {
+        let (lease, spec) = lease("1", 0);
+        assert!(!candidate().has_expired(&lease, &spec));
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_does_not_change_for_its_duration_is_expired() {
+        assert!(!has_expired("1", 30, Duration::from_secs(29)));
+        assert!(has_expired("1", 30, Duration::from_secs(30)));
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_was_renewed_is_not_expired() {
+        assert!(!has_expired("2", 30, Duration::from_mins(5)));
+    }
+
+    #[tokio::test]
+    async fn a_lease_without_a_sensible_duration_is_held_to_our_own() {
+        assert!(!has_expired("1", -1, Duration::from_secs(29)));
+        assert!(has_expired("1", -1, DURATION));
+    }
+
+    #[test]
+    fn the_holder_stops_before_anybody_else_may_start() {
+        assert!(SURRENDER + REQUEST < DURATION);
+        assert!(RENEWAL < SURRENDER);
     }
 }

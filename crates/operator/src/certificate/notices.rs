@@ -151,3 +151,6 @@ fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
         .iter()
         .find(|condition| condition.type_ == kind.as_str())
 }
+
+#[cfg(test)]
+mod tests;

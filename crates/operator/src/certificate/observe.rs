@@ -12,7 +12,7 @@ use plan::{
 };
 
 use crate::{
-    context::Context,
+    context::{Context, Guarded},
     error::{Error, ObjectName},
     requests,
     secret::{read_published, read_store, value, version},
@@ -106,18 +106,27 @@ fn rivals(context: &Context, resource: &Resource) -> Vec<Rival> {
         .certificates
         .state()
         .iter()
-        .filter_map(|guarded| guarded.0.as_ref().ok())
         .filter(|other| other.name_any() != resource.name)
-        .filter(|other| other.spec.secret_name == resource.wanted.secret_name)
-        .map(|other| Rival {
-            name: other.name_any(),
-            created: other
-                .metadata
-                .creation_timestamp
-                .as_ref()
-                .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
-        })
+        .filter_map(|other| rival(other, &resource.wanted.secret_name))
         .collect()
+}
+
+/// What another resource claims. Of one that cannot be read nobody knows: it keeps the Secret that
+/// names it, and wins none.
+fn rival(other: &Guarded, secret: &str) -> Option<Rival> {
+    let created = match &other.0 {
+        Ok(readable) if readable.spec.secret_name != secret => return None,
+        Ok(readable) => readable
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+        Err(_) => Timestamp::MAX,
+    };
+    Some(Rival {
+        name: other.name_any(),
+        created,
+    })
 }
 
 struct Reader<'a> {
@@ -242,5 +251,51 @@ impl Reader<'_> {
             }
             result => result.map(Ok),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::{DeserializeGuard, error_boundary::InvalidObject};
+    use serde_json::json;
+
+    use super::*;
+
+    fn other(secret: &str) -> Guarded {
+        let object = json!({
+            "apiVersion": "coturncert.dev/v1alpha1",
+            "kind": "CoturnCertificate",
+            "metadata": {"name": "other", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"issuer": {"ca": {"secretName": "ca"}}, "secretName": secret},
+        });
+        DeserializeGuard(Ok(serde_json::from_value(object).unwrap()))
+    }
+
+    #[test]
+    fn a_resource_that_names_the_same_secret_is_a_rival_of_its_age() {
+        let rival = rival(&other("tls"), "tls").unwrap();
+        assert_eq!(rival.name, "other");
+        assert_eq!(rival.created, "2026-01-01T00:00:00Z".parse().unwrap());
+    }
+
+    #[test]
+    fn a_resource_that_names_another_secret_is_none() {
+        assert_eq!(rival(&other("another"), "tls"), None);
+    }
+
+    #[test]
+    fn a_resource_that_cannot_be_read_keeps_what_it_has_and_wins_nothing() {
+        let unreadable: Guarded = DeserializeGuard(Err(InvalidObject {
+            error: "unknown variant".to_owned(),
+            metadata: kube::core::ObjectMeta {
+                name: Some("other".to_owned()),
+                ..Default::default()
+            },
+        }));
+        let rival = rival(&unreadable, "tls").unwrap();
+        assert_eq!(
+            (rival.name.as_str(), rival.created),
+            ("other", Timestamp::MAX)
+        );
     }
 }

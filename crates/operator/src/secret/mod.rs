@@ -41,3 +41,6 @@ fn created(metadata: &ObjectMeta) -> Timestamp {
         .as_ref()
         .map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,12 +102,28 @@ fn fingerprints(metadata: Option<&ObjectMeta>) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Since when it is Ready. One whose readiness was lost while its containers went on running was
+/// rolled out all the same: its probe says nothing about the certificate.
 fn ready_since(pod: &KubePod) -> Option<Timestamp> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let ready = conditions
         .iter()
         .find(|condition| condition.type_ == "Ready")?;
-    (ready.status == "True").then(|| ready.last_transition_time.as_ref().map(at))?
+    let changed = ready.last_transition_time.as_ref().map(at)?;
+    if ready.status == "True" {
+        return Some(changed);
+    }
+    running_all_since(pod).filter(|started| changed > *started)
+}
+
+/// When the last of its containers started, if all run.
+fn running_all_since(pod: &KubePod) -> Option<Timestamp> {
+    let containers = &pod.spec.as_ref()?.containers;
+    let starts: Option<Vec<_>> = containers
+        .iter()
+        .map(|container| running_since(pod, &container.name))
+        .collect();
+    starts?.into_iter().max()
 }
 
 fn mounted_secrets(spec: Option<&PodSpec>) -> BTreeSet<String> {
@@ -132,7 +148,7 @@ fn secrets_of(volume: &Volume) -> Vec<String> {
 }
 
 /// Per mounted Secret, the earliest start of a container that mounts it; nothing while one of them
-/// does not run.
+/// does not run. Where no container mounts it, an init container copies it: its start counts.
 fn started(pod: &KubePod) -> BTreeMap<String, Timestamp> {
     let Some(spec) = &pod.spec else {
         return BTreeMap::new();
@@ -140,17 +156,24 @@ fn started(pod: &KubePod) -> BTreeMap<String, Timestamp> {
     mounted_secrets(Some(spec))
         .into_iter()
         .filter_map(|secret| {
-            let starts: Option<Vec<_>> = users(spec, &secret)
-                .iter()
-                .map(|name| running_since(pod, name))
-                .collect();
+            let served = users(spec, &spec.containers, &secret);
+            let copied = users(
+                spec,
+                spec.init_containers.as_deref().unwrap_or(&[]),
+                &secret,
+            );
+            let starts: Option<Vec<_>> = if served.is_empty() {
+                copied.iter().map(|name| copied_at(pod, name)).collect()
+            } else {
+                served.iter().map(|name| running_since(pod, name)).collect()
+            };
             Some((secret, starts?.into_iter().min()?))
         })
         .collect()
 }
 
-/// Names of the containers that mount a Secret.
-fn users(spec: &PodSpec, secret: &str) -> Vec<String> {
+/// Names of those of the containers that mount a Secret.
+fn users(spec: &PodSpec, containers: &[Container], secret: &str) -> Vec<String> {
     let volumes: BTreeSet<_> = spec
         .volumes
         .iter()
@@ -165,11 +188,24 @@ fn users(spec: &PodSpec, secret: &str) -> Vec<String> {
             .flatten()
             .any(|mount| volumes.contains(mount.name.as_str()))
     };
-    spec.containers
+    containers
         .iter()
         .filter(|container| mounts(container))
         .map(|container| container.name.clone())
         .collect()
+}
+
+/// When an init container started, whether it runs or has ended.
+fn copied_at(pod: &KubePod, container: &str) -> Option<Timestamp> {
+    let statuses = pod.status.as_ref()?.init_container_statuses.as_ref()?;
+    let state = statuses
+        .iter()
+        .find(|status| status.name == container)?
+        .state
+        .as_ref()?;
+    let running = state.running.as_ref().map(|running| &running.started_at);
+    let ended = state.terminated.as_ref().map(|ended| &ended.started_at);
+    running.or(ended)?.as_ref().map(at)
 }
 
 fn running_since(pod: &KubePod, container: &str) -> Option<Timestamp> {
@@ -178,3 +214,6 @@ fn running_since(pod: &KubePod, container: &str) -> Option<Timestamp> {
     let running = status.state.as_ref()?.running.as_ref()?;
     running.started_at.as_ref().map(at)
 }
+
+#[cfg(test)]
+mod tests;

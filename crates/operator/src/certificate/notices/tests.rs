@@ -1,0 +1,163 @@
+//! Who is told of what.
+
+use std::sync::Arc;
+
+use api::{CoturnCertificate, Reason, Wanted};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use plan::{
+    Precondition, Refusal, Version,
+    certificate::{Authority, Observed, Published, Resource, Store},
+    publication::{Held, Publication},
+};
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+
+/// A resource of which nothing else exists.
+fn observation() -> Observation {
+    let object: CoturnCertificate = serde_json::from_value(json!({
+        "apiVersion": "coturncert.dev/v1alpha1",
+        "kind": "CoturnCertificate",
+        "metadata": {"name": "coturn", "namespace": "wire"},
+        "spec": {"issuer": {"ca": {"secretName": "ca"}}, "dnsNames": ["a.example.com"], "secretName": "tls"},
+    }))
+    .unwrap();
+    let authority = Authority::Unusable(Refusal {
+        reason: Reason::AuthorityMissing,
+        message: String::new(),
+    });
+    Observation {
+        observed: Observed {
+            resource: Resource {
+                name: "coturn".to_owned(),
+                namespace: "wire".to_owned(),
+                version: revision(),
+                generation: 1,
+                created: Timestamp::UNIX_EPOCH,
+                wanted: Wanted::parse(&object.spec).unwrap(),
+                renew: None,
+                status: CoturnCertificateStatus::default(),
+            },
+            authority,
+            store: Store::Absent,
+            published: Published::Absent,
+            rivals: Vec::new(),
+            workload: None,
+            failed: None,
+        },
+        object: Arc::new(object),
+        authority: None,
+        store: None,
+        published: None,
+    }
+}
+
+fn revision() -> Version {
+    Version {
+        uid: "uid".to_owned(),
+        resource_version: "1".to_owned(),
+    }
+}
+
+fn publish(cause: PublishCause) -> Action {
+    Action::Publish {
+        store: revision(),
+        secret: Precondition::Absent,
+        cause,
+    }
+}
+
+fn told(action: &Action) -> Option<Notice> {
+    notice(&observation(), action, &CoturnCertificateStatus::default())
+}
+
+#[test]
+fn a_restored_secret_is_warned_of_by_its_name() {
+    let notice = told(&publish(PublishCause::Overwritten)).unwrap();
+    assert_eq!(notice.kind, EventType::Warning);
+    assert_eq!(notice.reason, "Restored");
+    assert!(notice.note.contains("Secret tls"));
+}
+
+#[test]
+fn a_record_and_a_change_of_metadata_are_told_to_nobody() {
+    let publication = Publication {
+        held: Held::Foreign,
+        from: Timestamp::UNIX_EPOCH,
+    };
+    let record = Action::Record {
+        store: revision(),
+        publication,
+        published_uid: "uid".to_owned(),
+    };
+    assert!(told(&record).is_none());
+    assert!(told(&publish(PublishCause::Metadata)).is_none());
+}
+
+fn status(conditions: &[(&str, &str, &str)]) -> CoturnCertificateStatus {
+    let condition = |(kind, status, reason): &(&str, &str, &str)| Condition {
+        type_: (*kind).to_owned(),
+        status: (*status).to_owned(),
+        reason: (*reason).to_owned(),
+        message: format!("{kind}: put a CA there"),
+        observed_generation: Some(1),
+        last_transition_time: Time(Timestamp::UNIX_EPOCH),
+    };
+    CoturnCertificateStatus {
+        conditions: conditions.iter().map(condition).collect(),
+        ..CoturnCertificateStatus::default()
+    }
+}
+
+type Conditions = &'static [(&'static str, &'static str, &'static str)];
+
+const WELL: Conditions = &[
+    ("Ready", "True", "Ready"),
+    ("Issued", "True", "Issued"),
+    ("RolledOut", "True", "RolledOut"),
+];
+
+#[rstest]
+#[case::first_readiness(&[], WELL, Some(("Ready", EventType::Normal)))]
+#[case::nothing_turned(WELL, WELL, None)]
+#[case::renewal_held_back(
+    WELL,
+    &[("Ready", "True", "Ready"), ("Issued", "False", "AuthorityMissing")],
+    Some(("AuthorityMissing", EventType::Warning)),
+)]
+#[case::what_is_wrong_before_what_is_well(
+    &[],
+    &[("Ready", "True", "Ready"), ("RolledOut", "False", "RollingOut")],
+    Some(("RollingOut", EventType::Warning)),
+)]
+#[case::ready_before_what_is_below_it(
+    WELL,
+    &[("Ready", "False", "Expired"), ("Issued", "False", "AuthorityExpired")],
+    Some(("Expired", EventType::Warning)),
+)]
+#[case::another_reason(
+    &[("Issued", "False", "AuthorityMissing")],
+    &[("Issued", "False", "AuthorityExpired")],
+    Some(("AuthorityExpired", EventType::Warning)),
+)]
+fn the_condition_that_matters_most_is_told_when_it_turns(
+    #[case] before: Conditions,
+    #[case] after: Conditions,
+    #[case] expected: Option<(&str, EventType)>,
+) {
+    let notice = changed_condition(&status(before), &status(after));
+    let told = notice.map(|notice| (notice.reason, notice.kind));
+    assert_eq!(
+        told,
+        expected.map(|(reason, kind)| (reason.to_owned(), kind))
+    );
+}
+
+#[test]
+fn a_changed_message_alone_is_no_event() {
+    let mut after = status(WELL);
+    after.conditions[0].message = "another".to_owned();
+    assert!(changed_condition(&status(WELL), &after).is_none());
+}
