@@ -106,6 +106,20 @@ fn one_pod_that_is_not_current_is_enough() {
     assert!(is_stamped(Sts::of(2).pod(minutes(50)).pod(hours(50))));
 }
 
+/// Its container restarted while the kubelet may still have shown the certificate before.
+fn doubtful() -> Sts {
+    Sts::of(1).pod(hours(50)).with(|live| {
+        let restarted = now() - hours(1) + minutes(1);
+        live.pods[0].started.insert("tls".to_owned(), restarted);
+    })
+}
+
+#[test]
+fn a_pod_that_is_not_known_to_be_wrong_is_left_alone_and_told_of() {
+    assert!(!is_stamped(doubtful()));
+    assert_eq!(stage(doubtful()), Stage::Unknown);
+}
+
 #[test]
 fn a_template_that_carries_the_fingerprint_is_not_stamped_again() {
     assert!(!is_stamped(outdated().stamped(fingerprint(1))));
