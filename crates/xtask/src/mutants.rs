@@ -117,7 +117,7 @@ fn read(path: &Path) -> anyhow::Result<Mutant> {
     })
 }
 
-/// A copy of what git knows of the working tree, with a target folder that later runs find again.
+/// A copy of what git knows of the working tree.
 fn copy_of_the_tree() -> anyhow::Result<PathBuf> {
     let copy = shell::target().join("mutants").join("tree");
     if copy.exists() {
@@ -153,7 +153,10 @@ fn try_one(mutant: &Mutant, copy: &Path) -> anyhow::Result<Option<String>> {
             mutant.name
         );
     }
-    Ok((!failed.is_empty()).then(|| failed.join(", ")))
+    Ok(failed.first().map(|first| match failed.len() - 1 {
+        0 => (*first).to_owned(),
+        more => format!("{first} and {more} more"),
+    }))
 }
 
 fn patch(mutant: &Mutant, copy: &Path, direction: &[&str]) -> anyhow::Result<()> {
@@ -170,10 +173,8 @@ fn patch(mutant: &Mutant, copy: &Path, direction: &[&str]) -> anyhow::Result<()>
 fn run_tests(mutant: &Mutant, copy: &Path) -> anyhow::Result<String> {
     let mut command = shell::cargo(&[]);
     command.args(&mutant.arguments).current_dir(copy);
-    command.env(
-        "CARGO_TARGET_DIR",
-        shell::target().join("mutants").join("target"),
-    );
+    // The same target folder: what the mutant leaves alone, the dependencies, is not built again.
+    command.env("CARGO_TARGET_DIR", shell::target());
     let output = shell::capture(&mut command)?;
     let text = [output.stdout, output.stderr].concat();
     Ok(String::from_utf8_lossy(&text).into_owned())
