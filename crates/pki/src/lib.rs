@@ -19,6 +19,7 @@ mod leaf;
 pub mod lint;
 mod name;
 mod pem;
+mod root;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod validity;
@@ -28,4 +29,5 @@ pub use authority::{Authority, CaSecret};
 pub use error::{AuthorityError, IssueError, PairError};
 pub use inspect::inspect;
 pub use issue::{IssuedPair, LeafRequest, issue};
+pub use root::{RootIdentity, root_of};
 pub use validity::{Validity, validity};

@@ -112,18 +112,22 @@ impl Writer<'_> {
         ) else {
             return Err(self.changed(&name));
         };
+        let roots = secret::value(source, names::CA_CRT).unwrap_or_default();
+        let root = pki::root_of(certificate, roots).map(|root| Root {
+            certificate: root.fingerprint,
+            key: root.key,
+        });
         let held = plan::publication::Held::Leaf(leaf.fingerprint);
         let state = self
             .state_with(&NewPair {
                 owner_uid: &self.observation.observed.resource.version.uid,
                 leaf: &leaf,
-                root: None,
+                root,
                 trigger: None,
                 handled_renew: self.observation.observed.resource.renew.as_deref(),
                 time: self.now,
             })
             .with_publication(Publication { held, from }, &published.uid);
-        let roots = secret::value(source, names::CA_CRT).unwrap_or_default();
         let content = StoreContent {
             certificate,
             key,
