@@ -188,15 +188,18 @@ mod tests {
 
     use super::*;
 
-    fn wanted(extra: &Value) -> Result<Wanted, SpecError> {
+    fn spec(extra: &Value) -> CoturnCertificateSpec {
         let mut spec = json!({
             "issuer": {"ca": {"secretName": "coturn-ca"}},
             "dnsNames": ["coturn.example.com"],
         });
-        spec.as_object_mut()
-            .unwrap()
-            .extend(extra.as_object().unwrap().clone());
-        Wanted::parse(&serde_json::from_value(spec).unwrap())
+        let extra = extra.as_object().unwrap().clone();
+        spec.as_object_mut().unwrap().extend(extra);
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn wanted(extra: &Value) -> Result<Wanted, SpecError> {
+        Wanted::parse(&spec(extra))
     }
 
     #[test]

@@ -231,6 +231,19 @@ fn what_the_template_carries_already_is_not_stamped_beside_another() {
     assert_eq!(fingerprints.into_keys().collect::<Vec<_>>(), ["second"]);
 }
 
+#[test]
+fn a_missing_annotation_is_no_reason_while_pods_lack_another_certificate_that_was_stamped() {
+    let both = vec![mounted("tls"), mounted("second")];
+    let sts = with_two_secrets(outdated())
+        .stamped(fingerprint(1))
+        .with(|live| {
+            for pod in &mut live.pods {
+                pod.started.insert("second".to_owned(), now() - minutes(50));
+            }
+        });
+    assert_eq!(stamp(sts, both), None);
+}
+
 /// A rollout of the certificate before, two pods of it replaced; the last change that long ago.
 fn half_way(since: SignedDuration) -> Sts {
     Sts::of(2).pod(hours(50)).pod(hours(50)).with(|live| {

@@ -26,7 +26,7 @@ pub fn operator(demo: &Demo<'_>) -> anyhow::Result<()> {
     let (repository, tag) = image::TAG
         .rsplit_once(':')
         .unwrap_or((image::TAG, "latest"));
-    let chart = shell::root().join("charts/coturn-cert-operator");
+    let chart = "charts/coturn-cert-operator";
     let mut helm = demo.cluster.helm();
     helm.args(["upgrade", "--install", "coturn-cert-operator"])
         .arg(chart);
@@ -34,7 +34,8 @@ pub fn operator(demo: &Demo<'_>) -> anyhow::Result<()> {
     helm.arg("--set").arg(format!(
         "image.repository={repository},image.tag={tag},image.pullPolicy=Never"
     ));
-    helm.stdout(std::process::Stdio::null());
+    helm.current_dir(shell::root())
+        .stdout(std::process::Stdio::null());
     shell::run(&mut helm)
 }
 

@@ -1,7 +1,7 @@
 //! What happens in the cluster, line by line, until the certificate is Ready on every pod.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     thread,
     time::{Duration, Instant},
 };
@@ -18,15 +18,15 @@ const POLL: Duration = Duration::from_millis(250);
 /// Prints what changes until every pod is on a certificate other than `before`.
 pub fn until_ready(demo: &Demo<'_>, before: Option<&str>) -> anyhow::Result<()> {
     let deadline = Instant::now() + DEADLINE;
-    let mut told = BTreeSet::new();
+    let mut told = BTreeMap::new();
     // What an earlier part of the demo told already is not told again.
     let mut muted = before.is_some();
     loop {
         let certificate = demo.get(&["coturncertificate", CERTIFICATE])?;
         let pods = demo.get(&["pods", "--selector", "app=coturn"])?;
-        for line in lines(&certificate, &pods) {
-            if told.insert(line.clone()) && !muted {
-                println!("  {:6.1} s  {line}", demo.started.elapsed().as_secs_f64());
+        for Line { of, state, text } in lines(&certificate, &pods) {
+            if told.insert(of, state.clone()) != Some(state) && !muted {
+                println!("  {:6.1} s  {text}", demo.started.elapsed().as_secs_f64());
             }
         }
         muted = false;
@@ -43,16 +43,22 @@ pub fn until_ready(demo: &Demo<'_>, before: Option<&str>) -> anyhow::Result<()> 
     }
 }
 
-fn lines(certificate: &Value, pods: &Value) -> Vec<String> {
-    let conditions = certificate["status"]["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    let pods = pods["items"].as_array().into_iter().flatten();
+/// What is told of one thing; told again when its state is another.
+struct Line {
+    of: String,
+    state: String,
+    text: String,
+}
+
+fn lines(certificate: &Value, pods: &Value) -> Vec<Line> {
+    let conditions = certificate["status"]["conditions"].as_array();
+    let pods = pods["items"].as_array();
     conditions
+        .into_iter()
+        .flatten()
         .filter(|condition| is_told(condition))
         .map(condition_line)
-        .chain(pods.map(pod_line))
+        .chain(pods.into_iter().flatten().map(pod_line))
         .collect()
 }
 
@@ -63,36 +69,39 @@ fn is_told(condition: &Value) -> bool {
     )
 }
 
-fn condition_line(condition: &Value) -> String {
+fn condition_line(condition: &Value) -> Line {
     let (kind, status) = (text(condition, "type"), text(condition, "status"));
-    let message = text(condition, "message")
-        .chars()
-        .take(110)
-        .collect::<String>();
-    format!(
-        "{kind:<10} {status:<8} {}: {message}",
-        text(condition, "reason")
-    )
+    let (reason, message) = (text(condition, "reason"), text(condition, "message"));
+    // Ready's message repeats those of the others.
+    let shown = if kind == "Ready" { "" } else { message };
+    let shown: String = shown.chars().take(120).collect();
+    Line {
+        of: kind.to_owned(),
+        state: format!("{status} {reason} {shown}"),
+        text: format!("{kind:<10} {status:<8} {reason}  {shown}")
+            .trim_end()
+            .to_owned(),
+    }
 }
 
-fn pod_line(pod: &Value) -> String {
+fn pod_line(pod: &Value) -> Line {
     let name = text(&pod["metadata"], "name");
-    let uid = text(&pod["metadata"], "uid")
-        .chars()
-        .take(4)
-        .collect::<String>();
+    let uid: String = text(&pod["metadata"], "uid").chars().take(4).collect();
     let status = &pod["status"]["containerStatuses"][0];
     let state = if pod["metadata"]["deletionTimestamp"].is_string() {
-        "ends".to_owned()
+        "ends"
     } else if status["ready"] == true {
-        "is Ready".to_owned()
+        "is Ready"
     } else {
         status["state"]["waiting"]["reason"]
             .as_str()
             .unwrap_or("starts")
-            .to_owned()
     };
-    format!("{name} ({uid})  {state}")
+    Line {
+        of: name.to_owned(),
+        state: format!("{uid} {state}"),
+        text: format!("{name} ({uid})  {state}"),
+    }
 }
 
 fn is_done(certificate: &Value, before: Option<&str>) -> bool {
