@@ -173,8 +173,8 @@ fn patch(mutant: &Mutant, copy: &Path, direction: &[&str]) -> anyhow::Result<()>
 fn run_tests(mutant: &Mutant, copy: &Path) -> anyhow::Result<String> {
     let mut command = shell::cargo(&[]);
     command.args(&mutant.arguments).current_dir(copy);
-    // The same target folder: what the mutant leaves alone, the dependencies, is not built again.
-    command.env("CARGO_TARGET_DIR", shell::target());
+    // A target folder of its own: the same crates at another path would be taken for these.
+    command.env("CARGO_TARGET_DIR", shell::target().join("mutants").join("target"));
     let output = shell::capture(&mut command)?;
     let text = [output.stdout, output.stderr].concat();
     Ok(String::from_utf8_lossy(&text).into_owned())

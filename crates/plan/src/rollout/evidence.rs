@@ -5,12 +5,10 @@
 //! created (API server's clock), not longer before the container's start than the kubelet takes to
 //! bring a change of a Secret into a running pod, and not after the start.
 
-use std::collections::BTreeSet;
-
 use jiff::SignedDuration;
 
 use super::{Mounted, Pod};
-use crate::publication::Held;
+use crate::publication::{Held, Publication};
 
 /// How long the kubelet may take until a changed Secret shows in a pod that runs already. Measured:
 /// 60 to 81 s with the kubelet's defaults (sync period of a minute, jittered); doubled.
@@ -29,7 +27,16 @@ pub enum Evidence {
     /// It has not started: it serves nothing yet.
     NotStarted,
     /// It started too close to a change to tell.
-    Unknown,
+    Unknown(Doubt),
+}
+
+/// What else than the certificate in service a pod may have read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// What was published before it.
+    Predecessor,
+    /// What somebody overwrote it with, and was put right since.
+    Overwritten,
 }
 
 /// Why a pod is known not to serve the certificate in service.
@@ -52,43 +59,47 @@ pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
         .get(&mounted.secret)
         .is_some_and(|text| *text == mounted.current.to_string());
     let earliest = (started - PROJECTION_DELAY - CLOCK_TOLERANCE).max(pod.created);
-    let held = mounted
-        .log
-        .during(earliest, (started + CLOCK_TOLERANCE).max(earliest));
-    let may_have_read = if made_for_it {
+    let latest = (started + CLOCK_TOLERANCE).max(earliest);
+    let first = mounted.log.first(Held::Leaf(mounted.current));
+    let since_first = |entry: &Publication| first.is_some_and(|first| entry.from >= first);
+    let mut may_have_read: Vec<_> = mounted.log.during(earliest, latest).collect();
+    if made_for_it {
         // The template got this fingerprint after the publication, and the pod was made from it:
         // what was published before is out of question, whatever the clocks say.
-        let current = Held::Leaf(mounted.current);
-        let first = mounted.log.first(current);
-        let later: BTreeSet<_> = held
-            .filter(|entry| first.is_some_and(|first| entry.from >= first))
-            .map(|entry| entry.held)
-            .collect();
-        if later.is_empty() {
-            [current].into()
-        } else {
-            later
+        may_have_read.retain(since_first);
+        if may_have_read.is_empty() {
+            return Evidence::Current;
         }
-    } else {
-        held.map(|entry| entry.held).collect()
-    };
-    verdict(&may_have_read, mounted)
+    }
+    verdict(&may_have_read, mounted, since_first)
 }
 
-fn verdict(may_have_read: &BTreeSet<Held>, mounted: &Mounted) -> Evidence {
-    let current = Held::Leaf(mounted.current);
-    if may_have_read.iter().all(|held| *held != current) {
-        let foreign = may_have_read.contains(&Held::Foreign);
+fn verdict(
+    may_have_read: &[Publication],
+    mounted: &Mounted,
+    since_first: impl Fn(&Publication) -> bool,
+) -> Evidence {
+    let is_current = |entry: &&Publication| entry.held == Held::Leaf(mounted.current);
+    if !may_have_read.iter().any(|entry| is_current(&entry)) {
+        let foreign = may_have_read
+            .iter()
+            .any(|entry| entry.held == Held::Foreign);
         return Evidence::NotCurrent(if foreign {
             NotCurrent::StartedWithForeign
         } else {
             NotCurrent::StartedBefore
         });
     }
-    if may_have_read.len() == 1 {
+    let mut others = may_have_read
+        .iter()
+        .filter(|entry| !is_current(entry))
+        .peekable();
+    if others.peek().is_none() {
         Evidence::Current
+    } else if others.all(since_first) {
+        Evidence::Unknown(Doubt::Overwritten)
     } else {
-        Evidence::Unknown
+        Evidence::Unknown(Doubt::Predecessor)
     }
 }
 
@@ -101,7 +112,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::publication::{Publication, PublicationLog};
+    use crate::publication::PublicationLog;
 
     const A: Fingerprint = Fingerprint::from_digest([0xaa; 32]);
     const B: Fingerprint = Fingerprint::from_digest([0xbb; 32]);
@@ -153,7 +164,12 @@ mod tests {
     #[rstest]
     #[case::created_after_the_publication(3010, 3012, None, Evidence::Current)]
     #[case::container_restarted_long_after_it(1500, 3500, None, Evidence::Current)]
-    #[case::container_restarted_while_the_kubelet_may_lag(1500, 3100, None, Evidence::Unknown)]
+    #[case::container_restarted_while_the_kubelet_may_lag(
+        1500,
+        3100,
+        None,
+        Evidence::Unknown(Doubt::Predecessor)
+    )]
     #[case::started_before_it(2300, 2310, None, Evidence::NotCurrent(NotCurrent::StartedBefore))]
     #[case::started_with_the_first(
         1200,
@@ -168,7 +184,7 @@ mod tests {
         None,
         Evidence::NotCurrent(NotCurrent::StartedWithForeign)
     )]
-    #[case::at_the_edge(2990, 2999, None, Evidence::Unknown)]
+    #[case::at_the_edge(2990, 2999, None, Evidence::Unknown(Doubt::Predecessor))]
     #[case::at_the_edge_but_made_for_it(2999, 2999, Some(B), Evidence::Current)]
     #[case::made_for_it_by_a_clock_that_is_late(2970, 2980, Some(B), Evidence::Current)]
     #[case::made_for_another(2300, 2310, Some(A), Evidence::NotCurrent(NotCurrent::StartedBefore))]
@@ -210,7 +226,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::container_restarted_meanwhile(4050, Evidence::Unknown)]
+    #[case::container_restarted_meanwhile(4050, Evidence::Unknown(Doubt::Overwritten))]
     #[case::long_after_it(4500, Evidence::Current)]
     fn what_was_published_later_is_in_question_also_for_a_pod_made_for_it(
         #[case] started: i64,

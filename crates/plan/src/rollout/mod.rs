@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::{Fingerprint, RolloutStrategy, WorkloadRef};
 use jiff::Timestamp;
 
-pub use evidence::{Evidence, NotCurrent};
+pub use evidence::{Doubt, Evidence, NotCurrent};
 pub use progress::{Progress, Stage, assess};
 
 use crate::{Refusal, Version, publication::PublicationLog};
@@ -208,13 +208,10 @@ impl Live {
 }
 
 impl Pod {
-    /// What is not known to be wrong is not restarted: the clocks may be off by seconds, and a
-    /// restart may cut calls.
+    /// A pod that may have read an earlier certificate gets the rollout that is due for the new one
+    /// anyway. One that may have read what overwrote it is left alone: the Secret was put back, and
+    /// a restart may cut calls.
     fn needs_restart_for(&self, mounted: &Mounted) -> bool {
-        self.terminating.is_none()
-            && match evidence::of(self, mounted) {
-                Evidence::NotCurrent(_) => true,
-                Evidence::Current | Evidence::NotStarted | Evidence::Unknown => false,
-            }
+        self.terminating.is_none() && evidence::of(self, mounted).calls_for_a_rollout()
     }
 }

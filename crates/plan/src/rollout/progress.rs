@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Evidence, Live, Mounted, NotCurrent, Workload, evidence};
+use super::{Doubt, Evidence, Live, Mounted, NotCurrent, Workload, evidence};
 use crate::Refusal;
 
 /// How long a rollout may go without a pod being created or becoming Ready, beside the grace
@@ -79,7 +79,7 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
     for pod in live.pods.iter().filter(|pod| pod.terminating.is_none()) {
         match evidence::of(pod, mounted) {
             Evidence::Current => current += 1,
-            other @ (Evidence::NotCurrent(_) | Evidence::NotStarted | Evidence::Unknown) => {
+            other @ (Evidence::NotCurrent(_) | Evidence::NotStarted | Evidence::Unknown(_)) => {
                 not_current.push((pod.name.clone(), other));
             }
         }
@@ -116,7 +116,10 @@ fn stage(
     let some =
         |wanted: fn(&Evidence) -> bool| not_current.iter().any(|(_, evidence)| wanted(evidence));
     let outdated = some(|evidence| matches!(evidence, Evidence::NotCurrent(_)));
-    let unknown = some(|evidence| matches!(evidence, Evidence::Unknown));
+    let unknown = some(|evidence| matches!(evidence, Evidence::Unknown(_)));
+    let rollout_due = some(Evidence::calls_for_a_rollout)
+        && !live.carries(&mounted.secret, mounted.current)
+        && mounted.strategy == api::RolloutStrategy::RollingRestart;
     let published = mounted.published_since().unwrap_or(Timestamp::MIN);
     match under_way_since(live, published, now) {
         UnderWay::Yes => return Stage::UnderWay,
@@ -129,19 +132,14 @@ fn stage(
                 false => Stage::Stuck,
             };
         }
-        UnderWay::No if !outdated => return Stage::Unknown,
+        UnderWay::No if !outdated && !rollout_due => return Stage::Unknown,
         UnderWay::No => {}
     }
-    match (
-        mounted.strategy,
-        live.carries(&mounted.secret, mounted.current),
-    ) {
-        (api::RolloutStrategy::RollingRestart, false) if live.on_delete => Stage::OnDelete,
-        // The rollout is due: the workload's own controller starts it.
-        (api::RolloutStrategy::RollingRestart, false) => Stage::UnderWay,
-        (api::RolloutStrategy::RollingRestart, true) | (api::RolloutStrategy::None, _) => {
-            Stage::RestartNeeded
-        }
+    match rollout_due {
+        true if live.on_delete => Stage::OnDelete,
+        // The workload's own controller starts it.
+        true => Stage::UnderWay,
+        false => Stage::RestartNeeded,
     }
 }
 
@@ -199,6 +197,15 @@ fn last_step(live: &Live) -> Timestamp {
 }
 
 impl Evidence {
+    /// Whether the pod is to be replaced, as far as its template does not carry the certificate yet.
+    #[must_use]
+    pub const fn calls_for_a_rollout(&self) -> bool {
+        match self {
+            Self::NotCurrent(_) | Self::Unknown(Doubt::Predecessor) => true,
+            Self::Current | Self::NotStarted | Self::Unknown(Doubt::Overwritten) => false,
+        }
+    }
+
     /// What is known of the pod, in words.
     #[must_use]
     pub const fn describe(&self) -> &'static str {
@@ -211,7 +218,9 @@ impl Evidence {
                 "started while the Secret held something foreign"
             }
             Self::NotStarted => "has not started",
-            Self::Unknown => "started too close to a change of the Secret to tell what it serves",
+            Self::Unknown(_) => {
+                "started too close to a change of the Secret to tell what it serves"
+            }
         }
     }
 }

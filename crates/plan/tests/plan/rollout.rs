@@ -115,9 +115,36 @@ fn doubtful() -> Sts {
 }
 
 #[test]
-fn a_pod_that_is_not_known_to_be_wrong_is_left_alone_and_told_of() {
-    assert!(!is_stamped(doubtful()));
-    assert_eq!(stage(doubtful()), Stage::Unknown);
+fn a_pod_that_may_have_read_the_certificate_before_gets_the_rollout_that_is_due() {
+    assert!(is_stamped(doubtful()));
+    assert_eq!(stage(doubtful()), Stage::UnderWay);
+    assert!(!is_stamped(doubtful().stamped(fingerprint(1))));
+    assert_eq!(stage(doubtful().stamped(fingerprint(1))), Stage::Unknown);
+}
+
+#[test]
+fn a_pod_that_may_have_read_something_foreign_is_left_alone_and_told_of() {
+    let restored = Mounted {
+        log: [
+            (Held::Leaf(fingerprint(1)), hours(100)),
+            (Held::Foreign, hours(1)),
+            (Held::Leaf(fingerprint(1)), minutes(59)),
+        ]
+        .into_iter()
+        .fold(PublicationLog::default(), |log, (held, age)| {
+            log.with(Publication {
+                held,
+                from: now() - age,
+            })
+        }),
+        ..mounted("tls")
+    };
+    let decided = decide(doubtful(), vec![restored.clone()]);
+    assert_eq!(decided.action, None);
+    assert_eq!(
+        assess(&doubtful().observed(), &restored, now()).stage,
+        Stage::Unknown
+    );
 }
 
 #[test]
