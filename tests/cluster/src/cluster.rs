@@ -50,7 +50,7 @@ impl Cluster {
     /// The cluster that runs in the folder `state`, if one does.
     ///
     /// # Errors
-    /// [`Error::Record`] or [`Error::File`] if its records cannot be read.
+    /// [`Error::File`] if its records cannot be read.
     pub fn attach(state: &Path) -> Result<Option<Self>, Error> {
         Self::find(Layout::new(state)?)
     }
@@ -204,7 +204,7 @@ impl Cluster {
     /// reached from this machine as well; inside, `127.0.0.1` is the node's.
     ///
     /// # Errors
-    /// [`Error::Record`] if the cluster's records cannot be read.
+    /// [`Error::File`] if the cluster's records cannot be read.
     pub fn in_network(&self, program: impl AsRef<OsStr>) -> Result<Command, Error> {
         match self.record.shape {
             Shape::Node { .. } => Ok(enter(self.supervisor("its network")?, "--net", program)),
@@ -215,7 +215,7 @@ impl Cluster {
     /// The components and whether they run.
     ///
     /// # Errors
-    /// [`Error::Record`] if the cluster's records cannot be read.
+    /// [`Error::File`] if the cluster's records cannot be read.
     pub fn status(&self) -> Result<Vec<ComponentStatus>, Error> {
         Ok(match &self.record.shape {
             Shape::Node { .. } => supervision(&self.layout)?.map_or_else(Vec::new, |supervision| {

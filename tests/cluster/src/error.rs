@@ -18,8 +18,8 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
-    /// A file of the state folder is there but cannot be understood.
-    #[error("cannot understand {path}: {source}; end what it describes and remove the file", path = path.display())]
+    /// A record for the state folder could not be put into JSON.
+    #[error("cannot write {path}: {source}", path = path.display())]
     Record {
         /// The file.
         path: PathBuf,
@@ -46,8 +46,8 @@ pub enum Error {
     },
     /// Debian packages are missing and this user cannot install them.
     #[error(
-        "a cluster with a node needs programs that are not installed; as root, run: \
-         apt-get install --no-install-recommends {packages}"
+        "programs that are needed are not installed; as root, run: \
+         apt-get update && apt-get install --no-install-recommends {packages}"
     )]
     PackagesMissing {
         /// Their names, separated by spaces.

@@ -132,7 +132,8 @@ impl Layout {
     }
 }
 
-/// What all clusters of a checkout share: compiled components and image archives.
+/// What all clusters of a checkout share: compiled components and image archives. It lies in
+/// `COTURN_CERT_CACHE`, else in the target folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     root: PathBuf,
@@ -141,7 +142,8 @@ pub(crate) struct Cache {
 impl Cache {
     pub(crate) fn new() -> Self {
         Self {
-            root: target().join("cluster"),
+            root: env::var_os(crate::CACHE_VARIABLE)
+                .map_or_else(|| target().join("cluster"), PathBuf::from),
         }
     }
 

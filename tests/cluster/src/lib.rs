@@ -49,8 +49,13 @@ pub use layer::Layer;
 pub use layout::default_state;
 pub use node::NODE;
 pub use options::{Lifetime, NodeMode, Options};
+pub use packages::provide_packages;
 pub use progress::{Lines, Progress, Silent};
 pub use start::up;
 
 /// The environment variable that names the state folder of the cluster to use.
 pub const STATE_VARIABLE: &str = "COTURN_CERT_CLUSTER";
+
+/// The environment variable that names the folder for what clusters share, such as compiled
+/// components; without it, that is one in the target folder.
+pub const CACHE_VARIABLE: &str = "COTURN_CERT_CACHE";

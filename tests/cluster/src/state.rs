@@ -68,18 +68,14 @@ pub(crate) struct Supervised {
     pub(crate) restarts: u32,
 }
 
-/// Reads a record; `None` if there is none.
+/// Reads a record; `None` if there is none, or one that cannot be understood: a power cut leaves
+/// such files, and what they described has ended with it.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::file("read", path)(error)),
-    };
-    let parsed = serde_json::from_slice(&text);
-    parsed.map(Some).map_err(|source| Error::Record {
-        path: path.to_owned(),
-        source,
-    })
+    match fs::read(path) {
+        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::file("read", path)(error)),
+    }
 }
 
 /// Writes a record.
@@ -89,4 +85,37 @@ pub(crate) fn write<T: Serialize>(path: &Path, record: &T) -> Result<(), Error> 
         source,
     })?;
     layout::replace(path, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::empty("")]
+    #[case::half_written(r#"{"binaries": {"etcd": "/"#)]
+    #[case::of_zeros("\0\0\0\0")]
+    #[case::of_something_else("[1]")]
+    fn a_record_that_a_power_cut_spoilt_counts_as_none(#[case] text: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cluster.json");
+        fs::write(&path, text).unwrap();
+
+        assert!(read::<Record>(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_it_described_is_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["cluster.json", "supervisor.json"] {
+            fs::write(folder.path().join(file), "").unwrap();
+        }
+
+        crate::down(folder.path()).unwrap();
+
+        assert!(!folder.path().join("cluster.json").exists());
+        assert!(crate::Cluster::attach(folder.path()).unwrap().is_none());
+    }
 }
