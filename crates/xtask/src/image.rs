@@ -1,19 +1,22 @@
 //! The operator's image: one static binary on an empty root.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
+use anyhow::ensure;
 use clap::ValueEnum;
-use cluster::{Image, Layer};
+use cluster::{Image, Layer, Lines};
 
 use crate::shell;
 
 /// What the image is called.
 pub const TAG: &str = "docker.io/local/coturn-cert-operator:dev";
 const BINARY: &str = "coturn-cert-operator";
+/// Bytes that an image for users must stay below.
+const LIMIT: u64 = 25_000_000;
 
 /// Options of `cargo xtask image`.
 #[derive(clap::Args)]
@@ -37,8 +40,12 @@ pub enum Profile {
 
 /// Builds the binary and writes the archive.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    write(options.profile, &options.output)?;
-    let bytes = std::fs::metadata(&options.output)?.len();
+    let built = write(options.profile, &options.output)?;
+    match options.profile {
+        Profile::Release => check_size(&built)?,
+        Profile::Fast => {}
+    }
+    let bytes = fs::metadata(&options.output)?.len();
     eprintln!("{}: {TAG}, {} kB", options.output.display(), bytes / 1000);
     Ok(())
 }
@@ -56,11 +63,10 @@ pub fn fast() -> anyhow::Result<Built> {
     let archive = shell::target()
         .join("image")
         .join("coturn-cert-operator.tar");
-    let binary = write(Profile::Fast, &archive)?;
-    Ok(Built { binary, archive })
+    write(Profile::Fast, &archive)
 }
 
-fn write(profile: Profile, archive: &Path) -> anyhow::Result<PathBuf> {
+fn write(profile: Profile, archive: &Path) -> anyhow::Result<Built> {
     let binary = build(profile)?;
     let image = Image {
         tag: TAG.to_owned(),
@@ -70,7 +76,10 @@ fn write(profile: Profile, archive: &Path) -> anyhow::Result<PathBuf> {
         ..Image::default()
     };
     cluster::docker_archive(&image, archive)?;
-    Ok(binary)
+    Ok(Built {
+        binary,
+        archive: archive.to_owned(),
+    })
 }
 
 fn build(profile: Profile) -> anyhow::Result<PathBuf> {
@@ -107,21 +116,21 @@ fn provide_toolchain(target: &str) -> anyhow::Result<()> {
                 .current_dir(shell::root()),
         )?;
     }
-    if shell::capture(Command::new("musl-gcc").arg("--version")).is_ok() {
-        return Ok(());
+    if shell::capture(Command::new("musl-gcc").arg("--version")).is_err() {
+        cluster::provide_packages(&["musl-tools"], &Lines)?;
     }
-    if env::var_os("USER").is_some_and(|user| user != "root") {
-        anyhow::bail!("musl-gcc is missing; run `apt-get install musl-tools` as root");
+    Ok(())
+}
+
+/// Fails if the binary or the archive is too large for what is promised of the image.
+fn check_size(built: &Built) -> anyhow::Result<()> {
+    for path in [&built.binary, &built.archive] {
+        let bytes = fs::metadata(path)?.len();
+        ensure!(
+            bytes < LIMIT,
+            "{} has {bytes} bytes; the image must stay below {LIMIT}",
+            path.display()
+        );
     }
-    shell::run(
-        Command::new("apt-get")
-            .args([
-                "install",
-                "--yes",
-                "--no-install-recommends",
-                "-qq",
-                "musl-tools",
-            ])
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )
+    Ok(())
 }

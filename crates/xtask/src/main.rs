@@ -6,6 +6,7 @@ mod demo;
 mod generate;
 mod image;
 mod mutants;
+mod own_cluster;
 mod shell;
 mod test;
 

@@ -4,7 +4,8 @@
 //! `# guarantee: 3`, `# run: cargo test … `, and `# quick` if CI applies it.
 
 use std::{
-    fs,
+    collections::BTreeSet,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
@@ -57,19 +58,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         bail!("no mutant matches");
     }
     let copy = copy_of_the_tree()?;
+    check_unbroken(&mutants, &copy)?;
     let mut survivors = Vec::new();
-    for mutant in &mutants {
+    for (number, mutant) in mutants.iter().enumerate() {
+        eprintln!("[{}/{}] {}", number + 1, mutants.len(), mutant.name);
         let started = Instant::now();
         let caught_by = try_one(mutant, &copy)?;
         let seconds = started.elapsed().as_secs_f64();
-        let told = format!(
-            "{} (guarantee {}, {seconds:.0} s)",
-            mutant.name, mutant.guarantee
-        );
+        let told = format!("guarantee {}, {seconds:.0} s", mutant.guarantee);
         if let Some(tests) = caught_by {
-            eprintln!("caught   {told}: {tests}");
+            eprintln!("  caught ({told}): {tests}");
         } else {
-            eprintln!("SURVIVED {told}");
+            eprintln!("  SURVIVED ({told})");
             survivors.push(mutant.name.clone());
         }
     }
@@ -137,45 +137,89 @@ fn copy_of_the_tree() -> anyhow::Result<PathBuf> {
     Ok(copy)
 }
 
+/// A test that is red without a mutant tells nothing of it.
+fn check_unbroken(mutants: &[Mutant], copy: &Path) -> anyhow::Result<()> {
+    let commands: BTreeSet<_> = mutants.iter().map(|mutant| &mutant.arguments).collect();
+    for arguments in commands {
+        eprintln!("without a mutant: cargo {}", arguments.join(" "));
+        let run = run_tests(arguments, copy)?;
+        if !run.green {
+            bail!("it fails without a mutant:\n{}", run.output);
+        }
+    }
+    Ok(())
+}
+
 /// Applies a mutant to the copy, runs its tests, takes it back. Returns the tests that went red.
 fn try_one(mutant: &Mutant, copy: &Path) -> anyhow::Result<Option<String>> {
-    patch(mutant, copy, &["--forward"])?;
-    let outcome = run_tests(mutant, copy);
-    patch(mutant, copy, &["--reverse"])?;
-    let output = outcome?;
-    let failed: Vec<_> = output
-        .lines()
-        .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"))
-        .collect();
-    if output.contains("error[E") || output.contains("could not compile") {
-        bail!(
-            "{} does not compile; a mutant must build:\n{output}",
-            mutant.name
-        );
+    apply(mutant, copy, &[])?;
+    let outcome = run_tests(&mutant.arguments, copy);
+    apply(mutant, copy, &["--reverse"])?;
+    let run = outcome?;
+    if run.green {
+        return Ok(None);
     }
-    Ok(failed.first().map(|first| match failed.len() - 1 {
-        0 => (*first).to_owned(),
+    let mut failed = run
+        .output
+        .lines()
+        .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+    let Some(first) = failed.next() else {
+        bail!(
+            "{} fails without a red test; a mutant must build:\n{}",
+            mutant.name,
+            run.output
+        );
+    };
+    Ok(Some(match failed.count() {
+        0 => first.to_owned(),
         more => format!("{first} and {more} more"),
     }))
 }
 
-fn patch(mutant: &Mutant, copy: &Path, direction: &[&str]) -> anyhow::Result<()> {
-    let mut command = Command::new("patch");
-    command
-        .args(["--strip=1", "--quiet", "--no-backup-if-mismatch", "--batch"])
-        .args(direction);
-    command.arg("--input").arg(&mutant.path).current_dir(copy);
-    shell::read(&mut command)
-        .map(drop)
+/// Changes the copy by the patch, and sees that it did.
+fn apply(mutant: &Mutant, copy: &Path, direction: &[&str]) -> anyhow::Result<()> {
+    let back = match direction {
+        [] => &["--reverse"][..],
+        _ => &[],
+    };
+    git_apply(mutant, copy, direction)
+        .and_then(|()| git_apply(mutant, copy, &[back, &["--check"]].concat()))
         .with_context(|| format!("{} does not apply any more", mutant.name))
 }
 
-fn run_tests(mutant: &Mutant, copy: &Path) -> anyhow::Result<String> {
+fn git_apply(mutant: &Mutant, copy: &Path, options: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new("git");
+    command.args(["apply", "--whitespace=nowarn"]).args(options);
+    command.arg(&mutant.path).current_dir(copy);
+    // The copy lies in the repository's folder and is no part of it.
+    command.env(
+        "GIT_CEILING_DIRECTORIES",
+        copy.parent().context("the copy lies in no folder")?,
+    );
+    command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE");
+    shell::read(&mut command).map(drop)
+}
+
+/// What came of a test command.
+struct Run {
+    green: bool,
+    output: String,
+}
+
+fn run_tests(arguments: &[String], copy: &Path) -> anyhow::Result<Run> {
     let mut command = shell::cargo(&[]);
-    command.args(&mutant.arguments).current_dir(copy);
+    command.args(arguments).current_dir(copy);
     // A target folder of its own: the same crates at another path would be taken for these.
-    command.env("CARGO_TARGET_DIR", shell::target().join("mutants").join("target"));
+    let target = shell::target();
+    command.env("CARGO_TARGET_DIR", target.join("mutants").join("target"));
+    // What takes long to compile and is no part of a mutant is shared.
+    if env::var_os(cluster::CACHE_VARIABLE).is_none() {
+        command.env(cluster::CACHE_VARIABLE, target.join("cluster"));
+    }
     let output = shell::capture(&mut command)?;
     let text = [output.stdout, output.stderr].concat();
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(Run {
+        green: output.status.success(),
+        output: String::from_utf8_lossy(&text).into_owned(),
+    })
 }

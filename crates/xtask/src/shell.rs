@@ -5,9 +5,13 @@ use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
+
+const POLL: Duration = Duration::from_millis(20);
 
 /// The workspace's folder.
 pub fn root() -> PathBuf {
@@ -20,7 +24,7 @@ pub fn root() -> PathBuf {
 
 /// The folder for whatever is built.
 pub fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// Cargo, in the workspace.
@@ -28,6 +32,19 @@ pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
     command
+}
+
+/// Sees to it that programs are there that have Debian packages of their own names.
+pub fn provide(programs: &[&str]) -> anyhow::Result<()> {
+    let missing: Vec<_> = programs
+        .iter()
+        .copied()
+        .filter(|program| capture(Command::new(program).arg("version")).is_err())
+        .collect();
+    if !missing.is_empty() {
+        cluster::provide_packages(&missing, &cluster::Lines)?;
+    }
+    Ok(())
 }
 
 /// Prints the command, runs it, and fails if it does.
@@ -65,6 +82,27 @@ pub fn capture(command: &mut Command) -> anyhow::Result<Output> {
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot start {}", shown(command)))
+}
+
+/// As [`capture`], and fails if the command takes longer. For commands that print little: nobody
+/// reads it before they end.
+pub fn capture_within(limit: Duration, command: &mut Command) -> anyhow::Result<Output> {
+    let started = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", shown(command)))?;
+    while child.try_wait()?.is_none() {
+        if started.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            bail!("`{}` did not end within {limit:?}", shown(command));
+        }
+        thread::sleep(POLL);
+    }
+    Ok(child.wait_with_output()?)
 }
 
 /// The command as a person would type it, without the folders of its programs.

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use clap::ValueEnum;
-use cluster::{Lines, Options as ClusterOptions};
+use cluster::Options as ClusterOptions;
 
-use crate::{generate, image, mutants, shell};
+use crate::{generate, image, mutants, own_cluster::OwnCluster, shell};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -51,6 +51,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     } else {
         options.layers.clone()
     };
+    shell::provide(&["openssl", "git"])?;
     let mut summary = Vec::new();
     for layer in layers {
         eprintln!("\n== {layer:?}");
@@ -93,10 +94,11 @@ fn tests(selection: &[&str], filter: Option<&str>) -> anyhow::Result<()> {
     shell::run(&mut command)
 }
 
-/// A control plane of their own, which ends with this process.
+/// A control plane of their own, which ends with them; then those of the cluster crate, which start
+/// control planes themselves.
 fn api(filter: Option<&str>) -> anyhow::Result<()> {
     let state = shell::target().join("cluster").join("api");
-    let cluster = cluster::up(&ClusterOptions::control_plane(&state), &Lines)?;
+    let cluster = OwnCluster::fresh(&ClusterOptions::control_plane(&state))?;
     let mut command = shell::cargo(&[
         "test",
         "--locked",
@@ -111,15 +113,17 @@ fn api(filter: Option<&str>) -> anyhow::Result<()> {
         .env("RUST_BACKTRACE", "0")
         .env(cluster::STATE_VARIABLE, &state);
     let outcome = shell::run(&mut command);
-    cluster.down()?;
-    outcome
+    cluster.end(outcome)?;
+    let mut command = shell::cargo(&["test", "--locked", "--package", "cluster"]);
+    command.args(["--test", "control_plane", "--", "--ignored"]);
+    shell::run(command.args(filter))
 }
 
 /// The scenarios run on a cluster of their own, which ends with them whatever they end with.
 fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
     let built = image::fast()?;
     let state = shell::target().join("cluster").join("e2e");
-    let cluster = cluster::up(&ClusterOptions::real(&state), &Lines)?;
+    let cluster = OwnCluster::fresh(&ClusterOptions::real(&state))?;
     cluster.load_image(&built.archive)?;
     let mut command = shell::cargo(&["test", "--locked", "--package", "e2e", "--test", "e2e"]);
     command.args(["--", "--test-threads", "6"]).args(filter);
@@ -128,6 +132,5 @@ fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
         .env(cluster::STATE_VARIABLE, &state)
         .env("COTURN_CERT_OPERATOR", &built.binary);
     let outcome = shell::run(&mut command);
-    cluster.down()?;
-    outcome
+    cluster.end(outcome)
 }

@@ -1,13 +1,23 @@
 //! The CA, with the openssl commands of Wire's guide.
 
-use std::{fs, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use super::Demo;
 use crate::shell;
 
+/// Where the demo keeps certificates to compare with; no key stays there.
+pub fn folder(demo: &Demo<'_>) -> PathBuf {
+    demo.cluster.state().join("demo-ca")
+}
+
+/// The file with the CA's certificate.
+pub fn certificate(demo: &Demo<'_>) -> PathBuf {
+    folder(demo).join("ca.crt")
+}
+
 /// Makes a CA and puts it into the Secret `coturn-ca`.
 pub fn make(demo: &Demo<'_>) -> anyhow::Result<()> {
-    let folder = demo.cluster.state().join("demo-ca");
+    let folder = folder(demo);
     fs::create_dir_all(&folder)?;
     let openssl = |arguments: &[&str]| {
         shell::run(Command::new("openssl").args(arguments).current_dir(&folder))
@@ -43,6 +53,6 @@ pub fn make(demo: &Demo<'_>) -> anyhow::Result<()> {
         "--key=ca.key",
     ]);
     shell::run(create.current_dir(&folder))?;
-    fs::remove_dir_all(&folder)?;
+    fs::remove_file(folder.join("ca.key"))?;
     Ok(())
 }

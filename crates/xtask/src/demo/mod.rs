@@ -2,17 +2,19 @@
 //! that the guide has people do by hand, done from outside the operator.
 
 mod authority;
+mod diagnosis;
 mod installation;
+mod openssl;
 mod proof;
 mod timeline;
 
 use std::time::Instant;
 
 use anyhow::ensure;
-use cluster::{Cluster, Lines, Options as ClusterOptions};
+use cluster::{Cluster, Options as ClusterOptions};
 use serde_json::Value;
 
-use crate::{image, shell};
+use crate::{image, own_cluster::OwnCluster, shell};
 use proof::Proof;
 
 /// Options of `cargo xtask demo`.
@@ -33,23 +35,26 @@ const PORT: u16 = 5349;
 /// Runs the demo; succeeds only if everything that it shows held.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let started = Instant::now();
+    shell::provide(&["openssl"])?;
     let state = shell::target().join("cluster").join("demo");
     step("A Kubernetes cluster on this machine");
     let built = image::fast()?;
-    let cluster = cluster::up(&ClusterOptions::real(&state), &Lines)?;
-    let outcome = show(
-        &Demo {
-            cluster: &cluster,
-            started,
-        },
-        &built.archive,
-    );
+    let cluster = OwnCluster::up(&ClusterOptions::real(&state))?;
+    let demo = Demo {
+        cluster: &cluster,
+        started,
+    };
+    let outcome = show(&demo, &built.archive);
+    if outcome.is_err() {
+        diagnosis::print(&demo);
+    }
     if options.keep {
         commands_to_try(&cluster);
+        cluster.keep();
+        outcome?;
     } else {
-        cluster.down()?;
+        cluster.end(outcome)?;
     }
-    outcome?;
     println!(
         "\nEverything held; {:.0} s in all.",
         started.elapsed().as_secs_f64()

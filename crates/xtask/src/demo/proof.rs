@@ -1,20 +1,20 @@
 //! The guide's Steps 4 and 8 by openssl and kubectl: what the Secret holds, what lies in each pod,
 //! and what each pod serves.
 
-use std::{
-    io::Write as _,
-    process::{Command, Stdio},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, ensure};
 
-use super::{Demo, PODS, PORT, SECRET};
+use super::{Demo, PODS, PORT, SECRET, authority, openssl};
 use crate::shell;
 
 /// What was seen.
 pub struct Proof {
     serial: String,
     secret: String,
+    certificate: String,
+    chain: PathBuf,
+    ca: PathBuf,
     purposes: String,
     description: String,
     pods: Vec<Pod>,
@@ -35,25 +35,28 @@ pub fn take(demo: &Demo<'_>) -> anyhow::Result<Proof> {
         "--output",
         r"go-template={{index .data `tls.crt` | base64decode}}",
     ]))?;
-    let serial = x509(&certificate, &["-serial"])?;
+    let chain = authority::folder(demo).join("published.crt");
+    fs::write(&chain, &certificate)?;
+    let x509 = |options: &[&str]| openssl::x509(&certificate, options);
+    let serial = x509(&["-serial"])?;
     Ok(Proof {
         serial: serial.trim_start_matches("serial=").to_lowercase(),
-        secret: fingerprint(&certificate)?,
-        purposes: x509(&certificate, &["-ext", "keyUsage,extendedKeyUsage"])?,
-        description: x509(
-            &certificate,
-            &[
-                "-subject",
-                "-issuer",
-                "-dates",
-                "-ext",
-                "subjectAltName,keyUsage,extendedKeyUsage",
-            ],
-        )?,
+        secret: openssl::fingerprint(&certificate)?,
+        purposes: x509(&["-ext", "keyUsage,extendedKeyUsage"])?,
+        description: x509(&[
+            "-subject",
+            "-issuer",
+            "-dates",
+            "-ext",
+            "subjectAltName,keyUsage,extendedKeyUsage",
+        ])?,
+        chain,
+        ca: authority::certificate(demo),
         pods: PODS
             .into_iter()
             .map(|name| pod(demo, name))
             .collect::<Result<_, _>>()?,
+        certificate,
     })
 }
 
@@ -63,60 +66,14 @@ fn pod(demo: &Demo<'_>, name: &'static str) -> anyhow::Result<Pod> {
     let object = demo.get(&["pod", name])?;
     let address = object["status"]["podIP"]
         .as_str()
-        .context("the pod has no address")?
-        .to_owned();
+        .context("the pod has no address")?;
+    let target = format!("{address}:{PORT}");
+    let served = openssl::served(&target, &authority::certificate(demo))?;
     Ok(Pod {
         name,
-        file: fingerprint(&file)?,
-        served: fingerprint(&served(&address)?)?,
+        file: openssl::fingerprint(&file)?,
+        served: openssl::fingerprint(&served)?,
     })
-}
-
-/// The certificate that a DTLS handshake shows.
-fn served(address: &str) -> anyhow::Result<String> {
-    let target = format!("{address}:{PORT}");
-    let mut client = Command::new("openssl");
-    client.args(["s_client", "-dtls1_2", "-showcerts", "-connect", &target]);
-    let output = shell::capture(&mut client)?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(
-        text.contains("BEGIN CERTIFICATE"),
-        "no DTLS handshake with {target}"
-    );
-    Ok(text)
-}
-
-fn fingerprint(certificate: &str) -> anyhow::Result<String> {
-    let line = x509(certificate, &["-fingerprint", "-sha256"])?;
-    let hex = line
-        .split_once('=')
-        .context("openssl printed no fingerprint")?
-        .1;
-    Ok(hex.replace(':', "").to_lowercase())
-}
-
-/// `openssl x509` on the first certificate of a text.
-fn x509(certificate: &str, options: &[&str]) -> anyhow::Result<String> {
-    let mut child = Command::new("openssl")
-        .args(["x509", "-noout"])
-        .args(options)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot start openssl")?;
-    let mut input = child.stdin.take().context("openssl takes no input")?;
-    input.write_all(certificate.as_bytes())?;
-    drop(input);
-    let output = child.wait_with_output()?;
-    ensure!(
-        output.status.success(),
-        "openssl x509: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned())
 }
 
 impl Proof {
@@ -145,18 +102,17 @@ impl Proof {
         }
     }
 
-    /// Fails unless the certificate serves both purposes and every pod has and serves it.
+    /// Fails unless the certificate is what the resource asks for, the CA vouches for it, and every
+    /// pod has and serves it.
     pub fn check(&self) -> anyhow::Result<()> {
-        for purpose in [
-            "Digital Signature",
-            "TLS Web Server Authentication",
-            "TLS Web Client Authentication",
-        ] {
-            ensure!(
-                self.purposes.contains(purpose),
-                "the certificate lacks {purpose}"
-            );
-        }
+        self.check_purposes()?;
+        self.check_origin()?;
+        ensure!(
+            openssl::is_valid_in(&self.certificate, 364)
+                && !openssl::is_valid_in(&self.certificate, 366),
+            "the certificate is not valid for the next 365 days:\n{}",
+            self.description
+        );
         for pod in &self.pods {
             ensure!(
                 pod.file == self.secret,
@@ -168,6 +124,33 @@ impl Proof {
                 "{} does not serve the Secret's certificate",
                 pod.name
             );
+        }
+        Ok(())
+    }
+
+    fn check_purposes(&self) -> anyhow::Result<()> {
+        for purpose in [
+            "Digital Signature",
+            "TLS Web Server Authentication",
+            "TLS Web Client Authentication",
+        ] {
+            ensure!(
+                self.purposes.contains(purpose),
+                "the certificate lacks {purpose}"
+            );
+        }
+        Ok(())
+    }
+
+    fn check_origin(&self) -> anyhow::Result<()> {
+        let issuer = openssl::name(&self.certificate, "-issuer")?;
+        let subject = openssl::name(&fs::read_to_string(&self.ca)?, "-subject")?;
+        ensure!(
+            issuer == subject,
+            "the certificate's issuer is {issuer}, the CA's subject {subject}"
+        );
+        for purpose in ["sslserver", "sslclient"] {
+            openssl::verify(&self.chain, &self.ca, purpose)?;
         }
         Ok(())
     }
