@@ -1,31 +1,71 @@
 //! What a pod serves, asked by OpenSSL's own client.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::{Command as BlockingCommand, Stdio},
+    time::Duration,
+};
 
+use api::Fingerprint;
 use tokio::{process::Command, time::timeout};
+
+use crate::environment::run;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Dials a DTLS 1.2 listener; the PEM of the leaf that it shows, or why there is none.
-pub async fn dial(address: &str, port: u16) -> Result<String, String> {
+/// Dials a DTLS 1.2 listener: the PEM of the leaf that it serves after a complete handshake whose
+/// chain leads to the CA in the file, or why there is none.
+pub async fn dial(address: &str, port: u16, ca: &Path) -> Result<String, String> {
     let target = format!("{address}:{port}");
     let mut client = Command::new("openssl");
     client
-        .args(["s_client", "-dtls1_2", "-connect", &target])
+        .args(["s_client", "-dtls1_2", "-x509_strict"])
+        .args(["-verify_return_error", "-connect", &target])
+        .arg("-CAfile")
+        .arg(ca)
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = timeout(PATIENCE, client.output())
         .await
         .map_err(|_| format!("{target}: no handshake in {PATIENCE:?}"))?
         .map_err(|error| format!("openssl does not start: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let begin = text.find("-----BEGIN CERTIFICATE-----");
-    let end = text.find("-----END CERTIFICATE-----");
-    match (begin, end) {
-        (Some(begin), Some(end)) => Ok(format!("{}-----END CERTIFICATE-----\n", &text[begin..end])),
-        _ => Err(format!(
-            "{target}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )),
-    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    // Without a handshake openssl prints a return code too: it has verified nothing.
+    let verified = output.status.success()
+        && text.contains("Verify return code: 0 (ok)")
+        && !text.contains("Cipher is (NONE)");
+    leaf(&text).filter(|_| verified).ok_or_else(|| {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        format!("{target}: {}: {errors}\n{text}", output.status)
+    })
+}
+
+/// The first certificate of a text.
+fn leaf(text: &str) -> Option<String> {
+    let begin = text.find("-----BEGIN CERTIFICATE-----")?;
+    let end = text.find("-----END CERTIFICATE-----")?;
+    Some(format!("{}-----END CERTIFICATE-----\n", &text[begin..end]))
+}
+
+/// SHA-256 of the first certificate of a PEM text.
+pub fn fingerprint(pem: &str) -> Fingerprint {
+    let path = std::env::temp_dir().join(format!(
+        "leaf-{}-{:?}.pem",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    fs::write(&path, pem).expect("a file");
+    let line = run(BlockingCommand::new("openssl")
+        .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
+        .arg(&path));
+    fs::remove_file(&path).expect("the file");
+    let hex = line
+        .trim()
+        .rsplit('=')
+        .next()
+        .unwrap_or_default()
+        .replace(':', "")
+        .to_lowercase();
+    hex.parse().expect("a fingerprint")
 }

@@ -19,4 +19,4 @@ pub mod wait;
 mod world;
 
 pub use environment::Environment;
-pub use world::World;
+pub use world::{WorkloadState, World};

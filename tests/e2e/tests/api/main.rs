@@ -1,5 +1,5 @@
-//! Tests on a real kube-apiserver without a node: the schema, its rules, and the permissions of the
-//! chart. `cargo xtask test api` starts the control plane and runs them.
+//! Tests on a real kube-apiserver without a node: the schema, its rules, the chart and
+//! its permissions. `cargo xtask test api` starts the control plane and runs them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,5 +7,6 @@
     reason = "a test that does not hold must stop"
 )]
 
+mod chart;
 mod permissions;
 mod schema;

@@ -1,57 +1,17 @@
 //! What the chart's Role allows, asked of the API server's own authorizer.
 
-use std::{
-    io::Write as _,
-    process::{Command, Stdio},
-};
-
-use e2e::{Environment, World};
+use e2e::World;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
 use kube::{Api, api::PostParams};
 
+use crate::chart;
+
 /// Applies the chart as it is rendered for the world's namespace.
 fn apply_chart(world: &World) {
-    let cluster = Environment::get().cluster();
-    let chart = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../charts/coturn-cert-operator"
-    );
-    let rendered = cluster
-        .helm()
-        .args([
-            "template",
-            "coturn-cert-operator",
-            chart,
-            "--namespace",
-            &world.namespace,
-            "--set",
-            "crds.install=false",
-            "--kube-version",
-            "1.36.0",
-        ])
-        .output()
-        .unwrap();
-    assert!(
-        rendered.status.success(),
-        "{}",
-        String::from_utf8_lossy(&rendered.stderr)
-    );
-    let mut kubectl: Command = cluster.kubectl();
-    kubectl.args(["apply", "--namespace", &world.namespace, "--filename", "-"]);
-    let mut child = kubectl
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(&rendered.stdout)
-        .unwrap();
-    assert!(child.wait().unwrap().success());
+    let rendered = chart::rendered(&world.namespace, &["--set", "crds.install=false"]);
+    chart::apply(&rendered, &["--namespace", &world.namespace]);
 }
 
 async fn is_allowed(world: &World, verb: &str, what: &str) -> bool {
@@ -101,12 +61,18 @@ async fn the_operator_may_do_its_work_and_nothing_else() {
         ("watch", "secrets coturn-dtls-certificate"),
         ("update", "secrets coturn-dtls-certificate"),
         ("update", "secrets coturn-coturn-cert-store"),
+        ("list", "secrets coturn-dtls-certificate"),
         ("create", "secrets"),
         ("watch", "coturncertificates.coturncert.dev"),
         ("update", "coturncertificates/status.coturncert.dev"),
+        ("patch", "coturncertificates/status.coturncert.dev"),
         ("patch", "statefulsets.apps coturn"),
         ("list", "pods"),
         ("create", "events.events.k8s.io"),
+        ("patch", "events.events.k8s.io"),
+        ("get", "leases.coordination.k8s.io coturn-cert-operator"),
+        ("update", "leases.coordination.k8s.io coturn-cert-operator"),
+        ("create", "leases.coordination.k8s.io"),
     ];
     for (verb, what) in allowed {
         assert!(is_allowed(&world, verb, what).await, "cannot {verb} {what}");

@@ -70,7 +70,7 @@ fn broken(good: &TestCa) -> Vec<Broken> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_that_must_not_sign_is_told_what_works_stays_and_it_heals_by_itself() {
     let world = World::ready("broken-ca", &fixtures::light(1)).await;
-    let (published, pods) = (world.published().await, world.pod_uids().await);
+    let (published, workload) = (world.published().await, world.workload_state().await);
 
     for Broken {
         secret,
@@ -98,7 +98,7 @@ async fn a_ca_that_must_not_sign_is_told_what_works_stays_and_it_heals_by_itself
     world.until_condition("Issued", "True", "Issued").await;
 
     assert_eq!(world.published().await, published);
-    assert_eq!(world.pod_uids().await, pods);
+    world.assert_no_restart_since(&workload).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

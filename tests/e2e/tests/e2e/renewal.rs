@@ -1,8 +1,12 @@
 //! Renewals: one rollout, and no client notices.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use api::names;
@@ -19,7 +23,7 @@ async fn a_renewal_is_one_rollout_and_no_client_fails() {
     let before = world.serial().await.unwrap();
     let first = world.assert_served().await;
     let clients: Vec<_> = (0..3)
-        .map(|ordinal| Client::dialling(world.api(), format!("coturn-{ordinal}")))
+        .map(|ordinal| Client::dialling(world.api(), format!("coturn-{ordinal}"), world.ca_file()))
         .collect();
 
     world.renew("please").await;
@@ -35,6 +39,9 @@ async fn a_renewal_is_one_rollout_and_no_client_fails() {
     world.assert_no_key_leaked("").await;
 }
 
+/// How long a client that finds its pod not Ready waits before it looks again.
+const POLL: Duration = Duration::from_millis(100);
+
 /// Dials one pod again and again. A dial counts if the pod was Ready before it, and is the same and
 /// not terminating after it.
 struct Client {
@@ -45,7 +52,7 @@ struct Client {
 }
 
 impl Client {
-    fn dialling(pods: Api<Pod>, name: String) -> Self {
+    fn dialling(pods: Api<Pod>, name: String, ca: PathBuf) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let good = Arc::new(AtomicUsize::new(0));
         let failures = Arc::new(Mutex::new(Vec::new()));
@@ -54,9 +61,10 @@ impl Client {
         let task = tokio::spawn(async move {
             while !stopped.load(Ordering::Relaxed) {
                 let Some((uid, address)) = serving(&pods, &name).await else {
+                    tokio::time::sleep(POLL).await;
                     continue;
                 };
-                let dialled = dtls::dial(&address, fixtures::DTLS_PORT).await;
+                let dialled = dtls::dial(&address, fixtures::DTLS_PORT, &ca).await;
                 let after = serving(&pods, &name).await;
                 match (dialled, after) {
                     (Ok(_), _) => {

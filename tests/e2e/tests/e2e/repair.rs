@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_secret_comes_back_with_the_same_key_and_no_restart() {
     let world = World::ready("deleted", &fixtures::light(2)).await;
-    let (before, pods) = (world.published().await, world.pod_uids().await);
+    let (before, workload) = (world.published().await, world.workload_state().await);
 
     world.delete_secret(fixtures::PUBLISHED).await;
     wait::until("the Secret", async || world.published().await).await;
 
     assert_eq!(world.published().await, before);
     world.until_ready().await;
-    assert_eq!(world.pod_uids().await, pods);
+    world.assert_no_restart_since(&workload).await;
     assert_eq!(world.revisions().await, 1);
     assert_eq!(world.issued().await.len(), 1);
 }
@@ -27,7 +27,8 @@ async fn an_overwritten_secret_is_restored_in_one_write_without_a_restart() {
     let world = World::ready("overwritten", &fixtures::light(2)).await;
     world.until_settled().await;
     let history = world.history();
-    let (before, pods) = (world.published().await.unwrap(), world.pod_uids().await);
+    let before = world.published().await.unwrap();
+    let workload = world.workload_state().await;
 
     for (what, data) in overwrites(&before) {
         let mark = world.mark();
@@ -47,7 +48,7 @@ async fn an_overwritten_secret_is_restored_in_one_write_without_a_restart() {
     }
 
     world.until_ready().await;
-    assert_eq!(world.pod_uids().await, pods);
+    world.assert_no_restart_since(&workload).await;
     assert_eq!(world.revisions().await, 1);
     assert_eq!(world.issued().await.len(), 1);
     history.assert_only_matching_pairs();
@@ -104,7 +105,7 @@ async fn settled(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_store_is_taken_up_again_from_the_published_secret() {
     let world = World::ready("store", &fixtures::light(2)).await;
-    let (before, pods) = (world.published().await, world.pod_uids().await);
+    let (before, workload) = (world.published().await, world.workload_state().await);
 
     world.delete_secret(fixtures::STORE).await;
     wait::until("the store", async || world.secret(fixtures::STORE).await).await;
@@ -114,6 +115,6 @@ async fn a_deleted_store_is_taken_up_again_from_the_published_secret() {
         world.published().await == before
     })
     .await;
-    assert_eq!(world.pod_uids().await, pods);
+    world.assert_no_restart_since(&workload).await;
     assert_eq!(world.revisions().await, 1);
 }

@@ -8,7 +8,7 @@ use e2e::{World, fixtures, wait};
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_that_is_restarted_writes_nothing_and_restarts_nothing() {
     let world = World::ready("restarted", &fixtures::light(2)).await;
-    let pods = world.pod_uids().await;
+    let workload = world.workload_state().await;
     let mark = world.mark();
 
     world.restart_operator().await;
@@ -26,6 +26,6 @@ async fn an_operator_that_is_restarted_writes_nothing_and_restarts_nothing() {
             .is_empty()
     })
     .await;
-    assert_eq!(world.pod_uids().await, pods);
+    world.assert_no_restart_since(&workload).await;
     assert_eq!(world.revisions().await, 1);
 }
