@@ -2,7 +2,7 @@
 //! it, the operator never learns.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -14,6 +14,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 pub struct Proxy {
     address: String,
     writes: Arc<AtomicUsize>,
+    paths: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -26,8 +27,10 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let writes = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&writes);
+        let paths = Arc::new(Mutex::new(Vec::new()));
+        let (count, noted) = (Arc::clone(&writes), Arc::clone(&paths));
         let router = Router::new().fallback(move |request: Request| {
+            noted.lock().unwrap().push(request.uri().path().to_owned());
             let (client, count, strike) = (client.clone(), Arc::clone(&count), Arc::clone(&strike));
             async move { pass(client, request, fatal, &count, &strike).await }
         });
@@ -39,6 +42,7 @@ impl Proxy {
         Self {
             address,
             writes,
+            paths,
             task,
         }
     }
@@ -51,6 +55,14 @@ impl Proxy {
     /// Writes that the operator sent.
     pub fn writes(&self) -> usize {
         self.writes.load(Ordering::SeqCst)
+    }
+
+    /// Whether the operator asked for an object of this name.
+    pub fn has_passed(&self, name: &str) -> bool {
+        let paths = self.paths.lock().unwrap();
+        paths
+            .iter()
+            .any(|path| path.rsplit('/').next() == Some(name))
     }
 }
 

@@ -7,16 +7,21 @@ use std::{
     time::Duration,
 };
 
+use api::names;
 use e2e::{
     World, fixtures,
     operator::{Operator, Start, plain_kubeconfig},
     proxy::{Proxy, Strike},
     wait,
 };
+use k8s_openapi::api::core::v1::Secret;
+use pki::testing::TestCa;
 use serde_json::json;
 
 /// More writes than any of these scenarios takes.
 const NEVER: usize = 1000;
+/// A repair whose writes are further apart is not seen as one.
+const PAUSE: Duration = Duration::from_millis(1500);
 
 /// Runs an operator until it is killed after its write number `fatal`, then another to the end.
 /// Returns the writes that the first one sent.
@@ -31,7 +36,7 @@ impl Run<'_> {
             namespace: &self.world.namespace,
             kubeconfig: &plain_kubeconfig(self.world.folder(), proxy.address()),
             log: &log,
-            secret_names: &[],
+            secret_names: &[fixtures::CA, fixtures::PUBLISHED, fixtures::STORE],
         })
     }
 
@@ -150,6 +155,94 @@ async fn renewal(fatal: usize) -> bool {
     history.assert_only_matching_pairs();
     world.assert_no_key_leaked(&run.log()).await;
     struck
+}
+
+/// When somebody overwrites the published Secret.
+#[derive(Clone, Copy)]
+enum Overwritten {
+    /// While no operator runs.
+    BeforeTheOperatorStarts,
+    /// While one looks on.
+    WhileTheOperatorRuns,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_each_write_of_a_repair_at_its_start_it_comes_to_the_same_end() {
+    let mut fatal = 1;
+    while repair(fatal, Overwritten::BeforeTheOperatorStarts).await {
+        fatal += 1;
+    }
+    assert!(fatal > 2, "only {fatal} writes were seen");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_each_write_of_a_repair_it_comes_to_the_same_end() {
+    let mut fatal = 1;
+    while repair(fatal, Overwritten::WhileTheOperatorRuns).await {
+        fatal += 1;
+    }
+    assert!(fatal > 2, "only {fatal} writes were seen");
+}
+
+/// Returns whether the write number `fatal` took place.
+async fn repair(fatal: usize, overwritten: Overwritten) -> bool {
+    let world = World::with_ca("killed-repairing").await;
+    let run = Run { world: &world };
+    world.create_workload(&fixtures::light(1)).await;
+    world.create_certificate(&json!({})).await;
+    let (mut first, _proxy) = run.start_safe().await;
+    world.until_ready().await;
+    world.until_settled().await;
+    first.kill();
+    let (before, workload) = (world.published().await, world.workload_state().await);
+    let history = world.history();
+
+    let (mut doomed, proxy) = match overwritten {
+        Overwritten::BeforeTheOperatorStarts => {
+            overwrite(&world).await;
+            run.start_doomed(fatal).await
+        }
+        Overwritten::WhileTheOperatorRuns => {
+            let (doomed, proxy) = run.start_doomed(fatal).await;
+            wait::until("a pass of the operator", async || {
+                proxy.has_passed(fixtures::PUBLISHED).then_some(())
+            })
+            .await;
+            overwrite(&world).await;
+            (doomed, proxy)
+        }
+    };
+    let struck = until_struck(&proxy, fatal, async || {
+        let writes = proxy.writes();
+        tokio::time::sleep(PAUSE).await;
+        world.published().await == before && proxy.writes() == writes && is_done(&world).await
+    })
+    .await;
+    doomed.kill();
+    let (_operator, proxy) = run.start_safe().await;
+    wait::until("the Secret restored", async || {
+        (world.published().await == before).then_some(())
+    })
+    .await;
+    world.until_ready().await;
+
+    world.assert_no_restart_since(&workload).await;
+    run.assert_quiet(&proxy).await;
+    assert_eq!(world.published().await, before, "after the write {fatal}");
+    assert_eq!(world.issued().await.len(), 1, "after the write {fatal}");
+    history.assert_only_matching_pairs();
+    world.assert_no_key_leaked(&run.log()).await;
+    struck
+}
+
+/// Puts a pair of another CA into the published Secret.
+async fn overwrite(world: &World) {
+    let other = TestCa::example();
+    let data = json!({"data": {
+        names::TLS_CRT: fixtures::text(&other.certificate()),
+        names::TLS_KEY: fixtures::text(&other.key()),
+    }});
+    world.patch::<Secret>(fixtures::PUBLISHED, data).await;
 }
 
 async fn is_done(world: &World) -> bool {
