@@ -1,6 +1,6 @@
 //! The resource `CoturnCertificate`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use kube::{CustomResource, KubeSchema, core::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -195,6 +195,22 @@ pub enum WorkloadKind {
     StatefulSet,
 }
 
+impl WorkloadKind {
+    /// The name, as it stands in manifests and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StatefulSet => "StatefulSet",
+        }
+    }
+}
+
+impl fmt::Display for WorkloadKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// How pods are brought onto a certificate.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]
@@ -233,7 +249,14 @@ const OBJECT_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*
 fn dns_names(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 100, "x-kubernetes-list-type": "set",
-        "items": {"type": "string", "maxLength": 253, "pattern": format!("^(\\*\\.)?{DNS_LABEL}(\\.{DNS_LABEL})*$")},
+        "items": {
+            "type": "string", "maxLength": 253,
+            "pattern": format!("^(\\*\\.)?{DNS_LABEL}(\\.{DNS_LABEL})*$"),
+            "x-kubernetes-validations": [
+                {"rule": "!isIP(self)", "message": "an IP address belongs into ipAddresses"},
+                {"rule": "!self.startsWith('*.') || self.split('.').size() > 2", "message": "a wildcard needs two labels after it: no TLS library accepts a shorter one"},
+            ],
+        },
     })
 }
 

@@ -100,6 +100,8 @@ reasons! {
     AuthorityUnsupported,
     /// The CA expires so early that a renewal would gain nothing.
     AuthorityExpiresFirst,
+    /// A renewal at this moment would gain nothing, by `duration` and `renewBefore`.
+    RenewalTooEarly,
     /// The CA Secret has another root than the certificate in service.
     AwaitingPartnerConfirmation,
 
@@ -111,6 +113,8 @@ reasons! {
     RolloutInProgress,
     /// The certificate has expired and could not be replaced.
     Expired,
+    /// The certificate in service is not valid yet.
+    NotYetValid,
     /// The published Secret belongs to somebody else.
     SecretNotOwned,
     /// The published Secret belongs to another `CoturnCertificate`.
@@ -145,6 +149,60 @@ reasons! {
     SigningFailed,
     /// The operator failed in an unforeseen way.
     InternalError,
+}
+
+impl Reason {
+    /// Whether it passes with time alone, or whoever caused it knows of it: then nobody has to act.
+    #[must_use]
+    pub const fn heals_by_itself(self) -> bool {
+        match self {
+            Self::Ready
+            | Self::Issued
+            | Self::Published
+            | Self::RolledOut
+            | Self::NoWorkload
+            | Self::Realised
+            | Self::InProgress
+            | Self::Suspended
+            | Self::RenewalTooEarly
+            | Self::AwaitingIssuance
+            | Self::AwaitingPublication
+            | Self::RolloutInProgress
+            | Self::NotYetValid
+            | Self::RollingOut
+            | Self::Conflict
+            | Self::ApiUnavailable => true,
+            Self::Undecodable
+            | Self::InvalidSpec
+            | Self::AuthorityMissing
+            | Self::AuthorityIncomplete
+            | Self::AuthorityMalformed
+            | Self::AuthorityKeyEncrypted
+            | Self::AuthorityKeyMismatch
+            | Self::AuthorityNotACa
+            | Self::AuthorityChainBroken
+            | Self::AuthorityExpired
+            | Self::AuthorityNotYetValid
+            | Self::AuthorityForbids
+            | Self::AuthorityUnsupported
+            | Self::AuthorityExpiresFirst
+            | Self::AwaitingPartnerConfirmation
+            | Self::Expired
+            | Self::SecretNotOwned
+            | Self::SecretClaimed
+            | Self::StoreNotOwned
+            | Self::WorkloadNotFound
+            | Self::SecretNotMounted
+            | Self::RestartNeeded
+            | Self::RolloutStuck
+            | Self::PodUnknown
+            | Self::UpdateStrategyOnDelete
+            | Self::Forbidden
+            | Self::Refused
+            | Self::SigningFailed
+            | Self::InternalError => false,
+        }
+    }
 }
 
 impl fmt::Display for Reason {

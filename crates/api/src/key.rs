@@ -35,6 +35,23 @@ pub enum PrivateKeyAlgorithm {
     Rsa,
 }
 
+impl PrivateKeyAlgorithm {
+    /// The name, as it stands in manifests and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ecdsa => "ECDSA",
+            Self::Rsa => "RSA",
+        }
+    }
+}
+
+impl fmt::Display for PrivateKeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Algorithm and size of a key that can be asked for.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyKind {
@@ -65,7 +82,7 @@ impl fmt::Display for KeyKind {
 /// A size that the algorithm does not have.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "spec.privateKey.size {size} does not exist for {algorithm:?}; ECDSA has 256 and 384, RSA 2048, 3072 and 4096"
+    "spec.privateKey.size {size} does not exist for {algorithm}; ECDSA has 256 and 384, RSA 2048, 3072 and 4096"
 )]
 pub struct InvalidKey {
     algorithm: PrivateKeyAlgorithm,

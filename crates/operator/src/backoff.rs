@@ -7,32 +7,47 @@ use std::{
     time::Duration,
 };
 
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_mins(5);
+/// The shortest and the longest wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Range {
+    /// After the first failure; then it doubles.
+    pub first: Duration,
+    /// At most.
+    pub longest: Duration,
+}
 
 /// Failures in a row per key.
 #[derive(Debug)]
-pub struct Backoff<K>(Mutex<HashMap<K, u32>>);
-
-impl<K> Default for Backoff<K> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
+pub struct Backoff<K> {
+    range: Range,
+    failures: Mutex<HashMap<K, u32>>,
 }
 
 impl<K: Eq + Hash> Backoff<K> {
+    /// Without failures.
+    pub fn new(range: Range) -> Self {
+        Self {
+            range,
+            failures: Mutex::default(),
+        }
+    }
+
     /// Counts one more failure; returns how long to wait.
     pub fn failed(&self, key: K) -> Duration {
-        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let count = failures.entry(key).or_default();
-        let wait = FIRST.saturating_mul(1 << (*count).min(16)).min(LONGEST);
+        let wait = self
+            .range
+            .first
+            .saturating_mul(1 << (*count).min(16))
+            .min(self.range.longest);
         *count = count.saturating_add(1);
         wait
     }
 
     /// Forgets the failures.
     pub fn succeeded(&self, key: &K) {
-        self.0
+        self.failures
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(key);
@@ -45,7 +60,10 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_up_to_five_minutes_and_starts_over_after_a_success() {
-        let backoff = Backoff::default();
+        let backoff = Backoff::new(Range {
+            first: Duration::from_secs(1),
+            longest: Duration::from_mins(5),
+        });
         let waits: Vec<_> = (0..12).map(|_| backoff.failed("a").as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
         assert_eq!(backoff.failed("b").as_secs(), 1);

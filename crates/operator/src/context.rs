@@ -6,16 +6,15 @@ use jiff::Timestamp;
 use kube::{
     Client,
     core::DeserializeGuard,
-    runtime::{
-        events::{Recorder, Reporter},
-        reflector::Store,
-    },
+    runtime::events::{Recorder, Reporter},
 };
 
 use api::{CoturnCertificate, names};
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-use crate::{facts::Facts, metrics::Metrics, secret_watch::SecretIndex};
+use crate::{
+    facts::Facts, metrics::Metrics, secret_watch::SecretIndex, wake::Bell, watches::Known,
+};
 
 /// A `CoturnCertificate` as it arrives: readable, or not.
 pub type Guarded = DeserializeGuard<CoturnCertificate>;
@@ -27,9 +26,9 @@ pub struct Context {
     /// For requests; a watch has a client of its own.
     pub client: Client,
     /// All resources, as of the watch.
-    pub certificates: Store<Guarded>,
+    pub certificates: Known<Guarded>,
     /// All StatefulSets, as of the watch.
-    pub workloads: Store<StatefulSet>,
+    pub workloads: Known<StatefulSet>,
     /// Revisions of the Secrets, as of the watch.
     pub secrets: SecretIndex,
     /// What was parsed of revisions read before.
@@ -38,6 +37,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// Wakes other passes.
+    pub bell: Bell,
 }
 
 impl Context {
@@ -45,6 +46,13 @@ impl Context {
     pub fn now() -> Timestamp {
         let now = Timestamp::now();
         Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, certificate: &str) {
+        self.metrics.forget(certificate);
+        self.facts.confirmed.forget(certificate);
+        self.facts.stores.forget(&names::store_secret(certificate));
     }
 
     /// Where events come from.

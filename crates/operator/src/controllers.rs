@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{
     Api, Client, ResourceExt as _,
@@ -14,16 +14,14 @@ use kube::{
         Controller,
         controller::{self, Action, Config},
         events::Recorder,
-        reflector::{ObjectRef, Store},
+        reflector::ObjectRef,
         watcher::{self, Event},
     },
 };
 use tokio::sync::watch;
 
-use api::{CoturnCertificate, names};
-
 use crate::{
-    backoff::Backoff,
+    backoff::{Backoff, Range},
     barrier, certificate,
     context::{Context, Guarded},
     error::{Category, Error, ObjectName},
@@ -31,17 +29,23 @@ use crate::{
     health::Health,
     metrics::Metrics,
     redact::redact,
-    secret_watch,
-    watches::{self, applied, touched},
-    workload,
+    secret_watch, wake, watches, workload,
 };
 
 /// Passes that run at one time, per controller.
 const CONCURRENCY: u16 = 16;
 /// Events that arrive together are one pass.
 const DEBOUNCE: Duration = Duration::from_millis(50);
-/// After an object changed under a pass.
-const AT_ONCE: Duration = Duration::from_millis(200);
+/// How long a resource waits after a failure: ever longer.
+const AFTER_A_FAILURE: Range = Range {
+    first: Duration::from_secs(1),
+    longest: Duration::from_mins(5),
+};
+/// How long after an object changed under a pass: mostly the watch is a moment behind.
+const AFTER_A_CHANGE: Range = Range {
+    first: Duration::from_millis(200),
+    longest: Duration::from_secs(30),
+};
 
 /// What the controllers run with.
 pub struct Setup {
@@ -65,74 +69,78 @@ struct Shared {
     context: Context,
     health: Arc<Health>,
     failures: Backoff<ObjectName>,
+    stale: Backoff<ObjectName>,
 }
 
 /// Runs both controllers until `stop` says true, then lets running passes end.
 pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
-    let certificates_api: Api<Guarded> =
-        Api::namespaced(setup.watch_client.clone(), &setup.namespace);
-    let workloads_api: Api<StatefulSet> =
-        Api::namespaced(setup.watch_client.clone(), &setup.namespace);
-    let watch_certificates = || {
-        watches::watch(
-            "CoturnCertificates",
-            certificates_api.clone(),
-            watcher::Config::default(),
-        )
-    };
-    let watch_workloads = || {
-        watches::watch(
-            "StatefulSets",
-            workloads_api.clone(),
-            watcher::Config::default(),
-        )
-    };
     let ready = &setup.health.ready;
+    let certificates = watches::watch(
+        "CoturnCertificates",
+        Api::<Guarded>::namespaced(setup.watch_client.clone(), &setup.namespace),
+        watcher::Config::default(),
+        watches::as_it_is,
+    );
+    let workloads = watches::watch(
+        "StatefulSets",
+        Api::<StatefulSet>::namespaced(setup.watch_client.clone(), &setup.namespace),
+        watcher::Config::default(),
+        watches::as_it_is,
+    );
     let (index, touched_secrets) = secret_watch::watch(
         &setup.watch_client,
         &setup.namespace,
         &setup.secret_names,
         ready,
     );
-    // Each controller has its own watch of either kind: as its own objects, or to be woken.
-    let (certificates, workloads) = (watch_certificates(), watch_workloads());
-    let (touched_certificates, touched_workloads) = (watch_certificates(), watch_workloads());
-    ready.expect("CoturnCertificates", certificates.listed);
-    ready.expect("StatefulSets", workloads.listed);
+    ready.expect("CoturnCertificates", Arc::clone(&certificates.listed));
+    ready.expect("StatefulSets", Arc::clone(&workloads.listed));
+    let (bell, calls) = wake::bell();
     let shared = Arc::new(Shared {
         context: Context {
             namespace: setup.namespace,
             recorder: Recorder::new(setup.client.clone(), Context::reporter(&setup.identity)),
             client: setup.client,
-            certificates: certificates.store.clone(),
-            workloads: workloads.store.clone(),
+            certificates: certificates.known(),
+            workloads: workloads.known(),
             secrets: index,
             facts: Facts::default(),
             metrics: setup.metrics,
+            bell,
         },
         health: setup.health,
-        failures: Backoff::default(),
+        failures: Backoff::new(AFTER_A_FAILURE),
+        stale: Backoff::new(AFTER_A_CHANGE),
     });
-    let metrics = Arc::clone(&shared.context.metrics);
-    let by_secret = users_of_secrets(
-        certificates.store.clone(),
-        touched_secrets,
-        shared.context.namespace.clone(),
-    );
-    let by_workload = certificates.store.clone();
+    let certificate_events = heeding(&shared, certificates.events, |shared, event| {
+        let context = &shared.context;
+        context
+            .bell
+            .heed_certificate(&context.certificates.store, event);
+        if let Event::Delete(gone) = event {
+            context.forget(&gone.name_any());
+        }
+    });
+    let workload_events = heeding(&shared, workloads.events, |shared, event| {
+        let context = &shared.context;
+        context
+            .bell
+            .heed_workload(&context.certificates.store, event);
+    });
+    let touched_secrets = heeding(&shared, touched_secrets, |shared, secret| {
+        let context = &shared.context;
+        context.bell.secret(&context.certificates.store, secret);
+    });
     let config = || {
         Config::default()
             .debounce(DEBOUNCE)
             .concurrency(CONCURRENCY)
     };
+    let namespace = shared.context.namespace.clone();
     let certificate_controller =
-        Controller::for_stream(objects(certificates.events, applied), certificates.store)
+        Controller::for_stream(applied(certificate_events), certificates.store)
             .with_config(config())
-            .reconcile_on(by_secret)
-            .watches_stream(
-                objects(touched_workloads.events, touched),
-                move |workload| users_of_workload(&by_workload, &workload),
-            )
+            .reconcile_on(references(calls.certificates, namespace.clone()))
             .graceful_shutdown_on(stopped(stop.clone()))
             .run(
                 certificate_pass,
@@ -141,99 +149,59 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             )
             .for_each(async |result| {
                 if let Err(controller::Error::ObjectNotFound(gone)) = &result {
-                    metrics.forget(&gone.name);
+                    shared.context.forget(&gone.name);
                 }
                 tell(&result);
             });
-    let workload_controller =
-        Controller::for_stream(objects(workloads.events, applied), workloads.store)
-            .with_config(config())
-            .watches_stream(objects(touched_certificates.events, touched), workload_of)
-            .graceful_shutdown_on(stopped(stop))
-            .run(
-                workload_pass,
-                |workload, error, shared| shared.failed(workload::object_name(&workload), error),
-                shared,
-            )
-            .for_each(async |result| tell(&result));
-    futures::join!(certificate_controller, workload_controller);
+    let workload_controller = Controller::for_stream(applied(workload_events), workloads.store)
+        .with_config(config())
+        .reconcile_on(references(calls.workloads, namespace))
+        .graceful_shutdown_on(stopped(stop))
+        .run(
+            workload_pass,
+            |workload, error, shared| shared.failed(workload::object_name(&workload), error),
+            Arc::clone(&shared),
+        )
+        .for_each(async |result| tell(&result));
+    let secrets = touched_secrets.for_each(async |_| {});
+    tokio::select! {
+        _ = futures::future::join(certificate_controller, workload_controller) => {}
+        // A watch has no end.
+        () = secrets => {}
+    }
 }
 
-/// The objects that wake a controller. A watch's failures never reach it: it would hold back every
-/// other event for them.
-fn objects<K: Send + 'static>(
+/// A stream whose items are heeded as they pass.
+fn heeding<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    stream: impl Stream<Item = T> + Send + 'static,
+    heed: fn(&Shared, &T),
+) -> impl Stream<Item = T> + Send + 'static {
+    let shared = Arc::clone(shared);
+    stream.inspect(move |item| heed(&shared, item))
+}
+
+/// The objects of a controller. A watch's failures never reach it: it would hold back every other
+/// event for them.
+fn applied<K: Send + 'static>(
     events: impl Stream<Item = Event<K>> + Send + 'static,
-    select: fn(Event<K>) -> Option<K>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static {
-    events.filter_map(move |event| std::future::ready(select(event).map(Ok)))
+    events.filter_map(|event| std::future::ready(watches::applied(event).map(Ok)))
+}
+
+fn references<K>(
+    names: impl Stream<Item = String> + Send + 'static,
+    namespace: String,
+) -> impl Stream<Item = ObjectRef<K>> + Send + 'static
+where
+    K: kube::Resource<DynamicType = ()> + 'static,
+{
+    names.map(move |name| ObjectRef::new(&name).within(&namespace))
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // The sender lives as long as the process: an error means that it ends as well.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// The resources that a touched Secret concerns: as their authority, store, or published Secret.
-fn users_of_secrets(
-    certificates: Store<Guarded>,
-    touched: impl Stream<Item = String> + Send + 'static,
-    namespace: String,
-) -> impl Stream<Item = ObjectRef<Guarded>> + Send + 'static {
-    touched.flat_map(move |secret| {
-        let users: Vec<_> = certificates
-            .state()
-            .iter()
-            .filter(|guarded| {
-                guarded
-                    .0
-                    .as_ref()
-                    .is_ok_and(|certificate| uses(certificate, &secret))
-            })
-            .map(|guarded| ObjectRef::new(&guarded.name_any()).within(&namespace))
-            .collect();
-        stream::iter(users)
-    })
-}
-
-fn uses(certificate: &CoturnCertificate, secret: &str) -> bool {
-    let spec = &certificate.spec;
-    spec.secret_name == secret
-        || spec
-            .issuer
-            .ca
-            .as_ref()
-            .is_some_and(|ca| ca.secret_name == secret)
-        || names::store_secret(&certificate.name_any()) == secret
-}
-
-fn users_of_workload(
-    certificates: &Store<Guarded>,
-    workload: &StatefulSet,
-) -> Vec<ObjectRef<Guarded>> {
-    let (name, namespace) = (
-        workload.name_any(),
-        workload.namespace().unwrap_or_default(),
-    );
-    certificates
-        .state()
-        .iter()
-        .filter(|guarded| {
-            guarded.0.as_ref().is_ok_and(|certificate| {
-                certificate
-                    .spec
-                    .workload_ref
-                    .as_ref()
-                    .is_some_and(|reference| reference.name == name)
-            })
-        })
-        .map(|guarded| ObjectRef::new(&guarded.name_any()).within(&namespace))
-        .collect()
-}
-
-fn workload_of(guarded: Guarded) -> Option<ObjectRef<StatefulSet>> {
-    let certificate = guarded.0.ok()?;
-    let reference = certificate.spec.workload_ref.as_ref()?;
-    Some(ObjectRef::new(&reference.name).within(&certificate.namespace()?))
 }
 
 async fn certificate_pass(guarded: Arc<Guarded>, shared: Arc<Shared>) -> Result<Action, Error> {
@@ -269,12 +237,13 @@ impl Shared {
         );
         let wait = result?;
         self.failures.succeeded(&object);
+        self.stale.succeeded(&object);
         Ok(Action::requeue(wait))
     }
 
     fn failed(&self, object: ObjectName, error: &Error) -> Action {
         match error.category() {
-            Category::Stale => Action::requeue(AT_ONCE),
+            Category::Stale => Action::requeue(self.stale.failed(object)),
             Category::Failure => Action::requeue(self.failures.failed(object)),
         }
     }

@@ -190,9 +190,12 @@ impl ApiFailure {
     }
 }
 
-/// RBAC's refusals; quotas, terminating namespaces and admission policies answer 403 as well.
+/// RBAC's refusals; quotas, terminating namespaces and admission policies answer 403 as well, but
+/// none of them in the words of the authorizer (`… is forbidden: User "…" cannot … resource "…"`).
 fn is_rbac(message: &str) -> bool {
-    message.contains("cannot ") && message.contains(" resource \"")
+    message.contains("is forbidden: User \"")
+        && message.contains(" cannot ")
+        && message.contains(" resource \"")
 }
 
 fn is_webhook(message: &str) -> bool {

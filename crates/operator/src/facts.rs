@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use plan::{
-    Version,
+    Refusal, Version,
     certificate::{Authority, Published, Store},
     rollout::Pod,
 };
@@ -24,6 +24,8 @@ pub struct Facts {
     pub published: Remembered<Published>,
     /// Of pods, by the revision of their workload.
     pub pods: Remembered<Vec<Pod>>,
+    /// Why the last write to a workload failed, by the workload's name.
+    pub refusals: Refusals,
     /// When a resource's objects were read from the API server last, by the resource's name.
     pub confirmed: Confirmed,
 }
@@ -60,6 +62,31 @@ impl<T: Clone> Remembered<T> {
     }
 }
 
+/// Writes to workloads that failed.
+#[derive(Default)]
+pub struct Refusals(Mutex<HashMap<String, Refusal>>);
+
+impl Refusals {
+    /// Why the last write to a workload failed, if it did.
+    pub fn get(&self, workload: &str) -> Option<Refusal> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(workload)
+            .cloned()
+    }
+
+    /// Notes how the last write went; returns whether that is news.
+    pub fn note(&self, workload: &str, refusal: Option<Refusal>) -> bool {
+        let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match &refusal {
+            Some(refusal) => refusals.insert(workload.to_owned(), refusal.clone()),
+            None => refusals.remove(workload),
+        };
+        before.map(|before| before.reason) != refusal.map(|refusal| refusal.reason)
+    }
+}
+
 /// When objects were read last.
 #[derive(Default)]
 pub struct Confirmed(Mutex<HashMap<String, Timestamp>>);
@@ -72,6 +99,14 @@ impl Confirmed {
             .unwrap_or_else(PoisonError::into_inner)
             .get(name)
             .copied()
+    }
+
+    /// Forgets a resource.
+    pub fn forget(&self, name: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
     }
 
     /// Notes that they were read.

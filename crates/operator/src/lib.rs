@@ -17,6 +17,7 @@ mod requests;
 mod run;
 mod secret;
 mod secret_watch;
+mod wake;
 mod watches;
 mod workload;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use api::{Reason, Trigger};
+use api::Trigger;
 use jiff::Timestamp;
 use plan::{certificate::Observed, rollout::Effect};
 use prometheus_client::{
@@ -155,13 +155,12 @@ impl Metrics {
     }
 
     /// Notes that a resource cannot be acted on.
-    pub fn unusable(&self, name: &str, reason: Reason) {
+    pub fn unusable(&self, name: &str) {
         self.ready
             .get_or_create(&Certificate {
                 name: name.to_owned(),
             })
             .set(0);
-        self.passed("CoturnCertificate", reason.as_str());
     }
 
     /// Forgets a resource that is gone.

@@ -1,7 +1,8 @@
 //! The last line of defence against key bytes in text that others wrote.
 
-/// Longest run of base64 characters that may stand in a message: a SHA-256 in hex.
-const LONGEST_RUN: usize = 64;
+/// Longest run of base64 characters that may stand in a message. A line of PEM has 64, unless it is
+/// the last; a SHA-256 in hex has as many, but is all hex digits.
+const LONGEST_RUN: usize = 39;
 
 /// The text without PEM blocks and without long runs of base64, cut to a length that conditions
 /// and events can carry.
@@ -17,11 +18,16 @@ pub fn redact(text: &str) -> String {
             run.push(character);
             continue;
         }
-        clean.push_str(if run.len() > LONGEST_RUN { "…" } else { &run });
+        clean.push_str(if may_be_key(&run) { "…" } else { &run });
         run.clear();
         clean.push(character);
     }
     clean.trim_end().to_owned()
+}
+
+fn may_be_key(run: &str) -> bool {
+    let hex = run.len() <= 64 && run.chars().all(|character| character.is_ascii_hexdigit());
+    run.len() > LONGEST_RUN && !hex
 }
 
 const LONGEST_MESSAGE: usize = 900;
@@ -39,6 +45,12 @@ mod tests {
             text,
             format!("invalid value: \"…\" of sha256:{fingerprint}")
         );
+    }
+
+    #[test]
+    fn a_single_line_of_pem_is_withheld() {
+        let line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg".to_owned() + &"A".repeat(16);
+        assert_eq!(redact(&format!("got {line}")), "got …");
     }
 
     #[test]

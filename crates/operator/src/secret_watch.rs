@@ -74,7 +74,12 @@ pub fn watch(
     let (watches, streams): (Vec<_>, Vec<_>) = selections
         .into_iter()
         .map(|name| {
-            let watch = watches::watch("Secrets", api.clone(), config(name.as_deref()));
+            let watch = watches::watch(
+                "Secrets",
+                api.clone(),
+                config(name.as_deref()),
+                only_revision,
+            );
             ready.expect(name.as_deref().unwrap_or("Secrets"), watch.listed);
             let touched = watch.events.filter_map(async |event| touched(event));
             (
@@ -101,4 +106,11 @@ fn config(name: Option<&str>) -> watcher::Config {
         Some(name) => all.fields(&format!("metadata.name={name}")),
         None => all,
     }
+}
+
+/// What is kept of a Secret: its name and revision. Annotations may hold its content, as
+/// `kubectl apply` leaves it.
+fn only_revision(secret: &mut Metadata) {
+    secret.metadata.annotations = None;
+    secret.metadata.managed_fields = None;
 }

@@ -40,11 +40,51 @@ where
     pub events: S,
 }
 
-/// Watches objects.
+/// What a watch knows, for whoever looks things up in it.
+pub struct Known<K>
+where
+    K: Resource + 'static,
+    K::DynamicType: Eq + Hash + Clone,
+{
+    /// The objects.
+    pub store: Store<K>,
+    listed: Listed,
+}
+
+impl<K> Known<K>
+where
+    K: Resource + 'static,
+    K::DynamicType: Eq + Hash + Clone,
+{
+    /// Whether the objects were listed once; before, what is missing may exist.
+    pub fn is_complete(&self) -> bool {
+        self.listed.load(Ordering::Relaxed)
+    }
+}
+
+impl<K, S> Watch<K, S>
+where
+    K: Resource + 'static,
+    K::DynamicType: Eq + Hash + Clone,
+{
+    /// What it knows.
+    pub fn known(&self) -> Known<K> {
+        Known {
+            store: self.store.clone(),
+            listed: Arc::clone(&self.listed),
+        }
+    }
+}
+
+/// Keeps an object as it is.
+pub fn as_it_is<K>(_: &mut K) {}
+
+/// Watches objects, each kept as `strip` leaves it.
 pub fn watch<K>(
     what: &'static str,
     api: Api<K>,
     config: watcher::Config,
+    strip: fn(&mut K),
 ) -> Watch<K, impl Stream<Item = Event<K>> + Send + 'static>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
@@ -55,6 +95,7 @@ where
     let flag = Arc::clone(&listed);
     let events = watcher::watcher(api, config)
         .default_backoff()
+        .modify(strip)
         .reflect(writer)
         .filter_map(move |event| {
             let event = event

@@ -7,7 +7,7 @@ mod unusable;
 
 use std::{sync::Arc, time::Duration};
 
-use api::{CoturnCertificate, Reason, Wanted};
+use api::{ConditionType, CoturnCertificate, CoturnCertificateStatus, Reason, Wanted};
 use jiff::Timestamp;
 use kube::{Api, ResourceExt as _};
 use plan::{
@@ -21,6 +21,7 @@ use crate::{
     context::{Context, Guarded},
     error::{Category, Error, ObjectName},
     requests,
+    secret::version,
 };
 
 /// Writes that one pass may take: an issuance takes five.
@@ -74,7 +75,7 @@ async fn settle(
     let now = Context::now();
     let freshness = freshness(context, &name, now);
     let mut observation = observe(context, object, wanted, freshness, now).await?;
-    let mut confirmed = freshness == Freshness::Confirmed;
+    let mut confirmed = false;
     let mut failure = None;
     for _ in 0..MOST_WRITES {
         let now = Context::now();
@@ -84,7 +85,7 @@ async fn settle(
             return failure.map_or_else(|| Ok(wait(plan.next_check, now)), Err);
         };
         if !confirmed && action.step().is_some() {
-            observation = confirm(context, &observation, now).await?;
+            observation = confirm(context, observation, freshness, now).await?;
             confirmed = true;
             continue;
         }
@@ -115,26 +116,34 @@ fn freshness(context: &Context, name: &str, now: Timestamp) -> Freshness {
     }
 }
 
-/// The same observation with everything read from the API server, the resource included.
+/// The same observation with everything read from the API server in this pass, the resource
+/// included: what a write is decided on.
 async fn confirm(
     context: &Context,
-    observation: &Observation,
+    observation: Observation,
+    freshness: Freshness,
     now: Timestamp,
 ) -> Result<Observation, Error> {
     let resource = &observation.observed.resource;
-    let object = ObjectName::new("CoturnCertificate", &resource.namespace, &resource.name);
-    let api: Api<CoturnCertificate> = Api::namespaced(context.client.clone(), &resource.namespace);
-    let changed = || Error::Changed {
-        object: object.clone(),
-    };
-    let read = requests::read(&api, object.clone(), &resource.name)
-        .await?
-        .ok_or_else(changed)?;
-    if read.uid().as_deref() != Some(resource.version.uid.as_str()) {
-        return Err(changed());
+    let read = read(context, &resource.name, &resource.version.uid).await?;
+    if freshness == Freshness::Confirmed && version(&read.metadata) == resource.version {
+        return Ok(observation);
     }
-    let wanted = Wanted::parse(&read.spec).map_err(|_| changed())?;
+    let object = ObjectName::new("CoturnCertificate", &resource.namespace, &resource.name);
+    let wanted = Wanted::parse(&read.spec).map_err(|_| Error::Changed { object })?;
     observe(context, Arc::new(read), wanted, Freshness::Confirmed, now).await
+}
+
+/// A resource as the API server has it. One that is gone, going, or another by the same name has
+/// changed.
+pub async fn read(context: &Context, name: &str, uid: &str) -> Result<CoturnCertificate, Error> {
+    let object = ObjectName::new("CoturnCertificate", &context.namespace, name);
+    let api: Api<CoturnCertificate> = Api::namespaced(context.client.clone(), &context.namespace);
+    requests::read(&api, object.clone(), name)
+        .await?
+        .filter(|read| read.uid().as_deref() == Some(uid))
+        .filter(|read| read.metadata.deletion_timestamp.is_none())
+        .ok_or(Error::Changed { object })
 }
 
 /// A write that was refused is an obstacle that the status shall tell of; the pass goes on to write
@@ -146,21 +155,39 @@ fn blocked(observation: &mut Observation, action: &Action, error: Error) -> Resu
     else {
         return Err(error);
     };
+    let reason = error.reason();
+    let told = told_already(&observation.observed.resource.status, step, reason);
     let refusal = Refusal {
-        reason: error.reason(),
-        message: message(step, &error),
+        reason,
+        message: told.unwrap_or_else(|| message(&error)),
     };
     observation.observed.failed = Some(Obstacle { step, refusal });
     Ok(error)
 }
 
-fn message(step: Step, error: &Error) -> String {
-    let remedy = match (error.reason(), step) {
-        (Reason::Forbidden, _) => "; add the Secret's name to the chart's value secretNames",
-        (Reason::Refused, _) => "; what works stays as it is, and it is tried again by itself",
-        _ => "",
+/// The message that stands in status for the same reason. It is kept: messages of webhooks and
+/// quotas differ from one try to the next, and each change of the status would be a try of its own.
+fn told_already(status: &CoturnCertificateStatus, step: Step, reason: Reason) -> Option<String> {
+    let kind = match step {
+        Step::Issue | Step::Suspended => ConditionType::Issued,
+        Step::Publish => ConditionType::Published,
     };
-    format!("{error}{remedy}")
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str() && condition.reason == reason.as_str())
+        .map(|condition| condition.message.clone())
+}
+
+fn message(error: &Error) -> String {
+    let reason = error.reason();
+    if reason == Reason::Forbidden {
+        return format!("{error}; allow it in the chart's Role: a Secret by the value secretNames");
+    }
+    if reason == Reason::Refused {
+        return format!("{error}; what works stays as it is, and it is tried again by itself");
+    }
+    error.to_string()
 }
 
 fn wait(next_check: Timestamp, now: Timestamp) -> Duration {

@@ -104,6 +104,7 @@ fn resource(object: &CoturnCertificate, wanted: Wanted) -> Resource {
 fn rivals(context: &Context, resource: &Resource) -> Vec<Rival> {
     context
         .certificates
+        .store
         .state()
         .iter()
         .filter(|other| other.name_any() != resource.name)

@@ -1,13 +1,13 @@
 //! Resources that cannot be acted on, because they cannot be read or ask for the impossible: their
 //! status says so, and nothing else is touched.
 
-use api::{CoturnCertificate, CoturnCertificateStatus, Reason};
+use api::{CoturnCertificate, CoturnCertificateStatus, Reason, names};
 use kube::{
     Api, ResourceExt as _,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
 };
 use plan::certificate::unusable_status;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     context::Context,
@@ -23,15 +23,11 @@ pub async fn report(context: &Context, name: &str, reason: Reason, why: &str) ->
     let api: Api<DynamicObject> =
         Api::namespaced_with(context.client.clone(), namespace, &resource);
     let object = ObjectName::new("CoturnCertificate", namespace, name);
-    context.metrics.unusable(name, reason);
+    context.metrics.unusable(name);
     let Some(read) = requests::read(&api, object.clone(), name).await? else {
         return Ok(());
     };
-    let before: CoturnCertificateStatus = read
-        .data
-        .get("status")
-        .and_then(|status| serde_json::from_value(status.clone()).ok())
-        .unwrap_or_default();
+    let before = reported(&read.data);
     let generation = read.metadata.generation.unwrap_or_default();
     let message = format!("{object} cannot be used, nothing was done: {}", redact(why));
     let status = unusable_status(&before, generation, reason, &message, Context::now());
@@ -43,8 +39,47 @@ pub async fn report(context: &Context, name: &str, reason: Reason, why: &str) ->
         "metadata": {"resourceVersion": read.resource_version(), "uid": read.uid()},
         "status": {"observedGeneration": generation, "conditions": status.conditions},
     });
-    api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+    let params = PatchParams {
+        field_manager: Some(names::FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    api.patch_status(name, &params, &Patch::Merge(patch))
         .await
         .map(drop)
         .map_err(|error| requests::write_failure(object, error.into()))
+}
+
+/// What was reported before. The status itself may be what cannot be read: each part of it is read
+/// by itself.
+fn reported(data: &Value) -> CoturnCertificateStatus {
+    let status = &data["status"];
+    CoturnCertificateStatus {
+        observed_generation: status["observedGeneration"].as_i64(),
+        conditions: serde_json::from_value(status["conditions"].clone()).unwrap_or_default(),
+        ..CoturnCertificateStatus::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn what_was_reported_beside_an_unreadable_date_is_not_reported_again() {
+        let now = Timestamp::UNIX_EPOCH;
+        let before = CoturnCertificateStatus::default();
+        let first = unusable_status(&before, 1, Reason::Undecodable, "why", now);
+        let mut stored = json!({"status": first});
+        stored["status"]["certificate"] = json!({"notAfter": "9999-12-31T23:59:59Z"});
+
+        let again = reported(&stored);
+
+        let later = now + jiff::SignedDuration::from_hours(1);
+        assert_eq!(
+            unusable_status(&again, 1, Reason::Undecodable, "why", later),
+            again
+        );
+    }
 }

@@ -27,13 +27,17 @@ pub struct PublishedContent<'a> {
     pub template: &'a SecretTemplate,
 }
 
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// What a Secret under the published name is.
 pub fn read_published(secret: Option<&Secret>) -> Published {
     let Some(secret) = secret else {
         return Published::Absent;
     };
     let metadata = &secret.metadata;
-    let annotations = metadata.annotations.clone().unwrap_or_default();
+    let mut annotations = metadata.annotations.clone().unwrap_or_default();
+    // `kubectl apply` leaves the whole object there, its key included.
+    annotations.remove(LAST_APPLIED);
     Published::Present(Box::new(PublishedSecret {
         version: version(metadata),
         owner: annotations.get(names::CERTIFICATE_NAME).cloned(),

@@ -3,9 +3,9 @@
 mod observe;
 mod read;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use api::{Fingerprint, Wanted, WorkloadKind, WorkloadRef, names};
+use api::{CoturnCertificate, Fingerprint, Wanted, WorkloadKind, WorkloadRef, names};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{
     Api, Resource as _, ResourceExt as _,
@@ -13,7 +13,7 @@ use kube::{
     runtime::events::{Event, EventType},
 };
 use plan::{
-    Version,
+    Refusal, Version,
     rollout::{Action, Effect, Mounted, Observed, plan},
 };
 use serde_json::json;
@@ -22,8 +22,8 @@ pub use observe::observe;
 
 use crate::{
     certificate::{self, Freshness},
-    context::Context,
-    error::{ApiFailure, Error, ObjectName},
+    context::{Context, Guarded},
+    error::{ApiFailure, Category, Error, ObjectName},
     redact::redact,
     requests,
 };
@@ -40,71 +40,127 @@ pub fn object_name(workload: &StatefulSet) -> ObjectName {
     )
 }
 
+/// While the certificates are not listed yet, none is known to be there.
+const UNTIL_LISTED: Duration = Duration::from_secs(1);
+
 /// One pass. Returns how long to wait until time alone may ask for another.
 pub async fn reconcile(context: &Context, workload: &StatefulSet) -> Result<Duration, Error> {
+    if !context.certificates.is_complete() {
+        return Ok(UNTIL_LISTED);
+    }
     let reference = WorkloadRef {
         kind: WorkloadKind::StatefulSet,
         name: workload.name_any(),
     };
     let now = Context::now();
-    let observed = gather(context, &reference, Freshness::Remembered).await?;
-    if observed.certificates.is_empty() {
-        return Ok(RESYNC);
-    }
-    let mut decided = plan(&observed, now);
+    let mut gathered = gather(context, &reference, Freshness::Remembered).await?;
+    let mut decided = plan(&gathered.observed, now);
     if decided.action.is_some() {
         // What was remembered says that there is work; what is there decides.
-        decided = plan(
-            &gather(context, &reference, Freshness::Confirmed).await?,
-            now,
-        );
+        gathered = gather(context, &reference, Freshness::Confirmed).await?;
+        decided = plan(&gathered.observed, now);
     }
-    if let Some(action) = decided.action {
-        act(context, workload, &action).await?;
-    }
+    let outcome = match decided.action {
+        Some(action) => Some(act(context, workload, &action).await),
+        None => None,
+    };
+    note(context, &reference.name, outcome.as_ref());
+    outcome.unwrap_or(Ok(()))?;
+    gathered.failure.map_or(Ok(()), Err)?;
     let wait = decided
         .next_check
         .map(|next| next.duration_since(now).unsigned_abs());
     Ok(wait.unwrap_or(RESYNC).clamp(Duration::from_secs(1), RESYNC))
 }
 
+/// Certificates tell in their status that their workload cannot be written, and why.
+fn note(context: &Context, workload: &str, outcome: Option<&Result<(), Error>>) {
+    let refusal = match outcome {
+        Some(Err(error)) if error.category() == Category::Failure => Some(Refusal {
+            reason: error.reason(),
+            message: format!(
+                "{error}; allow {} to patch it, and it goes on by itself",
+                names::FIELD_MANAGER
+            ),
+        }),
+        // Somebody else was faster: the next pass tells more.
+        Some(Err(_)) => return,
+        Some(Ok(())) | None => None,
+    };
+    if context.facts.refusals.note(workload, refusal) {
+        context
+            .bell
+            .certificates_of_workload(&context.certificates.store, workload);
+    }
+}
+
+/// The observation of a workload, and what failed in making it. A certificate that cannot be
+/// observed is left out: it holds back no other.
+struct Gathered {
+    observed: Observed,
+    failure: Option<Error>,
+}
+
 async fn gather(
     context: &Context,
     reference: &WorkloadRef,
     freshness: Freshness,
-) -> Result<Observed, Error> {
-    let mut certificates = Vec::new();
-    for guarded in context.certificates.state() {
-        let Ok(object) = &guarded.0 else { continue };
-        let Ok(wanted) = Wanted::parse(&object.spec) else {
-            continue;
-        };
-        if wanted.workload.as_ref() == Some(reference) {
-            certificates.extend(mounted(context, object, wanted, freshness).await?);
+) -> Result<Gathered, Error> {
+    let (mut certificates, mut failure) = (Vec::new(), None);
+    for guarded in context.certificates.store.state() {
+        match mounted(context, &guarded, reference, freshness).await {
+            Ok(found) => certificates.extend(found),
+            Err(error) => failure = Some(error),
         }
     }
     let workload = observe(context, &context.namespace, &reference.name, freshness).await?;
-    Ok(Observed {
+    let observed = Observed {
         reference: reference.clone(),
         workload,
         certificates,
-    })
+    };
+    Ok(Gathered { observed, failure })
 }
 
+/// The certificate of a resource, if it is the workload's and published.
 async fn mounted(
     context: &Context,
-    object: &api::CoturnCertificate,
-    wanted: Wanted,
+    guarded: &Guarded,
+    reference: &WorkloadRef,
     freshness: Freshness,
 ) -> Result<Option<Mounted>, Error> {
+    let Ok(known) = &guarded.0 else {
+        return Ok(None);
+    };
+    if names_workload(known, reference).is_none() {
+        return Ok(None);
+    }
+    let object = match freshness {
+        Freshness::Remembered => known.clone(),
+        Freshness::Confirmed => {
+            let uid = known.uid().unwrap_or_default();
+            certificate::read(context, &known.name_any(), &uid).await?
+        }
+    };
+    let Some(wanted) = names_workload(&object, reference) else {
+        return Ok(None);
+    };
+    // The workload itself is observed once, by the caller.
     let wanted = Wanted {
         workload: None,
         ..wanted
     };
-    let object = std::sync::Arc::new(object.clone());
     let now = Context::now();
-    let observation = certificate::observe(context, object, wanted, freshness, now).await?;
+    let observation =
+        certificate::observe(context, Arc::new(object), wanted, freshness, now).await?;
     Ok(observation.observed.mounted())
+}
+
+/// What a resource asks for, if it asks it of this workload and is not going.
+fn names_workload(object: &CoturnCertificate, reference: &WorkloadRef) -> Option<Wanted> {
+    let wanted = Wanted::parse(&object.spec).ok()?;
+    let going = object.metadata.deletion_timestamp.is_some();
+    (!going && wanted.workload.as_ref() == Some(reference)).then_some(wanted)
 }
 
 async fn act(context: &Context, workload: &StatefulSet, action: &Action) -> Result<(), Error> {

@@ -39,7 +39,9 @@ pub async fn observe(
         Ok(pods) => pods,
         Err(error) => return unreadable(error),
     };
-    Ok(Workload::Present(Box::new(read::live(&workload, pods))))
+    let mut live = read::live(&workload, pods);
+    live.refused = context.facts.refusals.get(name);
+    Ok(Workload::Present(Box::new(live)))
 }
 
 async fn find(
@@ -49,14 +51,15 @@ async fn find(
     freshness: Freshness,
 ) -> Result<Option<StatefulSet>, Error> {
     match freshness {
-        Freshness::Remembered => {
+        Freshness::Remembered if context.workloads.is_complete() => {
             let reference = ObjectRef::<StatefulSet>::new(name).within(namespace);
             Ok(context
                 .workloads
+                .store
                 .get(&reference)
                 .map(|workload| (*workload).clone()))
         }
-        Freshness::Confirmed => {
+        Freshness::Remembered | Freshness::Confirmed => {
             let api: Api<StatefulSet> = Api::namespaced(context.client.clone(), namespace);
             requests::read(&api, ObjectName::new("StatefulSet", namespace, name), name).await
         }
@@ -128,14 +131,13 @@ fn is_owned(pod: &KubePod, uid: &str) -> bool {
 }
 
 fn unreadable(error: Error) -> Result<Workload, Error> {
-    match error.reason() {
-        reason @ (Reason::Forbidden | Reason::Refused) => {
-            let message = format!(
-                "{error}; allow {} to get StatefulSets and to list pods",
-                names::FIELD_MANAGER
-            );
-            Ok(Workload::Unreadable(Refusal { reason, message }))
-        }
-        _ => Err(error),
+    let reason = error.reason();
+    if reason != Reason::Forbidden && reason != Reason::Refused {
+        return Err(error);
     }
+    let message = format!(
+        "{error}; allow {} to get StatefulSets and to list pods",
+        names::FIELD_MANAGER
+    );
+    Ok(Workload::Unreadable(Refusal { reason, message }))
 }

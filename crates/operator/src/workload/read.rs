@@ -38,6 +38,7 @@ pub fn live(workload: &StatefulSet, pods: Vec<Pod>) -> Live {
         template: fingerprints(spec.template.metadata.as_ref()),
         mounts: mounted_secrets(spec.template.spec.as_ref()),
         pods,
+        refused: None,
     }
 }
 

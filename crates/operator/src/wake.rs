@@ -1,0 +1,232 @@
+//! What wakes which pass, beside a change of the object itself: a Secret wakes the certificates
+//! that use it, a certificate its workload and its rivals, a workload its certificates.
+//!
+//! Every wake-up is sent after the store that the pass will look into has the change.
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::{
+    ResourceExt as _,
+    runtime::{reflector::Store, watcher::Event},
+};
+
+use api::{CoturnCertificate, names};
+
+use crate::context::Guarded;
+
+/// Wakes passes by the names of their objects.
+#[derive(Clone)]
+pub struct Bell {
+    certificates: UnboundedSender<String>,
+    workloads: UnboundedSender<String>,
+}
+
+/// Names of objects whose passes are to run.
+pub struct Calls {
+    /// Of certificates.
+    pub certificates: UnboundedReceiver<String>,
+    /// Of workloads.
+    pub workloads: UnboundedReceiver<String>,
+}
+
+/// A bell, and who hears it.
+pub fn bell() -> (Bell, Calls) {
+    let (certificates, certificate_calls) = unbounded();
+    let (workloads, workload_calls) = unbounded();
+    let bell = Bell {
+        certificates,
+        workloads,
+    };
+    (
+        bell,
+        Calls {
+            certificates: certificate_calls,
+            workloads: workload_calls,
+        },
+    )
+}
+
+impl Bell {
+    /// Wakes the pass of a certificate.
+    pub fn certificate(&self, name: String) {
+        // Nobody hears it once the controllers have ended; then nothing is to be done.
+        let _ = self.certificates.unbounded_send(name);
+    }
+
+    /// Wakes the pass of a workload.
+    pub fn workload(&self, name: String) {
+        // As above.
+        let _ = self.workloads.unbounded_send(name);
+    }
+
+    /// A Secret was touched.
+    pub fn secret(&self, known: &Store<Guarded>, secret: &str) {
+        self.certificates_that(known, |certificate| uses(certificate, secret));
+    }
+
+    /// A certificate was touched.
+    pub fn heed_certificate(&self, known: &Store<Guarded>, event: &Event<Guarded>) {
+        match event {
+            Event::Apply(changed) | Event::Delete(changed) => {
+                self.certificate_changed(known, changed)
+            }
+            Event::InitDone => {
+                let workloads = known
+                    .state()
+                    .into_iter()
+                    .filter_map(|one| workload_of(&one));
+                workloads.for_each(|workload| self.workload(workload));
+            }
+            // The store has none of them before the list is complete.
+            Event::Init | Event::InitApply(_) => {}
+        }
+    }
+
+    fn certificate_changed(&self, known: &Store<Guarded>, changed: &Guarded) {
+        if let Some(workload) = workload_of(changed) {
+            self.workload(workload);
+        }
+        let Ok(certificate) = &changed.0 else { return };
+        self.certificates_that(known, |other| {
+            other.spec.secret_name == certificate.spec.secret_name
+                && other.name_any() != certificate.name_any()
+        });
+    }
+
+    /// A workload was touched.
+    pub fn heed_workload(&self, known: &Store<Guarded>, event: &Event<StatefulSet>) {
+        match event {
+            Event::Apply(workload) | Event::Delete(workload) => {
+                self.certificates_of_workload(known, &workload.name_any());
+            }
+            Event::InitDone => {
+                self.certificates_that(known, |certificate| {
+                    certificate.spec.workload_ref.is_some()
+                });
+            }
+            Event::Init | Event::InitApply(_) => {}
+        }
+    }
+
+    /// Wakes the certificates of a workload.
+    pub fn certificates_of_workload(&self, known: &Store<Guarded>, workload: &str) {
+        self.certificates_that(known, |certificate| {
+            certificate
+                .spec
+                .workload_ref
+                .as_ref()
+                .is_some_and(|named| named.name == workload)
+        });
+    }
+
+    fn certificates_that(
+        &self,
+        known: &Store<Guarded>,
+        wanted: impl Fn(&CoturnCertificate) -> bool,
+    ) {
+        known
+            .state()
+            .iter()
+            .filter(|guarded| guarded.0.as_ref().is_ok_and(&wanted))
+            .for_each(|guarded| self.certificate(guarded.name_any()));
+    }
+}
+
+fn uses(certificate: &CoturnCertificate, secret: &str) -> bool {
+    let spec = &certificate.spec;
+    spec.secret_name == secret
+        || spec
+            .issuer
+            .ca
+            .as_ref()
+            .is_some_and(|ca| ca.secret_name == secret)
+        || names::store_secret(&certificate.name_any()) == secret
+}
+
+fn workload_of(guarded: &Guarded) -> Option<String> {
+    Some(
+        guarded
+            .0
+            .as_ref()
+            .ok()?
+            .spec
+            .workload_ref
+            .as_ref()?
+            .name
+            .clone(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use api::CoturnCertificateSpec;
+    use kube::{core::DeserializeGuard, runtime::reflector::store::Writer};
+    use serde_json::json;
+
+    use super::*;
+
+    fn certificate(name: &str, secret: &str) -> Guarded {
+        let spec: CoturnCertificateSpec = serde_json::from_value(json!({
+            "issuer": {"ca": {"secretName": "ca"}},
+            "dnsNames": ["a.example.com"],
+            "secretName": secret,
+            "workloadRef": {"name": format!("{name}-pods")},
+        }))
+        .unwrap();
+        DeserializeGuard(Ok(CoturnCertificate::new(name, spec)))
+    }
+
+    fn store(certificates: &[Guarded]) -> Store<Guarded> {
+        let mut writer = Writer::<Guarded>::default();
+        for certificate in certificates {
+            writer.apply_watcher_event(&Event::Apply(certificate.clone()));
+        }
+        writer.as_reader()
+    }
+
+    fn heard(mut calls: Calls) -> (Vec<String>, Vec<String>) {
+        let drain = |receiver: &mut UnboundedReceiver<String>| {
+            let mut names: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+            names.sort();
+            names
+        };
+        (drain(&mut calls.certificates), drain(&mut calls.workloads))
+    }
+
+    #[test]
+    fn a_certificate_that_goes_wakes_its_workload_and_who_wants_the_same_secret() {
+        let (gone, rival) = (certificate("a", "tls"), certificate("b", "tls"));
+        let (bell, calls) = bell();
+        bell.heed_certificate(
+            &store(&[rival, certificate("c", "other")]),
+            &Event::Delete(gone),
+        );
+        assert_eq!(
+            heard(calls),
+            (vec!["b".to_owned()], vec!["a-pods".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_complete_list_wakes_every_workload() {
+        let (bell, calls) = bell();
+        let known = store(&[certificate("a", "x"), certificate("b", "y")]);
+        bell.heed_certificate(&known, &Event::InitDone);
+        assert_eq!(heard(calls).1, ["a-pods", "b-pods"]);
+    }
+
+    #[test]
+    fn a_secret_wakes_whoever_signs_from_it_stores_in_it_or_publishes_it() {
+        let known = store(&[certificate("a", "x"), certificate("b", "y")]);
+        for (secret, expected) in [
+            ("ca", vec!["a", "b"]),
+            ("a-coturn-cert-store", vec!["a"]),
+            ("y", vec!["b"]),
+            ("z", vec![]),
+        ] {
+            let (bell, calls) = bell();
+            bell.secret(&known, secret);
+            assert_eq!(heard(calls).0, expected, "{secret}");
+        }
+    }
+}
