@@ -22,24 +22,69 @@ pub struct Publication {
     pub from: Timestamp,
 }
 
-/// At most sixteen publications, oldest first. Before the first there was none, or it is forgotten.
+/// An interval of the log: it ends where the next one begins.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Interval {
+    /// What the Secret held; none if that is not known any more.
+    #[serde(default, deserialize_with = "crate::lenient::or_default")]
+    pub held: Option<Held>,
+    /// From when, as in [`Publication`]; the beginning of time before the log.
+    pub from: Timestamp,
+}
+
+/// What is known of the time before a log.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Beginning {
+    /// Nothing of the operator's was published before.
+    First,
+    /// Something may have been, but no leaf of the log: what it begins with was issued for it.
+    Reissued,
+    /// Anything may have been: the log begins with what was found published.
+    #[default]
+    Unknown,
+}
+
+/// At most sixteen intervals, oldest first.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[serde(transparent)]
-pub struct PublicationLog(Vec<Publication>);
+pub struct PublicationLog {
+    #[serde(default, deserialize_with = "crate::lenient::or_default")]
+    beginning: Beginning,
+    #[serde(default)]
+    intervals: Vec<Interval>,
+}
 
 const KEPT: usize = 16;
 
 impl PublicationLog {
-    /// A log whose only entry is this one.
+    /// A log of nothing.
+    #[must_use]
+    pub const fn empty(beginning: Beginning) -> Self {
+        Self {
+            beginning,
+            intervals: Vec::new(),
+        }
+    }
+
+    /// A log whose only entry is the first publication ever.
     #[must_use]
     pub fn starting_with(publication: Publication) -> Self {
-        Self(vec![publication])
+        Self::empty(Beginning::First).with(publication)
+    }
+
+    /// A log whose only entry was found published, by whomever and after whatever.
+    #[must_use]
+    pub fn recovered(publication: Publication) -> Self {
+        Self::empty(Beginning::Unknown).with(publication)
     }
 
     /// What was published last.
     #[must_use]
     pub fn last(&self) -> Option<Publication> {
-        self.0.last().copied()
+        let last = self.intervals.last()?;
+        Some(Publication {
+            held: last.held?,
+            from: last.from,
+        })
     }
 
     /// When `held` was published last, if it still is.
@@ -53,62 +98,92 @@ impl PublicationLog {
     /// The log with one more publication, unless nothing changed by it.
     #[must_use]
     pub fn with(&self, publication: Publication) -> Self {
-        let mut entries = self.0.clone();
-        if entries
-            .last()
-            .is_none_or(|last| last.held != publication.held)
-        {
-            entries.push(publication);
+        let mut intervals = self.intervals.clone();
+        let held = Some(publication.held);
+        if intervals.last().is_none_or(|last| last.held != held) {
+            let from = publication.from;
+            intervals.push(Interval { held, from });
         }
-        while entries.len() > KEPT {
-            forget_one(&mut entries);
+        while intervals.len() > KEPT {
+            forget_one(&mut intervals);
         }
-        Self(entries)
+        Self { intervals, ..*self }
     }
 
-    /// When `held` was published first, as far as the log reaches back.
+    /// The very first publication, if nothing of the operator's was published before it.
+    #[must_use]
+    pub fn true_first(&self) -> Option<Interval> {
+        match self.beginning {
+            Beginning::First => self.intervals.first().copied(),
+            Beginning::Reissued | Beginning::Unknown => None,
+        }
+    }
+
+    /// From when on `held` may have been published: its first publication, or the beginning of time
+    /// if it may have been published before the log.
     #[must_use]
     pub fn first(&self, held: Held) -> Option<Timestamp> {
-        self.0
+        let position = self
+            .intervals
             .iter()
-            .find(|entry| entry.held == held)
-            .map(|entry| entry.from)
+            .position(|interval| interval.held == Some(held));
+        match (self.beginning, position) {
+            (Beginning::Unknown, Some(0)) => Some(Timestamp::MIN),
+            (Beginning::Unknown, None) if self.intervals.is_empty() => Some(Timestamp::MIN),
+            (Beginning::First | Beginning::Reissued | Beginning::Unknown, position) => {
+                position.map(|position| self.intervals[position].from)
+            }
+        }
     }
 
     /// What the Secret held at some time within `[from, to]`, with the start of each interval.
-    pub fn during(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Publication> + '_ {
+    pub fn during(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Interval> + '_ {
+        let before = match self.beginning {
+            Beginning::First => None,
+            Beginning::Reissued | Beginning::Unknown => Some(Interval {
+                held: None,
+                from: Timestamp::MIN,
+            }),
+        };
+        let intervals = before.into_iter().chain(self.intervals.iter().copied());
         let ends = self
-            .0
+            .intervals
             .iter()
-            .skip(1)
+            .skip(usize::from(before.is_none()))
             .map(|next| Some(next.from))
             .chain([None]);
-        self.0
-            .iter()
+        intervals
             .zip(ends)
-            .filter(move |(entry, end)| entry.from <= to && end.is_none_or(|end| from <= end))
-            .map(|(entry, _)| *entry)
+            .filter(move |(interval, end)| interval.from <= to && end.is_none_or(|end| from <= end))
+            .map(|(interval, _)| interval)
     }
 }
 
-/// Forgets the oldest entry. Where that is the leaf in service, which others overwrite again and
-/// again, what came after it becomes one foreign interval instead: pods that started with the leaf
-/// stay known to be current, and no pod becomes so that was not.
-fn forget_one(entries: &mut Vec<Publication>) {
-    let in_service = entries
-        .iter()
-        .rev()
-        .map(|entry| entry.held)
-        .find(|held| *held != Held::Foreign);
-    if entries.first().map(|entry| entry.held) != in_service {
-        entries.remove(0);
-        return;
-    }
-    entries.remove(2);
-    entries[1].held = Held::Foreign;
-    if entries[2].held == Held::Foreign {
-        entries.remove(2);
-    }
+/// Makes one interval of the oldest two that follow each other and may be forgotten: what the Secret
+/// held then is not known any more. May not: the first publication of a leaf that was seen lately.
+/// One of these is in service, and pods are told apart by whether they are older than it.
+fn forget_one(intervals: &mut Vec<Interval>) {
+    let protected = lately_first(intervals);
+    let free = |at: usize| !protected.contains(&Some(at));
+    let oldest = (0..KEPT).find(|&at| free(at) && free(at + 1)).unwrap_or(0);
+    intervals[oldest].held = None;
+    intervals.remove(oldest + 1);
+}
+
+/// Where the two leaves that were seen last begin.
+fn lately_first(intervals: &[Interval]) -> [Option<usize>; 2] {
+    let mut leaves = intervals.iter().rev().filter_map(|interval| interval.held);
+    let is_leaf = |held: &Held| match held {
+        Held::Leaf(_) => true,
+        Held::Foreign => false,
+    };
+    let last = leaves.find(is_leaf);
+    let other = leaves.find(|held| is_leaf(held) && Some(*held) != last);
+    [last, other].map(|leaf| {
+        intervals
+            .iter()
+            .position(|interval| leaf.is_some() && interval.held == leaf)
+    })
 }
 
 #[cfg(test)]
@@ -124,14 +199,15 @@ mod tests {
     }
 
     fn log(entries: &[(i64, Held)]) -> PublicationLog {
-        entries
-            .iter()
-            .fold(PublicationLog::default(), |log, &(from, held)| {
+        entries.iter().fold(
+            PublicationLog::empty(Beginning::First),
+            |log, &(from, held)| {
                 log.with(Publication {
                     held,
                     from: at(from),
                 })
-            })
+            },
+        )
     }
 
     #[test]
@@ -146,7 +222,7 @@ mod tests {
             .map(|n| (n, leaf(u8::try_from(n).unwrap())))
             .collect();
         let log = log(&entries);
-        assert_eq!(log.0.len(), KEPT);
+        assert_eq!(log.intervals.len(), KEPT);
         assert_eq!(log.last().unwrap().held, leaf(39));
     }
 
@@ -155,7 +231,7 @@ mod tests {
         let log = log(&[(10, leaf(1)), (20, Held::Foreign), (30, leaf(1))]);
         let seen = |from, to| {
             log.during(at(from), at(to))
-                .map(|entry| entry.held)
+                .map(|interval| interval.held.unwrap())
                 .collect::<Vec<_>>()
         };
         assert_eq!(seen(0, 9), []);
@@ -166,12 +242,65 @@ mod tests {
     }
 
     #[test]
+    fn what_was_published_before_a_recovered_log_is_not_known() {
+        let recovered = PublicationLog::recovered(Publication {
+            held: leaf(1),
+            from: at(10),
+        });
+        let seen = |from, to| {
+            recovered
+                .during(at(from), at(to))
+                .map(|interval| interval.held)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(seen(0, 9), [None]);
+        assert_eq!(seen(9, 11), [None, Some(leaf(1))]);
+        assert_eq!(seen(11, 12), [Some(leaf(1))]);
+        assert_eq!(recovered.first(leaf(1)), Some(Timestamp::MIN));
+    }
+
+    #[test]
+    fn a_leaf_that_follows_another_was_not_published_before_a_recovered_log() {
+        let log = PublicationLog::default()
+            .with(Publication {
+                held: leaf(1),
+                from: at(10),
+            })
+            .with(Publication {
+                held: leaf(2),
+                from: at(20),
+            });
+        assert_eq!(log.first(leaf(2)), Some(at(20)));
+    }
+
+    #[test]
+    fn a_log_survives_its_encoding() {
+        let log = log(&[(10, leaf(1)), (20, Held::Foreign)]);
+        let text = serde_json::to_string(&log).unwrap();
+        assert_eq!(serde_json::from_str::<PublicationLog>(&text).unwrap(), log);
+    }
+
+    #[test]
+    fn content_of_a_kind_that_a_later_version_knows_counts_as_forgotten() {
+        let text = r#"{"beginning":"First","intervals":[{"held":{"Quarantined":7},"from":"1970-01-01T00:00:10Z"}]}"#;
+        let log: PublicationLog = serde_json::from_str(text).unwrap();
+        assert_eq!(log.last(), None);
+        assert_eq!(log.during(at(11), at(12)).next().unwrap().held, None);
+    }
+
+    #[test]
+    fn a_log_whose_beginning_is_not_told_began_somewhere() {
+        let log: PublicationLog = serde_json::from_str("{}").unwrap();
+        assert_eq!(log, PublicationLog::empty(Beginning::Unknown));
+    }
+
+    #[test]
     fn a_leaf_that_is_overwritten_again_and_again_keeps_its_first_publication() {
         let entries: Vec<_> = (0..40)
             .map(|n| (n, if n % 2 == 0 { leaf(1) } else { Held::Foreign }))
             .collect();
         let log = log(&entries);
-        assert!(log.0.len() <= KEPT);
+        assert!(log.intervals.len() <= KEPT);
         assert_eq!(log.first(leaf(1)), Some(at(0)));
         assert_eq!(
             log.last(),
@@ -194,9 +323,27 @@ mod tests {
             let entries: Vec<_> = (0..).step_by(10).zip(numbers.iter().map(held)).collect();
             let log = log(&entries);
             for (from, truly) in entries {
-                let said: Vec<_> = log.during(at(from + 4), at(from + 5)).map(|entry| entry.held).collect();
-                let right = said == [truly] || said.is_empty() || said == [Held::Foreign];
+                let said: Vec<_> = log.during(at(from + 4), at(from + 5)).map(|interval| interval.held).collect();
+                let right = said == [Some(truly)] || said == [None];
                 proptest::prop_assert!(right, "{said:?} at {from}, but it was {truly:?}");
+            }
+        }
+
+        #[test]
+        fn the_leaf_seen_last_keeps_its_first_publication(
+            numbers in proptest::collection::vec(0_u8..4, 1..60),
+        ) {
+            // Two leaves, each put right before the next intrusion: as the operator does.
+            let held = |number: &u8| match number {
+                0 => Held::Foreign,
+                1 => leaf(1),
+                _ => leaf(2),
+            };
+            let entries: Vec<_> = (0..).step_by(10).zip(numbers.iter().map(held)).collect();
+            let log = log(&entries);
+            for wanted in [leaf(1), leaf(2)] {
+                let first = entries.iter().find(|(_, held)| *held == wanted).map(|(from, _)| at(*from));
+                proptest::prop_assert_eq!(log.first(wanted), first);
             }
         }
     }

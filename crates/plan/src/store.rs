@@ -5,19 +5,22 @@ use api::{AuthorityFacts, Fingerprint, HistoryEvent, Leaf, SerialNumber, Trigger
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::publication::{Publication, PublicationLog};
+use crate::publication::{Beginning, Publication, PublicationLog};
 
 /// The store's own record, kept as JSON under its key `state.json`.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreState {
+    /// Version of this record's format.
+    #[serde(default = "format_version")]
+    pub version: u32,
     /// Uid of the resource that wrote it last.
     pub owner_uid: String,
-    /// The root that the current pair chains to; unknown after a recovery.
+    /// The root that the current pair chains to, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<Root>,
     /// What the published Secret held, and from when.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::lenient::or_default")]
     pub log: PublicationLog,
     /// Uid of the published Secret that the log speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +29,7 @@ pub struct StoreState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handled_renew: Option<String>,
     /// The last ten issuances, newest first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::lenient::elements")]
     pub history: Vec<Issuance>,
 }
 
@@ -56,6 +59,11 @@ pub struct Issuance {
 }
 
 const HISTORY_KEPT: usize = 10;
+
+/// It is raised with a change that an earlier version would misread.
+const fn format_version() -> u32 {
+    1
+}
 
 impl Root {
     /// The root of an authority.
@@ -93,6 +101,24 @@ pub struct NewPair<'a> {
 }
 
 impl StoreState {
+    /// The state of a store whose record is lost while its pair is usable: the pair stays in service,
+    /// and nothing is known of what was published before.
+    ///
+    /// `root` is the root that the pair chains to; `renew` is the value of the annotation
+    /// `coturncert.dev/renew`, which counts as handled: another certificate is not issued for it.
+    #[must_use]
+    pub fn unknown(owner_uid: &str, root: Option<Root>, renew: Option<&str>) -> Self {
+        Self {
+            version: format_version(),
+            owner_uid: owner_uid.to_owned(),
+            root,
+            log: PublicationLog::empty(Beginning::Unknown),
+            published_uid: None,
+            handled_renew: renew.map(str::to_owned),
+            history: Vec::new(),
+        }
+    }
+
     /// The state that is written together with a new pair.
     #[must_use]
     pub fn with_pair(before: Option<&Self>, pair: &NewPair<'_>) -> Self {
@@ -108,9 +134,13 @@ impl StoreState {
             .map(|before| before.history.clone())
             .unwrap_or_default();
         Self {
+            version: format_version(),
             owner_uid: pair.owner_uid.to_owned(),
             root: pair.root,
-            log: before.map(|before| before.log.clone()).unwrap_or_default(),
+            log: before.map_or_else(
+                || PublicationLog::empty(beginning(pair.trigger)),
+                |before| before.log.clone(),
+            ),
             published_uid: before.and_then(|before| before.published_uid.clone()),
             handled_renew: pair
                 .handled_renew
@@ -132,6 +162,21 @@ impl StoreState {
             published_uid: Some(published_uid.to_owned()),
             ..self.clone()
         }
+    }
+}
+
+/// What is issued was never published before; what is taken up was.
+fn beginning(issued: Option<Trigger>) -> Beginning {
+    match issued {
+        Some(Trigger::DoesNotExist) => Beginning::First,
+        Some(
+            Trigger::SpecChanged
+            | Trigger::Renewing
+            | Trigger::Expired
+            | Trigger::Corrupt
+            | Trigger::Requested,
+        ) => Beginning::Reissued,
+        None => Beginning::Unknown,
     }
 }
 
@@ -180,5 +225,36 @@ mod tests {
         let state = with_pair(None, Some("a"));
         let text = serde_json::to_string(&state).unwrap();
         assert_eq!(serde_json::from_str::<StoreState>(&text).unwrap(), state);
+    }
+
+    #[test]
+    fn a_state_tells_the_version_of_its_format() {
+        let text = serde_json::to_value(with_pair(None, None)).unwrap();
+        assert_eq!(text["version"], 1);
+    }
+
+    #[test]
+    fn a_line_of_history_that_a_later_version_wrote_is_left_out() {
+        let mut text = serde_json::to_value(with_pair(None, None)).unwrap();
+        let mut later = text["history"][0].clone();
+        later["what"] = "RolledBack".into();
+        text["history"].as_array_mut().unwrap().push(later);
+        let state: StoreState = serde_json::from_value(text).unwrap();
+        assert_eq!(state, with_pair(None, None));
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_is_one_of_unknown_beginning() {
+        let mut text = serde_json::to_value(with_pair(None, None)).unwrap();
+        text["log"] = "nonsense".into();
+        let state: StoreState = serde_json::from_value(text).unwrap();
+        assert_eq!(state.log, PublicationLog::empty(Beginning::Unknown));
+    }
+
+    #[test]
+    fn only_what_was_never_issued_before_begins_a_log_with_the_very_first_publication() {
+        assert_eq!(beginning(Some(Trigger::DoesNotExist)), Beginning::First);
+        assert_eq!(beginning(Some(Trigger::Corrupt)), Beginning::Reissued);
+        assert_eq!(beginning(None), Beginning::Unknown);
     }
 }

@@ -1,40 +1,20 @@
 //! What the conditions of a certificate say.
 
-use api::{ConditionType, Reason};
+use api::Reason;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{Decision, Observed, Obstacle, Published, Step, Store, Stored, held, trigger};
+use super::{
+    Decision, Observed, Obstacle, Published, Step, Store, Stored,
+    finding::{Finding, Findings},
+    held,
+    ready::{Parts, ready, unless_suspended, was_realised},
+    trigger,
+};
 use crate::{
-    Refusal,
     publication::Held,
     rollout::{Progress, Stage},
 };
-
-/// What a condition says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    status: Truth,
-    reason: Reason,
-    message: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Truth {
-    True,
-    False,
-    Unknown,
-}
-
-/// Everything that the conditions of one certificate say.
-pub struct Findings {
-    issued: Finding,
-    published: Finding,
-    rolled_out: Finding,
-    ready: Finding,
-    reconciling: Finding,
-    stalled: Finding,
-}
 
 /// Judges a certificate.
 pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findings {
@@ -63,100 +43,6 @@ pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findin
         ready,
         reconciling,
         stalled,
-    }
-}
-
-struct Parts<'a> {
-    issued: &'a Finding,
-    published: &'a Finding,
-    rolled_out: &'a Finding,
-}
-
-impl Findings {
-    /// As conditions; a condition whose status did not change keeps its transition time.
-    pub fn into_conditions(
-        self,
-        generation: i64,
-        before: &[Condition],
-        now: Timestamp,
-    ) -> Vec<Condition> {
-        [
-            (ConditionType::Ready, self.ready),
-            (ConditionType::Issued, self.issued),
-            (ConditionType::Published, self.published),
-            (ConditionType::RolledOut, self.rolled_out),
-            (ConditionType::Reconciling, self.reconciling),
-            (ConditionType::Stalled, self.stalled),
-        ]
-        .into_iter()
-        .map(|(kind, finding)| finding.into_condition(kind, generation, before, now))
-        .collect()
-    }
-}
-
-impl Finding {
-    fn yes(reason: Reason, message: String) -> Self {
-        Self {
-            status: Truth::True,
-            reason,
-            message,
-        }
-    }
-
-    fn no(reason: Reason, message: String) -> Self {
-        Self {
-            status: Truth::False,
-            reason,
-            message,
-        }
-    }
-
-    fn unknown(reason: Reason, message: String) -> Self {
-        Self {
-            status: Truth::Unknown,
-            reason,
-            message,
-        }
-    }
-
-    fn refused(refusal: &Refusal) -> Self {
-        Self::no(refusal.reason, refusal.message.clone())
-    }
-
-    fn unread(refusal: &Refusal) -> Self {
-        Self::unknown(refusal.reason, refusal.message.clone())
-    }
-
-    fn holds(&self) -> bool {
-        self.status == Truth::True
-    }
-
-    fn into_condition(
-        self,
-        kind: ConditionType,
-        generation: i64,
-        before: &[Condition],
-        now: Timestamp,
-    ) -> Condition {
-        let status = match self.status {
-            Truth::True => "True",
-            Truth::False => "False",
-            Truth::Unknown => "Unknown",
-        };
-        let unchanged = before
-            .iter()
-            .find(|condition| condition.type_ == kind.as_str() && condition.status == status);
-        Condition {
-            type_: kind.as_str().to_owned(),
-            status: status.to_owned(),
-            reason: self.reason.as_str().to_owned(),
-            message: self.message,
-            observed_generation: Some(generation),
-            last_transition_time: unchanged.map_or_else(
-                || Time(now),
-                |condition| condition.last_transition_time.clone(),
-            ),
-        }
     }
 }
 
@@ -232,7 +118,7 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
         return Finding::unknown(Reason::AwaitingPublication, message);
     };
     let named = format!(
-        "{:?} {}/{}",
+        "{} {}/{}",
         workload.kind, observed.resource.namespace, workload.name
     );
     let pods = || pods(progress);
@@ -243,7 +129,8 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
             Reason::WorkloadNotFound,
             format!("{named} does not exist; create it, or correct spec.workloadRef"),
         ),
-        Stage::Unreadable(refusal) => Finding::unknown(refusal.reason, refusal.message.clone()),
+        Stage::Unreadable(refusal) => Finding::unread(refusal),
+        Stage::Blocked(refusal) => Finding::refused(refusal),
         Stage::NotMounted => Finding::no(
             Reason::SecretNotMounted,
             format!(
@@ -294,99 +181,26 @@ fn pods(progress: &Progress) -> String {
     text
 }
 
-/// Whether this generation was realised before. What happens later, as a renewal, does not undo
-/// that.
-fn was_realised(observed: &Observed) -> bool {
-    observed.resource.status.conditions.iter().any(|condition| {
-        condition.type_ == ConditionType::Reconciling.as_str()
-            && condition.reason == Reason::Realised.as_str()
-            && condition.observed_generation == Some(observed.resource.generation)
-    })
-}
-
-fn ready(
-    observed: &Observed,
-    parts: &Parts<'_>,
-    progress: Option<&Progress>,
-    realised: bool,
-    now: Timestamp,
-) -> Finding {
-    let Some(stored) = observed.stored() else {
-        return parts.issued.clone();
-    };
-    let leaf = &stored.current.leaf;
-    if now >= leaf.not_after {
-        let expired = format!("the certificate expired on {}", leaf.not_after);
-        let message = if parts.issued.holds() {
-            expired
-        } else {
-            format!("{expired}; {}", parts.issued.message)
-        };
-        return Finding::no(Reason::Expired, message);
-    }
-    if leaf.content.as_ref() != Some(&observed.resource.wanted.content) {
-        let message = format!(
-            "the certificate in service is not yet as specified: {}",
-            parts.issued.message
-        );
-        let reason = if parts.issued.holds() {
-            Reason::InProgress
-        } else {
-            parts.issued.reason
-        };
-        return Finding::no(reason, message);
-    }
-    if !parts.published.holds() {
-        return parts.published.clone();
-    }
-    let renewing = realised && progress.is_some_and(|progress| progress.stage == Stage::UnderWay);
-    if parts.rolled_out.holds() || renewing {
-        let message = format!(
-            "valid until {}; {}",
-            leaf.not_after, parts.rolled_out.message
-        );
-        return Finding::yes(Reason::Ready, message);
-    }
-    parts.rolled_out.clone()
-}
-
-/// What is waited for does not come while the user asked for no writes.
-fn unless_suspended(ready: Finding, obstacle: Option<&Obstacle>) -> Finding {
-    let awaited = matches!(
-        ready.reason,
-        Reason::InProgress | Reason::AwaitingPublication
-    );
-    match obstacle.filter(|obstacle| obstacle.step == Step::Suspended) {
-        Some(suspended) if awaited => {
-            let message = format!("{}; {}", ready.message, suspended.refusal.message);
-            Finding::no(suspended.refusal.reason, message)
-        }
-        Some(_) | None => ready,
-    }
-}
-
 fn stalled(ready: &Finding, obstacle: Option<&Obstacle>, progress: Option<&Progress>) -> Finding {
-    let blocked = obstacle.is_some_and(|obstacle| !passes_by_itself(obstacle.refusal.reason));
-    let halted = progress.is_some_and(|progress| match progress.stage {
+    let blocked = obstacle.is_some_and(|obstacle| !obstacle.refusal.reason.heals_by_itself());
+    let halted = progress.is_some_and(|progress| match &progress.stage {
         Stage::Stuck
         | Stage::OnDelete
         | Stage::RestartNeeded
         | Stage::NotMounted
         | Stage::Missing => true,
+        Stage::Blocked(refusal) => !refusal.reason.heals_by_itself(),
         Stage::Done | Stage::UnderWay | Stage::Unknown | Stage::Unreadable(_) => false,
     });
-    if !ready.holds() && (blocked || halted) {
-        return Finding::yes(ready.reason, ready.message.clone());
+    if ready.holds() {
+        Finding::no(Reason::Realised, String::new())
+    } else if blocked || halted {
+        Finding::yes(ready.reason, ready.message.clone())
+    } else if ready.reason == Reason::Suspended {
+        Finding::no(Reason::Suspended, ready.message.clone())
+    } else {
+        Finding::no(Reason::InProgress, String::new())
     }
-    Finding::no(Reason::Realised, String::new())
-}
-
-/// Whether time heals an obstacle, or whoever set it knows of it.
-fn passes_by_itself(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::RolloutInProgress | Reason::Conflict | Reason::ApiUnavailable | Reason::Suspended
-    )
 }
 
 fn reconciling(ready: &Finding, stalled: &Finding, realised: bool) -> Finding {

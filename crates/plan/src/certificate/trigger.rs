@@ -85,22 +85,46 @@ fn no_gain(
     trigger: Trigger,
     now: Timestamp,
 ) -> Option<Refusal> {
-    let wanted = &observed.resource.wanted;
-    let not_after = facts.not_after.min(now + wanted.duration);
-    if trigger != Trigger::Renewing
-        || not_after.duration_since(leaf.not_after) >= wanted.duration / 10
-    {
-        return None;
+    let duration = observed.resource.wanted.duration;
+    let gains = |not_after: Timestamp| not_after.duration_since(leaf.not_after) >= duration / 10;
+    if trigger != Trigger::Renewing {
+        None
+    } else if !gains(facts.not_after) {
+        Some(authority_ends(observed, leaf, facts))
+    } else if !gains(now + duration) {
+        Some(too_early(observed, leaf, now))
+    } else {
+        None
     }
+}
+
+/// The specification is the limit: it heals with time.
+fn too_early(observed: &Observed, leaf: &Leaf, now: Timestamp) -> Refusal {
+    let duration = observed.resource.wanted.duration;
+    Refusal {
+        reason: Reason::RenewalTooEarly,
+        message: format!(
+            "a renewal would gain nothing: with spec.duration {}h it would be valid until {}, the certificate in \
+             service is until {}; it is renewed from {} on; set a shorter spec.renewBefore or a longer spec.duration \
+             if that is too late",
+            duration.as_hours(),
+            now + duration,
+            leaf.not_after,
+            leaf.not_after + duration / 10 - duration,
+        ),
+    }
+}
+
+fn authority_ends(observed: &Observed, leaf: &Leaf, facts: &AuthorityFacts) -> Refusal {
     let resource = &observed.resource;
-    Some(Refusal {
+    Refusal {
         reason: Reason::AuthorityExpiresFirst,
         message: format!(
             "a renewal would gain nothing: the CA in Secret {}/{} expires on {}, the certificate in service on {}; \
              put a CA there that is valid for longer",
-            resource.namespace, wanted.authority_secret, facts.not_after, leaf.not_after,
+            resource.namespace, resource.wanted.authority_secret, facts.not_after, leaf.not_after,
         ),
-    })
+    }
 }
 
 /// A rollout under way is not stacked on, unless the certificate in service is unusable.

@@ -5,10 +5,10 @@
 //! created (API server's clock), not longer before the container's start than the kubelet takes to
 //! bring a change of a Secret into a running pod, and not after the start.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Mounted, Pod};
-use crate::publication::{Held, Publication};
+use crate::publication::{Held, Interval};
 
 /// How long the kubelet may take until a changed Secret shows in a pod that runs already. Measured:
 /// 60 to 81 s with the kubelet's defaults (sync period of a minute, jittered); doubled.
@@ -16,6 +16,10 @@ const PROJECTION_DELAY: SignedDuration = SignedDuration::from_secs(160);
 
 /// How far a node's clock may be off the API server's, and the rounding of both to seconds.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
+
+/// How far before the very first publication a container may seem to have started that waited for
+/// it: its node's clock is behind.
+const SLOW_CLOCK: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is known of the certificate that a pod serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub enum Doubt {
     Predecessor,
     /// What somebody overwrote it with, and was put right since.
     Overwritten,
+    /// What the log does not tell: it begins later, or has forgotten.
+    BeforeTheLog,
 }
 
 /// Why a pod is known not to serve the certificate in service.
@@ -58,11 +64,9 @@ pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
         .fingerprints
         .get(&mounted.secret)
         .is_some_and(|text| *text == mounted.current.to_string());
-    let earliest = (started - PROJECTION_DELAY - CLOCK_TOLERANCE).max(pod.created);
-    let latest = (started + CLOCK_TOLERANCE).max(earliest);
     let first = mounted.log.first(Held::Leaf(mounted.current));
-    let since_first = |entry: &Publication| first.is_some_and(|first| entry.from >= first);
-    let mut may_have_read: Vec<_> = mounted.log.during(earliest, latest).collect();
+    let since_first = |interval: &Interval| first.is_some_and(|first| interval.from >= first);
+    let mut may_have_read = may_have_read(pod, mounted, started);
     if made_for_it {
         // The template got this fingerprint after the publication, and the pod was made from it:
         // what was published before is out of question, whatever the clocks say.
@@ -74,32 +78,49 @@ pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
     verdict(&may_have_read, mounted, since_first)
 }
 
+fn may_have_read(pod: &Pod, mounted: &Mounted, started: Timestamp) -> Vec<Interval> {
+    let earliest = (started - PROJECTION_DELAY - CLOCK_TOLERANCE).max(pod.created);
+    let latest = (started + CLOCK_TOLERANCE).max(earliest);
+    match mounted.log.true_first() {
+        // Without the Secret it could not start: it started right after the first publication, by
+        // the clock of a node that is behind.
+        Some(first) if latest < first.from && latest >= first.from - SLOW_CLOCK => vec![first],
+        Some(_) | None => mounted.log.during(earliest, latest).collect(),
+    }
+}
+
 fn verdict(
-    may_have_read: &[Publication],
+    may_have_read: &[Interval],
     mounted: &Mounted,
-    since_first: impl Fn(&Publication) -> bool,
+    since_first: impl Fn(&Interval) -> bool,
 ) -> Evidence {
-    let is_current = |entry: &&Publication| entry.held == Held::Leaf(mounted.current);
-    if !may_have_read.iter().any(|entry| is_current(&entry)) {
+    let is_current = |interval: &&Interval| interval.held == Some(Held::Leaf(mounted.current));
+    let may_be_current = |interval: &Interval| {
+        is_current(&interval) || (interval.held.is_none() && since_first(interval))
+    };
+    if !may_have_read.iter().any(may_be_current) {
         let foreign = may_have_read
             .iter()
-            .any(|entry| entry.held == Held::Foreign);
+            .any(|interval| interval.held == Some(Held::Foreign));
         return Evidence::NotCurrent(if foreign {
             NotCurrent::StartedWithForeign
         } else {
             NotCurrent::StartedBefore
         });
     }
-    let mut others = may_have_read
-        .iter()
-        .filter(|entry| !is_current(entry))
-        .peekable();
-    if others.peek().is_none() {
+    let others = || {
+        may_have_read
+            .iter()
+            .filter(|interval| !is_current(interval))
+    };
+    if others().next().is_none() {
         Evidence::Current
-    } else if others.all(since_first) {
-        Evidence::Unknown(Doubt::Overwritten)
-    } else {
+    } else if !others().all(&since_first) {
         Evidence::Unknown(Doubt::Predecessor)
+    } else if others().any(|interval| interval.held.is_none()) {
+        Evidence::Unknown(Doubt::BeforeTheLog)
+    } else {
+        Evidence::Unknown(Doubt::Overwritten)
     }
 }
 
@@ -108,11 +129,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use api::{Fingerprint, RolloutStrategy};
-    use jiff::Timestamp;
     use rstest::rstest;
 
     use super::*;
-    use crate::publication::PublicationLog;
+    use crate::publication::{Publication, PublicationLog};
 
     const A: Fingerprint = Fingerprint::from_digest([0xaa; 32]);
     const B: Fingerprint = Fingerprint::from_digest([0xbb; 32]);
@@ -239,5 +259,82 @@ mod tests {
     fn a_pod_made_while_an_old_pair_was_published_is_not_current() {
         let evidence = of(&pod(4040, 4050, Some(B)), &restored());
         assert_eq!(evidence, Evidence::NotCurrent(NotCurrent::StartedBefore));
+    }
+
+    /// A is in service since 1000.
+    fn only_one(log: fn(Publication) -> PublicationLog) -> Mounted {
+        Mounted {
+            current: A,
+            log: log(Publication {
+                held: Held::Leaf(A),
+                from: at(1000),
+            }),
+            ..mounted()
+        }
+    }
+
+    #[rstest]
+    #[case::by_a_slow_clock(900, 950, Evidence::Current)]
+    #[case::created_since_by_a_slow_clock(1001, 800, Evidence::Current)]
+    #[case::created_before_by_a_very_slow_clock(950, 800, Evidence::Current)]
+    #[case::with_a_secret_of_another_origin(
+        900,
+        930,
+        Evidence::NotCurrent(NotCurrent::StartedBefore)
+    )]
+    fn a_start_before_the_very_first_publication_is_judged_by_how_long(
+        #[case] created: i64,
+        #[case] started: i64,
+        #[case] expected: Evidence,
+    ) {
+        let mounted = only_one(PublicationLog::starting_with);
+        assert_eq!(of(&pod(created, started, None), &mounted), expected);
+    }
+
+    #[rstest]
+    #[case::long_before(10, 20)]
+    #[case::right_before(900, 999)]
+    #[case::while_the_kubelet_may_lag(900, 1100)]
+    fn what_started_before_a_recovered_log_is_not_known(
+        #[case] created: i64,
+        #[case] started: i64,
+    ) {
+        let evidence = of(
+            &pod(created, started, None),
+            &only_one(PublicationLog::recovered),
+        );
+        assert_eq!(evidence, Evidence::Unknown(Doubt::BeforeTheLog));
+        assert!(!evidence.calls_for_a_rollout());
+    }
+
+    #[test]
+    fn what_was_created_after_the_beginning_of_a_recovered_log_is_known() {
+        let mounted = only_one(PublicationLog::recovered);
+        assert_eq!(of(&pod(1001, 1002, None), &mounted), Evidence::Current);
+    }
+
+    #[test]
+    fn what_started_before_a_recovered_log_does_not_have_what_was_issued_since() {
+        let mut mounted = only_one(PublicationLog::recovered);
+        mounted.current = B;
+        mounted.log = mounted.log.with(Publication {
+            held: Held::Leaf(B),
+            from: at(3000),
+        });
+        let evidence = of(&pod(10, 20, None), &mounted);
+        assert_eq!(evidence, Evidence::NotCurrent(NotCurrent::StartedBefore));
+    }
+
+    #[test]
+    fn what_started_while_the_log_has_forgotten_is_not_known() {
+        let mut mounted = only_one(PublicationLog::starting_with);
+        for change in 0..20 {
+            let held = [Held::Foreign, Held::Leaf(A)][change % 2];
+            let from = at(2000 + 1000 * i64::try_from(change).unwrap());
+            mounted.log = mounted.log.with(Publication { held, from });
+        }
+        let evidence = of(&pod(3500, 3500, None), &mounted);
+        assert_eq!(evidence, Evidence::Unknown(Doubt::BeforeTheLog));
+        assert_eq!(of(&pod(1500, 1500, None), &mounted), Evidence::Current);
     }
 }

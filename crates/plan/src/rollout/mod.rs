@@ -59,6 +59,8 @@ pub struct Live {
     pub mounts: BTreeSet<String>,
     /// Its pods.
     pub pods: Vec<Pod>,
+    /// Why the operator's last write to it failed, if it did.
+    pub refused: Option<Refusal>,
 }
 
 /// A pod of a workload.

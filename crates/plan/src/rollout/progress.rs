@@ -42,6 +42,8 @@ pub enum Stage {
     UnderWay,
     /// Pods were to be replaced, but nothing moves.
     Stuck,
+    /// Pods were to be replaced, but the write that starts it is refused.
+    Blocked(Refusal),
     /// Pods are not current, and Kubernetes replaces none by itself: `updateStrategy: OnDelete`.
     OnDelete,
     /// Pods are not current and will not be restarted by the operator.
@@ -93,6 +95,7 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
         | Stage::NotMounted
         | Stage::Done
         | Stage::Stuck
+        | Stage::Blocked(_)
         | Stage::OnDelete
         | Stage::RestartNeeded
         | Stage::Unknown => None,
@@ -121,14 +124,21 @@ fn stage(
         && !live.carries(&mounted.secret, mounted.current)
         && mounted.strategy == api::RolloutStrategy::RollingRestart;
     let published = mounted.published_since().unwrap_or(Timestamp::MIN);
+    let moved = last_step(live).max(published);
+    let within_budget = now < moved + STEP_BUDGET;
+    if rollout_due
+        && !live.on_delete
+        && let Some(refusal) = blocking(live, within_budget)
+    {
+        return Stage::Blocked(refusal.clone());
+    }
     match under_way_since(live, published, now) {
         UnderWay::Yes => return Stage::UnderWay,
         UnderWay::Stuck => return Stage::Stuck,
         UnderWay::No if !outdated && !unknown => {
-            let moved = last_step(live).max(published);
             return match current >= live.replicas {
                 true => Stage::Done,
-                false if now < moved + STEP_BUDGET => Stage::UnderWay,
+                false if within_budget => Stage::UnderWay,
                 false => Stage::Stuck,
             };
         }
@@ -137,10 +147,19 @@ fn stage(
     }
     match rollout_due {
         true if live.on_delete => Stage::OnDelete,
-        // The workload's own controller starts it.
-        true => Stage::UnderWay,
+        // The operator's controller of workloads is about to start it.
+        true if within_budget => Stage::UnderWay,
+        true => Stage::Stuck,
         false => Stage::RestartNeeded,
     }
+}
+
+/// Why the write that starts a rollout does not come about. What passes by itself counts only once
+/// the budget is spent: the write is tried again meanwhile.
+fn blocking(live: &Live, within_budget: bool) -> Option<&Refusal> {
+    live.refused
+        .as_ref()
+        .filter(|refusal| !within_budget || !refusal.reason.heals_by_itself())
 }
 
 /// Whether Kubernetes is replacing pods of a workload.
@@ -196,13 +215,48 @@ fn last_step(live: &Live) -> Timestamp {
         .fold(live.changed, Timestamp::max)
 }
 
+impl Progress {
+    /// Pods that run with a certificate of the operator's, that in service or an earlier one.
+    #[must_use]
+    pub fn serving(&self) -> i32 {
+        let earlier = self
+            .not_current
+            .iter()
+            .filter(|(_, evidence)| evidence.holds_an_earlier_leaf())
+            .count();
+        self.current
+            .saturating_add(i32::try_from(earlier).unwrap_or(i32::MAX))
+    }
+
+    /// Whether every pod that started holds a certificate of the operator's.
+    #[must_use]
+    pub fn never_left_ours(&self) -> bool {
+        self.not_current.iter().all(|(_, evidence)| {
+            *evidence == Evidence::NotStarted || evidence.holds_an_earlier_leaf()
+        })
+    }
+}
+
 impl Evidence {
     /// Whether the pod is to be replaced, as far as its template does not carry the certificate yet.
     #[must_use]
     pub const fn calls_for_a_rollout(&self) -> bool {
         match self {
             Self::NotCurrent(_) | Self::Unknown(Doubt::Predecessor) => true,
-            Self::Current | Self::NotStarted | Self::Unknown(Doubt::Overwritten) => false,
+            Self::Current
+            | Self::NotStarted
+            | Self::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog) => false,
+        }
+    }
+
+    /// Whether the pod runs with what was published before the certificate in service, or with that.
+    const fn holds_an_earlier_leaf(self) -> bool {
+        match self {
+            Self::NotCurrent(NotCurrent::StartedBefore) | Self::Unknown(Doubt::Predecessor) => true,
+            Self::Current
+            | Self::NotCurrent(NotCurrent::StartedWithForeign)
+            | Self::NotStarted
+            | Self::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog) => false,
         }
     }
 
@@ -218,8 +272,11 @@ impl Evidence {
                 "started while the Secret held something foreign"
             }
             Self::NotStarted => "has not started",
-            Self::Unknown(_) => {
+            Self::Unknown(Doubt::Predecessor | Doubt::Overwritten) => {
                 "started too close to a change of the Secret to tell what it serves"
+            }
+            Self::Unknown(Doubt::BeforeTheLog) => {
+                "started when the operator kept no record of what the Secret held"
             }
         }
     }

@@ -128,7 +128,7 @@ fn a_suspended_resource_that_was_never_issued_says_why() {
     let case = Case::fresh().with(|it| it.resource.wanted.suspend = true);
     assert_eq!(case.condition("Ready"), "False Suspended");
     assert_eq!(case.condition("Reconciling"), "False Suspended");
-    assert_eq!(case.condition("Stalled"), "False Realised");
+    assert_eq!(case.condition("Stalled"), "False Suspended");
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn corrupt() -> Store {
 }
 
 #[rstest]
-#[case(Store::Absent, Published::Absent, "Issue DoesNotExist")]
+#[case(Store::Absent, Published::Absent, "Issue Corrupt")]
 #[case(Store::Absent, holding(None), "Issue Corrupt")]
 #[case(Store::Absent, holding(Some(current())), "Recover")]
 #[case(Store::Absent, holding(Some(foreign())), "Recover")]

@@ -11,7 +11,7 @@ use plan::{
 use rstest::rstest;
 
 use crate::support::{
-    Sts, fingerprint, hours, minutes, now, terminating, version, waiting, workload,
+    Sts, fingerprint, hours, minutes, now, refusal, terminating, version, waiting, workload,
 };
 
 /// In service since an hour ago; its predecessor since a hundred hours ago.
@@ -80,6 +80,30 @@ fn pods_that_started_before_the_publication_are_replaced() {
     );
 }
 
+#[rstest]
+#[case::soon_after_the_publication(minutes(9), Stage::UnderWay)]
+#[case::long_after_it(minutes(10), Stage::Stuck)]
+fn a_rollout_that_is_due_counts_as_under_way_for_its_budget_only(
+    #[case] published: SignedDuration,
+    #[case] expected: Stage,
+) {
+    let due = Mounted {
+        log: PublicationLog::starting_with(Publication {
+            held: Held::Leaf(fingerprint(1)),
+            from: now() - published,
+        }),
+        ..mounted("tls")
+    };
+    let progress = assess(&outdated().observed(), &due, now());
+    assert_eq!(progress.stage, expected);
+}
+
+#[test]
+fn a_rollout_that_was_refused_is_tried_again() {
+    let refused = outdated().with(|live| live.refused = Some(refusal(api::Reason::Forbidden)));
+    assert!(is_stamped(refused));
+}
+
 #[test]
 fn a_template_is_stamped_at_the_revision_that_was_read() {
     let Some(Action::StampTemplate { workload, .. }) =
@@ -117,7 +141,6 @@ fn doubtful() -> Sts {
 #[test]
 fn a_pod_that_may_have_read_the_certificate_before_gets_the_rollout_that_is_due() {
     assert!(is_stamped(doubtful()));
-    assert_eq!(stage(doubtful()), Stage::UnderWay);
     assert!(!is_stamped(doubtful().stamped(fingerprint(1))));
     assert_eq!(stage(doubtful().stamped(fingerprint(1))), Stage::Unknown);
 }

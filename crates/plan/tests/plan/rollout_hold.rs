@@ -1,11 +1,15 @@
 //! A rollout under way holds back the next certificate, unless the one in service is unusable.
 
-use api::Trigger;
+use api::{Reason, Trigger};
 use jiff::SignedDuration;
-use plan::certificate::Observed;
+use plan::{
+    certificate::Observed,
+    publication::{Held, Publication, PublicationLog},
+    rollout::Workload,
+};
 use rstest::rstest;
 
-use crate::support::{Case, Sts, fingerprint, hours, minutes, now, terminating, version};
+use crate::support::{Case, Sts, fingerprint, hours, minutes, now, refusal, terminating, version};
 
 /// One pod is current, the other drains.
 fn draining() -> Sts {
@@ -71,11 +75,38 @@ fn a_rollout_that_is_stuck_does_not_hold_back_a_certificate() {
     assert_eq!(case.issues(), Some(Trigger::Requested));
 }
 
+/// A rollout is due since that long ago, and was not started.
+fn not_started(since: SignedDuration) -> Case {
+    Case::converged()
+        .with(requested)
+        .with_store(|it| {
+            it.state.log = PublicationLog::starting_with(Publication {
+                held: Held::Leaf(fingerprint(1)),
+                from: now() - since,
+            });
+        })
+        .with_workload(Sts::of(2).pod(hours(50)).pod(hours(50)))
+}
+
 #[test]
 fn a_rollout_that_is_due_but_not_started_holds_back_a_certificate_as_well() {
-    let untouched = Sts::of(2).pod(hours(50)).pod(hours(50));
-    let case = Case::converged().with(requested).with_workload(untouched);
+    let case = not_started(minutes(9));
     assert_eq!(case.condition("Issued"), "False RolloutInProgress");
+}
+
+#[test]
+fn a_rollout_that_does_not_start_within_the_budget_holds_back_nothing() {
+    assert_eq!(not_started(minutes(10)).issues(), Some(Trigger::Requested));
+}
+
+#[test]
+fn a_rollout_that_is_refused_holds_back_nothing() {
+    let case = not_started(minutes(1)).with(|it| {
+        if let Some(Workload::Present(live)) = &mut it.workload {
+            live.refused = Some(refusal(Reason::Forbidden));
+        }
+    });
+    assert_eq!(case.issues(), Some(Trigger::Requested));
 }
 
 #[test]

@@ -104,6 +104,24 @@ fn a_renewal_without_gain_is_told_of_and_leaves_the_certificate_ready() {
 }
 
 #[test]
+fn a_renewal_that_the_specification_makes_useless_does_not_blame_the_ca() {
+    let case = dated(now() - hours(6000), now() + hours(2760))
+        .with(|it| it.resource.wanted.renew_before = hours(8000))
+        .with(|it| it.resource.wanted.duration = hours(2900));
+    assert_eq!(case.condition("Issued"), "False RenewalTooEarly");
+    assert!(case.message("Issued").contains("spec.duration 2900h"));
+    assert_eq!(case.condition("Stalled"), "False Realised");
+}
+
+#[test]
+fn a_resource_whose_secrets_are_both_lost_had_a_certificate_before() {
+    let case = Case::converged()
+        .with(|it| it.store = Store::Absent)
+        .with(|it| it.published = Published::Absent);
+    assert_eq!(case.issues(), Some(Trigger::Corrupt));
+}
+
+#[test]
 fn a_request_is_answered_even_without_gain() {
     let not_after = now() + hours(100);
     let case = dated(not_after - hours(8760), not_after)

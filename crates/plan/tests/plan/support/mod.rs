@@ -168,20 +168,18 @@ pub fn stored() -> Stored {
         version: version("store", 1),
         previous: Some(previous()),
         state: StoreState {
-            owner_uid: "coturn".to_owned(),
-            root: Some(root(1)),
             log: PublicationLog::starting_with(Publication {
                 held: Held::Leaf(current.leaf.fingerprint),
                 from: published_at(),
             }),
             published_uid: Some("published".to_owned()),
-            handled_renew: None,
             history: vec![Issuance {
                 time: published_at(),
                 what: api::HistoryEvent::Issued,
                 trigger: Some(api::Trigger::DoesNotExist),
                 serial: current.leaf.serial.clone(),
             }],
+            ..StoreState::unknown("coturn", Some(root(1)), None)
         },
         current,
     }

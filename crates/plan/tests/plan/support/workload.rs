@@ -33,6 +33,7 @@ impl Sts {
             template: BTreeMap::new(),
             mounts: BTreeSet::from(["tls".to_owned()]),
             pods: Vec::new(),
+            refused: None,
         })
     }
 

@@ -1,0 +1,100 @@
+//! Whether a certificate is ready: valid, as specified, published, and on every pod.
+
+use api::{ConditionType, Reason};
+use jiff::Timestamp;
+
+use super::{Observed, Obstacle, Step, finding::Finding};
+use crate::rollout::{Progress, Stage};
+
+/// The conditions that readiness is made of.
+pub struct Parts<'a> {
+    pub issued: &'a Finding,
+    pub published: &'a Finding,
+    pub rolled_out: &'a Finding,
+}
+
+/// Whether the certificate is valid and as specified, and every pod is on it, or about to be.
+pub fn ready(
+    observed: &Observed,
+    parts: &Parts<'_>,
+    progress: Option<&Progress>,
+    realised: bool,
+    now: Timestamp,
+) -> Finding {
+    let Some(stored) = observed.stored() else {
+        return parts.issued.clone();
+    };
+    let leaf = &stored.current.leaf;
+    if now >= leaf.not_after {
+        let expired = format!("the certificate expired on {}", leaf.not_after);
+        let message = if parts.issued.holds() {
+            expired
+        } else {
+            format!("{expired}; {}", parts.issued.message)
+        };
+        return Finding::no(Reason::Expired, message);
+    }
+    if now < leaf.not_before {
+        let message = format!(
+            "the certificate in service is valid only from {} on; if that is not near, correct the clock, or set \
+             annotation {} on the resource to have another issued",
+            leaf.not_before,
+            api::names::RENEW,
+        );
+        return Finding::no(Reason::NotYetValid, message);
+    }
+    if leaf.content.as_ref() != Some(&observed.resource.wanted.content) {
+        let message = format!(
+            "the certificate in service is not yet as specified: {}",
+            parts.issued.message
+        );
+        let reason = if parts.issued.holds() {
+            Reason::InProgress
+        } else {
+            parts.issued.reason
+        };
+        return Finding::no(reason, message);
+    }
+    if !parts.published.holds() {
+        return parts.published.clone();
+    }
+    let renewing = realised && progress.is_some_and(is_a_step_between_working_certificates);
+    if parts.rolled_out.holds() || renewing {
+        let message = format!(
+            "valid until {}; {}",
+            leaf.not_after, parts.rolled_out.message
+        );
+        return Finding::yes(Reason::Ready, message);
+    }
+    parts.rolled_out.clone()
+}
+
+/// Whether pods are being replaced, each leaves a working certificate of the operator's for the one
+/// in service, and calls find a pod meanwhile. The only pod of a workload may be between the two.
+fn is_a_step_between_working_certificates(progress: &Progress) -> bool {
+    progress.stage == Stage::UnderWay
+        && progress.never_left_ours()
+        && (progress.total <= 1 || progress.serving() > 0)
+}
+
+/// Whether this generation was realised before. What happens later, as a renewal, does not undo
+/// that.
+pub fn was_realised(observed: &Observed) -> bool {
+    observed.resource.status.conditions.iter().any(|condition| {
+        condition.type_ == ConditionType::Reconciling.as_str()
+            && condition.reason == Reason::Realised.as_str()
+            && condition.observed_generation == Some(observed.resource.generation)
+    })
+}
+
+/// What is waited for does not come while the user asked for no writes.
+pub fn unless_suspended(ready: Finding, obstacle: Option<&Obstacle>) -> Finding {
+    let awaited = ready.reason == Reason::InProgress || ready.reason == Reason::AwaitingPublication;
+    match obstacle.filter(|obstacle| obstacle.step == Step::Suspended) {
+        Some(suspended) if awaited => {
+            let message = format!("{}; {}", ready.message, suspended.refusal.message);
+            Finding::no(suspended.refusal.reason, message)
+        }
+        Some(_) | None => ready,
+    }
+}
