@@ -11,7 +11,7 @@ use crate::publication::{Beginning, Publication, PublicationLog};
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreState {
-    /// Version of this record's format.
+    /// Version of this record's format; a later version tells by it what wrote the record.
     #[serde(default = "format_version")]
     pub version: u32,
     /// Uid of the resource that wrote it last.
@@ -60,7 +60,7 @@ pub struct Issuance {
 
 const HISTORY_KEPT: usize = 10;
 
-/// It is raised with a change that an earlier version would misread.
+/// The format that is written.
 const fn format_version() -> u32 {
     1
 }
