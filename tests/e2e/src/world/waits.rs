@@ -1,6 +1,7 @@
 //! Waiting for a state of the world.
 
 use api::CoturnCertificate;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Condition};
 
 use super::World;
@@ -54,15 +55,11 @@ impl World {
     /// Waits until the workload's pods have run for so long that their start cannot be taken for
     /// one after a change of the Secret, whatever the clocks' seconds say.
     pub async fn until_settled(&self) {
-        let tolerance = jiff::SignedDuration::from_secs(4);
+        let tolerance = SignedDuration::from_secs(4);
         wait::until("pods that have run for a while", async || {
-            let youngest = self
-                .pods()
-                .await
-                .iter()
-                .filter_map(|pod| pod.metadata.creation_timestamp.clone())
-                .max()?;
-            (jiff::Timestamp::now().duration_since(youngest.0) > tolerance).then_some(())
+            let pods = self.pods().await;
+            let youngest = pods.iter().filter_map(started).max()?;
+            (Timestamp::now().duration_since(youngest) > tolerance).then_some(())
         })
         .await;
     }
@@ -78,4 +75,22 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
         && conditions
             .filter(|condition| condition.type_ == "Ready")
             .any(|condition| condition.status == "True")
+}
+
+/// When the last of a pod's containers started.
+fn started(pod: &Pod) -> Option<Timestamp> {
+    let status = pod.status.as_ref()?;
+    let containers = status.container_statuses.iter().flatten();
+    containers
+        .filter_map(|container| {
+            container
+                .state
+                .as_ref()?
+                .running
+                .as_ref()?
+                .started_at
+                .as_ref()
+        })
+        .map(|time| time.0)
+        .max()
 }
