@@ -131,44 +131,55 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
         let context = &shared.context;
         context.bell.secret(&context.certificates.store, secret);
     });
-    let config = || {
-        Config::default()
-            .debounce(DEBOUNCE)
-            .concurrency(CONCURRENCY)
-    };
     let namespace = shared.context.namespace.clone();
-    let certificate_controller =
+    let certificates = certificate_passes(
         Controller::for_stream(applied(certificate_events), certificates.store)
-            .with_config(config())
             .reconcile_on(references(calls.certificates, namespace.clone()))
-            .graceful_shutdown_on(stopped(stop.clone()))
-            .run(
-                certificate_pass,
-                |guarded, error, shared| shared.failed(certificate::object_name(&guarded), error),
-                Arc::clone(&shared),
-            )
-            .for_each(async |result| {
-                if let Err(controller::Error::ObjectNotFound(gone)) = &result {
-                    shared.context.forget(&gone.name);
-                }
-                tell(&result);
-            });
-    let workload_controller = Controller::for_stream(applied(workload_events), workloads.store)
-        .with_config(config())
-        .reconcile_on(references(calls.workloads, namespace))
-        .graceful_shutdown_on(stopped(stop))
-        .run(
-            workload_pass,
-            |workload, error, shared| shared.failed(workload::object_name(&workload), error),
-            Arc::clone(&shared),
-        )
-        .for_each(async |result| tell(&result));
-    let secrets = touched_secrets.for_each(async |_| {});
+            .graceful_shutdown_on(stopped(stop.clone())),
+        Arc::clone(&shared),
+    );
+    let workloads = workload_passes(
+        Controller::for_stream(applied(workload_events), workloads.store)
+            .reconcile_on(references(calls.workloads, namespace))
+            .graceful_shutdown_on(stopped(stop)),
+        shared,
+    );
     tokio::select! {
-        _ = futures::future::join(certificate_controller, workload_controller) => {}
+        _ = futures::future::join(certificates, workloads) => {}
         // A watch has no end.
-        () = secrets => {}
+        () = touched_secrets.for_each(async |_| {}) => {}
     }
+}
+
+fn config() -> Config {
+    Config::default()
+        .debounce(DEBOUNCE)
+        .concurrency(CONCURRENCY)
+}
+
+async fn certificate_passes(controller: Controller<Guarded>, shared: Arc<Shared>) {
+    let results = controller.with_config(config()).run(
+        certificate_pass,
+        |guarded, error, shared| shared.failed(certificate::object_name(&guarded), error),
+        Arc::clone(&shared),
+    );
+    results
+        .for_each(async |result| {
+            if let Err(controller::Error::ObjectNotFound(gone)) = &result {
+                shared.context.forget(&gone.name);
+            }
+            tell(&result);
+        })
+        .await;
+}
+
+async fn workload_passes(controller: Controller<StatefulSet>, shared: Arc<Shared>) {
+    let results = controller.with_config(config()).run(
+        workload_pass,
+        |workload, error, shared| shared.failed(workload::object_name(&workload), error),
+        shared,
+    );
+    results.for_each(async |result| tell(&result)).await;
 }
 
 /// A stream whose items are heeded as they pass.

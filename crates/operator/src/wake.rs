@@ -68,7 +68,7 @@ impl Bell {
     pub fn heed_certificate(&self, known: &Store<Guarded>, event: &Event<Guarded>) {
         match event {
             Event::Apply(changed) | Event::Delete(changed) => {
-                self.certificate_changed(known, changed)
+                self.certificate_changed(known, changed);
             }
             Event::InitDone => {
                 let workloads = known

@@ -14,7 +14,7 @@ use plan::{
     store::{NewPair, Root, StoreState},
 };
 
-use super::observe::Observation;
+use super::observe::{Observation, owner};
 use crate::{
     context::Context,
     error::{Error, ObjectName},
@@ -247,7 +247,7 @@ impl Writer<'_> {
                 requests::replace(&api, object, name, &body, names::FIELD_MANAGER).await?
             }
         };
-        let store = read_store(Some(&reply));
+        let store = read_store(Some(&reply), owner(&self.observation.observed.resource));
         self.context
             .facts
             .stores

@@ -63,7 +63,7 @@ pub async fn reconcile(context: &Context, guarded: &Guarded) -> Result<Duration,
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(RESYNC);
     }
-    settle(context, object, wanted).await
+    Box::pin(settle(context, object, wanted)).await
 }
 
 async fn settle(

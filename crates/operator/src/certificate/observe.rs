@@ -15,7 +15,7 @@ use crate::{
     context::{Context, Guarded},
     error::{Error, ObjectName},
     requests,
-    secret::{read_published, read_store, value, version},
+    secret::{StoreOwner, read_published, read_store, value, version},
     workload,
 };
 
@@ -58,7 +58,7 @@ pub async fn observe(
         now,
     };
     let (authority, signer) = reader.authority(&resource.wanted.authority_secret).await?;
-    let (store, store_secret) = reader.store(&names::store_secret(&resource.name)).await?;
+    let (store, store_secret) = reader.store(&resource).await?;
     let (published, published_secret) = reader.published(&resource.wanted.secret_name).await?;
     let workload = match &resource.wanted.workload {
         Some(reference) => {
@@ -130,6 +130,14 @@ fn rival(other: &Guarded, secret: &str) -> Option<Rival> {
     })
 }
 
+/// Whose store a resource's store is.
+pub fn owner(resource: &Resource) -> StoreOwner<'_> {
+    StoreOwner {
+        uid: &resource.version.uid,
+        renew: resource.renew.as_deref(),
+    }
+}
+
 struct Reader<'a> {
     context: &'a Context,
     namespace: &'a str,
@@ -189,7 +197,8 @@ impl Reader<'_> {
         }
     }
 
-    async fn store(&self, name: &str) -> Result<(Store, Option<Secret>), Error> {
+    async fn store(&self, resource: &Resource) -> Result<(Store, Option<Secret>), Error> {
+        let name = &names::store_secret(&resource.name);
         let facts = &self.context.facts.stores;
         if let Some(known) = self.remembered(facts, name) {
             return Ok((known, None));
@@ -197,7 +206,7 @@ impl Reader<'_> {
         Ok(match self.read(name).await? {
             Err(refusal) => (Store::Unreadable(refusal), None),
             Ok(secret) => {
-                let store = read_store(secret.as_ref());
+                let store = read_store(secret.as_ref(), owner(resource));
                 let version = secret.as_ref().map(|secret| version(&secret.metadata));
                 facts.put(name, version, store.clone());
                 (store, secret)

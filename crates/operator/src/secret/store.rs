@@ -10,7 +10,7 @@ use k8s_openapi::{
 };
 use plan::{
     certificate::{Pair, Store, Stored},
-    store::StoreState,
+    store::{Root, StoreState},
 };
 
 use super::{bytes, digest, value, version};
@@ -43,8 +43,18 @@ pub struct StoreContent<'a> {
     pub roots: &'a [u8],
 }
 
-/// What a Secret under the store's name is.
-pub fn read_store(secret: Option<&Secret>) -> Store {
+/// Whose store it is, for what its record would tell if it were readable.
+#[derive(Clone, Copy)]
+pub struct StoreOwner<'a> {
+    /// The resource's uid.
+    pub uid: &'a str,
+    /// The value of its annotation `coturncert.dev/renew`.
+    pub renew: Option<&'a str>,
+}
+
+/// What a Secret under the store's name is. A usable pair stays in service also if the record
+/// beside it is lost.
+pub fn read_store(secret: Option<&Secret>, owner: StoreOwner<'_>) -> Store {
     let Some(secret) = secret else {
         return Store::Absent;
     };
@@ -52,15 +62,24 @@ pub fn read_store(secret: Option<&Secret>) -> Store {
         return Store::NotAStore;
     }
     let version = version(&secret.metadata);
-    match (pair(secret, &CURRENT), state(secret)) {
-        (Some(current), Some(state)) => Store::Present(Box::new(Stored {
-            version,
-            current,
-            previous: pair(secret, &PREVIOUS),
-            state,
-        })),
-        (None, _) | (_, None) => Store::Corrupt(version),
-    }
+    let Some(current) = pair(secret, &CURRENT) else {
+        return Store::Corrupt(version);
+    };
+    Store::Present(Box::new(Stored {
+        version,
+        current,
+        previous: pair(secret, &PREVIOUS),
+        state: state(secret).unwrap_or_else(|| unknown_state(secret, owner)),
+    }))
+}
+
+fn unknown_state(secret: &Secret, owner: StoreOwner<'_>) -> StoreState {
+    let root = current(secret).and_then(|pair| pki::root_of(pair.certificate, pair.roots));
+    let root = root.map(|root| Root {
+        certificate: root.fingerprint,
+        key: root.key,
+    });
+    StoreState::unknown(owner.uid, root, owner.renew)
 }
 
 fn pair(secret: &Secret, keys: &Keys) -> Option<Pair> {

@@ -65,11 +65,16 @@ fn store_of(number: usize) -> Secret {
 }
 
 fn usable(secret: &Secret) -> Stored {
-    match read_store(Some(secret)) {
+    match read_store(Some(secret), OWNER) {
         Store::Present(stored) => *stored,
         other => panic!("{other:?}"),
     }
 }
+
+const OWNER: StoreOwner<'static> = StoreOwner {
+    uid: "the-resource",
+    renew: Some("please"),
+};
 
 #[test]
 fn a_store_is_read_as_it_was_written() {
@@ -130,20 +135,25 @@ fn a_recovered_store_knows_nothing_of_a_previous_pair() {
     assert_eq!(usable(&after).previous, None);
 }
 
+fn store_with(key: &str, value: &str) -> Secret {
+    let mut store = store_of(0);
+    let data = store.data.as_mut().unwrap();
+    data.insert(key.to_owned(), ByteString(value.into()));
+    store
+}
+
 #[test]
-fn a_store_without_its_record_or_with_a_foreign_key_is_corrupt() {
-    for (key, value) in [("state.json", "{"), ("current.key", PAIRS[1].key.as_str())] {
-        let mut store = store_of(0);
-        store
-            .data
-            .as_mut()
-            .unwrap()
-            .insert(key.to_owned(), ByteString(value.into()));
-        assert!(
-            matches!(read_store(Some(&store)), Store::Corrupt(_)),
-            "{key}"
-        );
-    }
+fn a_store_with_a_foreign_key_is_corrupt() {
+    let store = store_with("current.key", PAIRS[1].key.as_str());
+    assert!(matches!(read_store(Some(&store), OWNER), Store::Corrupt(_)));
+}
+
+#[test]
+fn a_good_pair_stays_in_service_beside_a_record_that_cannot_be_read() {
+    let stored = usable(&store_with("state.json", "{"));
+    assert_eq!(stored.current, usable(&store_of(0)).current);
+    assert_eq!(stored.state.owner_uid, OWNER.uid);
+    assert_eq!(stored.state.handled_renew.as_deref(), OWNER.renew);
 }
 
 #[test]
@@ -152,8 +162,8 @@ fn a_secret_of_another_type_is_no_store() {
         type_: Some("Opaque".to_owned()),
         ..store_of(0)
     };
-    assert_eq!(read_store(Some(&store)), Store::NotAStore);
-    assert_eq!(read_store(None), Store::Absent);
+    assert_eq!(read_store(Some(&store), OWNER), Store::NotAStore);
+    assert_eq!(read_store(None, OWNER), Store::Absent);
 }
 
 fn publish(before: Option<&Secret>, number: usize, template: &SecretTemplate) -> Secret {
