@@ -5,6 +5,9 @@ use std::{fs, path::PathBuf, process::Command};
 use super::Demo;
 use crate::shell;
 
+/// The file with the CA's certificate, in the folder.
+pub const CERTIFICATE: &str = "ca.crt";
+
 /// Where the demo keeps certificates to compare with; no key stays there.
 pub fn folder(demo: &Demo<'_>) -> PathBuf {
     demo.cluster.state().join("demo-ca")
@@ -12,7 +15,7 @@ pub fn folder(demo: &Demo<'_>) -> PathBuf {
 
 /// The file with the CA's certificate.
 pub fn certificate(demo: &Demo<'_>) -> PathBuf {
-    folder(demo).join("ca.crt")
+    folder(demo).join(CERTIFICATE)
 }
 
 /// Makes a CA and puts it into the Secret `coturn-ca`.

@@ -66,13 +66,13 @@ pub fn is_valid_in(certificate: &str, days: u32) -> bool {
     x509(certificate, &["-checkend", &(days * DAY).to_string()]).is_ok()
 }
 
-/// Verifies a chain, leaf first, against a CA, for a purpose, as `sslserver`.
-pub fn verify(chain: &Path, ca: &Path, purpose: &str) -> anyhow::Result<()> {
+/// Verifies the chain in a file of a folder, leaf first, against the CA in another, for a purpose
+/// such as `sslserver`.
+pub fn verify(folder: &Path, chain: &str, ca: &str, purpose: &str) -> anyhow::Result<()> {
     let mut verify = Command::new("openssl");
     verify.args(["verify", "-x509_strict", "-purpose", purpose]);
-    verify.arg("-CAfile").arg(ca);
-    verify.arg("-untrusted").arg(chain).arg(chain);
-    shell::run(verify.stdout(Stdio::null()))
+    verify.args(["-CAfile", ca, "-untrusted", chain, chain]);
+    shell::run(verify.current_dir(folder).stdout(Stdio::null()))
 }
 
 /// The leaf that a DTLS listener serves: a complete handshake whose chain leads to the CA.

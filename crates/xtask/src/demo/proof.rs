@@ -8,13 +8,15 @@ use anyhow::{Context as _, ensure};
 use super::{Demo, PODS, PORT, SECRET, authority, openssl};
 use crate::shell;
 
+/// The file with the published chain, beside the CA's certificate.
+const PUBLISHED: &str = "published.crt";
+
 /// What was seen.
 pub struct Proof {
     serial: String,
     secret: String,
     certificate: String,
-    chain: PathBuf,
-    ca: PathBuf,
+    folder: PathBuf,
     purposes: String,
     description: String,
     pods: Vec<Pod>,
@@ -35,8 +37,8 @@ pub fn take(demo: &Demo<'_>) -> anyhow::Result<Proof> {
         "--output",
         r"go-template={{index .data `tls.crt` | base64decode}}",
     ]))?;
-    let chain = authority::folder(demo).join("published.crt");
-    fs::write(&chain, &certificate)?;
+    let folder = authority::folder(demo);
+    fs::write(folder.join(PUBLISHED), &certificate)?;
     let x509 = |options: &[&str]| openssl::x509(&certificate, options);
     let serial = x509(&["-serial"])?;
     Ok(Proof {
@@ -50,8 +52,7 @@ pub fn take(demo: &Demo<'_>) -> anyhow::Result<Proof> {
             "-ext",
             "subjectAltName,keyUsage,extendedKeyUsage",
         ])?,
-        chain,
-        ca: authority::certificate(demo),
+        folder,
         pods: PODS
             .into_iter()
             .map(|name| pod(demo, name))
@@ -144,13 +145,16 @@ impl Proof {
 
     fn check_origin(&self) -> anyhow::Result<()> {
         let issuer = openssl::name(&self.certificate, "-issuer")?;
-        let subject = openssl::name(&fs::read_to_string(&self.ca)?, "-subject")?;
+        let subject = openssl::name(
+            &fs::read_to_string(self.folder.join(authority::CERTIFICATE))?,
+            "-subject",
+        )?;
         ensure!(
             issuer == subject,
             "the certificate's issuer is {issuer}, the CA's subject {subject}"
         );
         for purpose in ["sslserver", "sslclient"] {
-            openssl::verify(&self.chain, &self.ca, purpose)?;
+            openssl::verify(&self.folder, PUBLISHED, authority::CERTIFICATE, purpose)?;
         }
         Ok(())
     }
