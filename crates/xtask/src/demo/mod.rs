@@ -42,7 +42,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let cluster = OwnCluster::up(&ClusterOptions::real(&state))?;
     let demo = Demo {
         cluster: &cluster,
-        started,
+        started: Instant::now(),
     };
     let outcome = show(&demo, &built.archive);
     if outcome.is_err() {
@@ -68,6 +68,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// What the steps share.
 struct Demo<'a> {
     cluster: &'a Cluster,
+    /// When the cluster was up: what the timeline counts from.
     started: Instant,
 }
 
