@@ -220,6 +220,13 @@ impl World {
         self.patch::<CoturnCertificate>(COTURN, patch).await;
     }
 
+    /// What `kubectl get coturncertificates -o wide` shows.
+    pub fn shown(&self) -> String {
+        run(self
+            .kubectl()
+            .args(["get", "coturncertificates", "--output", "wide"]))
+    }
+
     /// Deletes a Secret.
     pub async fn delete_secret(&self, name: &str) {
         self.api::<Secret>()

@@ -42,6 +42,33 @@ async fn a_first_install_restarts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_columns_show_state_dates_and_serial_number() {
+    let world = World::ready("columns", &fixtures::light(1)).await;
+
+    let shown = world.shown();
+
+    let certificate = world
+        .certificate()
+        .await
+        .status
+        .unwrap()
+        .certificate
+        .unwrap();
+    let expires = certificate.not_after.0.to_string();
+    let renewal = certificate.renewal_time.0.to_string();
+    for cell in [
+        "True",
+        "Ready",
+        fixtures::PUBLISHED,
+        &expires,
+        &renewal,
+        &certificate.serial_number,
+    ] {
+        assert!(shown.contains(cell), "{cell} is missing:\n{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_operator_runs_where_pod_security_is_restricted() {
     let world = World::with_ca("restricted").await;
     let label =
