@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{Router, body::Body, extract::Request, response::Response};
@@ -13,9 +13,17 @@ use tokio::{net::TcpListener, task::JoinHandle};
 /// A running proxy.
 pub struct Proxy {
     address: String,
-    writes: Arc<AtomicUsize>,
-    paths: Arc<Mutex<Vec<String>>>,
+    traffic: Arc<Traffic>,
     task: JoinHandle<()>,
+}
+
+/// What passed. A request stands here before the API server has it: who sees what a write did,
+/// finds the write here.
+#[derive(Default)]
+struct Traffic {
+    writes: Mutex<Vec<String>>,
+    paths: Mutex<Vec<String>>,
+    has_struck: AtomicBool,
 }
 
 /// Called once, after the nth write was done.
@@ -26,13 +34,22 @@ impl Proxy {
     pub async fn start(client: Client, fatal: usize, strike: Strike) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
-        let writes = Arc::new(AtomicUsize::new(0));
-        let paths = Arc::new(Mutex::new(Vec::new()));
-        let (count, noted) = (Arc::clone(&writes), Arc::clone(&paths));
+        let traffic = Arc::new(Traffic::default());
+        let noted = Arc::clone(&traffic);
         let router = Router::new().fallback(move |request: Request| {
-            noted.lock().unwrap().push(request.uri().path().to_owned());
-            let (client, count, strike) = (client.clone(), Arc::clone(&count), Arc::clone(&strike));
-            async move { pass(client, request, fatal, &count, &strike).await }
+            let (client, traffic, strike) =
+                (client.clone(), Arc::clone(&noted), Arc::clone(&strike));
+            async move {
+                let is_fatal = traffic.note(&request) == Some(fatal);
+                let answer = pass(client, request).await;
+                if is_fatal {
+                    strike();
+                    traffic.has_struck.store(true, Ordering::SeqCst);
+                    // The write is done; its reply is lost.
+                    std::future::pending::<()>().await;
+                }
+                answer
+            }
         });
         let task = tokio::spawn(async move {
             axum::serve(listener, router)
@@ -41,8 +58,7 @@ impl Proxy {
         });
         Self {
             address,
-            writes,
-            paths,
+            traffic,
             task,
         }
     }
@@ -52,14 +68,19 @@ impl Proxy {
         &self.address
     }
 
-    /// Writes that the operator sent.
-    pub fn writes(&self) -> usize {
-        self.writes.load(Ordering::SeqCst)
+    /// The writes that the operator sent: method and path of each.
+    pub fn writes(&self) -> Vec<String> {
+        self.traffic.writes.lock().unwrap().clone()
+    }
+
+    /// Whether the fatal write was done, and the operator killed.
+    pub fn has_struck(&self) -> bool {
+        self.traffic.has_struck.load(Ordering::SeqCst)
     }
 
     /// Whether the operator asked for an object of this name.
     pub fn has_passed(&self, name: &str) -> bool {
-        let paths = self.paths.lock().unwrap();
+        let paths = self.traffic.paths.lock().unwrap();
         paths
             .iter()
             .any(|path| path.rsplit('/').next() == Some(name))
@@ -72,14 +93,20 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(
-    client: Client,
-    request: Request,
-    fatal: usize,
-    count: &AtomicUsize,
-    strike: &Strike,
-) -> Response {
-    let counts = is_counted(&request);
+impl Traffic {
+    /// Notes a request. Returns the number of a write, counted from 1.
+    fn note(&self, request: &Request) -> Option<usize> {
+        let path = request.uri().path();
+        self.paths.lock().unwrap().push(path.to_owned());
+        is_counted(request).then(|| {
+            let mut writes = self.writes.lock().unwrap();
+            writes.push(format!("{} {path}", request.method()));
+            writes.len()
+        })
+    }
+}
+
+async fn pass(client: Client, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 4 << 20)
         .await
@@ -99,11 +126,6 @@ async fn pass(
         .body(kube::client::Body::from(body.to_vec()))
         .expect("a request");
     let answer = client.send(onward).await.expect("the API server answers");
-    if counts && count.fetch_add(1, Ordering::SeqCst) + 1 == fatal {
-        strike();
-        // The write is done; its reply is lost.
-        std::future::pending::<()>().await;
-    }
     answer.map(Body::new)
 }
 

@@ -70,16 +70,19 @@ impl Run<'_> {
     async fn assert_quiet(&self, proxy: &Proxy) {
         let before = proxy.writes();
         wait::throughout("no more writes", Duration::from_secs(2), async || {
-            proxy.writes() == before
+            let writes = proxy.writes();
+            let more = &writes[before.len()..];
+            assert!(more.is_empty(), "{more:?} after {before:?}");
+            true
         })
         .await;
     }
 }
 
-/// Waits until that many writes were sent, or the end is reached without them.
-async fn until_struck(proxy: &Proxy, fatal: usize, mut reached: impl AsyncFnMut() -> bool) -> bool {
+/// Waits until the fatal write was done, or the end is reached without it.
+async fn until_struck(proxy: &Proxy, mut reached: impl AsyncFnMut() -> bool) -> bool {
     wait::until("the fatal write, or the end", async || {
-        if proxy.writes() >= fatal {
+        if proxy.has_struck() {
             return Some(true);
         }
         reached().await.then_some(false)
@@ -105,7 +108,7 @@ async fn first_issuance(fatal: usize) -> bool {
     world.create_certificate(&json!({})).await;
 
     let (mut doomed, proxy) = run.start_doomed(fatal).await;
-    let struck = until_struck(&proxy, fatal, async || is_done(&world).await).await;
+    let struck = until_struck(&proxy, async || is_done(&world).await).await;
     doomed.kill();
     let (_operator, proxy) = run.start_safe().await;
     world.until_ready().await;
@@ -141,7 +144,7 @@ async fn renewal(fatal: usize) -> bool {
 
     world.renew("please").await;
     let (mut doomed, proxy) = run.start_doomed(fatal).await;
-    let struck = until_struck(&proxy, fatal, async || {
+    let struck = until_struck(&proxy, async || {
         world.serial().await.as_ref() != Some(&before) && is_done(&world).await
     })
     .await;
@@ -212,7 +215,7 @@ async fn repair(fatal: usize, overwritten: Overwritten) -> bool {
             (doomed, proxy)
         }
     };
-    let struck = until_struck(&proxy, fatal, async || {
+    let struck = until_struck(&proxy, async || {
         let writes = proxy.writes();
         tokio::time::sleep(PAUSE).await;
         world.published().await == before && proxy.writes() == writes && is_done(&world).await
