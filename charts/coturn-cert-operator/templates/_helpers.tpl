@@ -11,6 +11,25 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- /* Not named after the release: of two releases in a namespace, too, only one may act. */ -}}
+{{- define "operator.lease" -}}
+coturn-cert-operator
+{{- end -}}
+
+{{- define "operator.port" -}}
+{{ .Values.listen | splitList ":" | last }}
+{{- end -}}
+
+{{- /* The Secrets that the operator may touch, separated by commas; empty: all. */ -}}
+{{- define "operator.secretNames" -}}
+{{- if not .Values.allSecrets -}}
+{{- if not .Values.secretNames -}}
+{{- fail "secretNames is empty; name the Secrets that the operator may read and write, or set allSecrets=true for all of the namespace" -}}
+{{- end -}}
+{{ join "," .Values.secretNames }}
+{{- end -}}
+{{- end -}}
+
 {{- define "operator.labels" -}}
 {{ include "operator.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

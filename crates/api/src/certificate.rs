@@ -38,6 +38,7 @@ use crate::{CoturnCertificateStatus, PrivateKey, Usage};
     validation = ("!self.secretName.endsWith('-coturn-cert-store')", "secretName must not end in -coturn-cert-store: such names belong to stores"),
     validation = ("!has(self.renewBefore) || duration(self.renewBefore) < duration(self.duration)", "renewBefore must be shorter than duration"),
     validation = ("!('key encipherment' in self.usages) || self.privateKey.algorithm == 'RSA'", "key encipherment needs privateKey.algorithm RSA"),
+    validation = ("!('key agreement' in self.usages) || self.privateKey.algorithm == 'ECDSA'", "key agreement needs privateKey.algorithm ECDSA: RSA keys agree on nothing (RFC 3279, 2.3.1)"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CoturnCertificateSpec {
@@ -54,7 +55,7 @@ pub struct CoturnCertificateSpec {
     pub ip_addresses: Vec<String>,
     /// Common name of the subject; default: the first DNS name, if at most 64 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = NO_CONTROL))]
     pub common_name: Option<String>,
     /// Further attributes of the subject.
     #[serde(default)]
@@ -147,6 +148,8 @@ pub struct Subject {
 #[x_kube(
     validation = ("!has(self.labels) || self.labels.all(key, !key.contains('coturncert.dev/') && key != 'app.kubernetes.io/managed-by')", "secretTemplate.labels must not hold coturncert.dev/ keys or app.kubernetes.io/managed-by: they belong to the operator"),
     validation = ("!has(self.annotations) || self.annotations.all(key, !key.contains('coturncert.dev/'))", "secretTemplate.annotations must not hold coturncert.dev/ keys: they belong to the operator"),
+    validation = ("!has(self.labels) || self.labels.all(key, !format.qualifiedName().validate(key).hasValue())", "secretTemplate.labels must have label keys, as example.com/team"),
+    validation = ("!has(self.annotations) || self.annotations.all(key, !format.qualifiedName().validate(key.lowerAscii()).hasValue())", "secretTemplate.annotations must have annotation keys, as example.com/note"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SecretTemplate {
@@ -245,6 +248,8 @@ fn default_secret_name() -> String {
 
 const DNS_LABEL: &str = "[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?";
 const OBJECT_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+/// Control characters in a subject would be shown as they are in logs and terminals.
+const NO_CONTROL: &str = "^\\P{Cc}*$";
 
 fn dns_names(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -254,6 +259,7 @@ fn dns_names(_: &mut SchemaGenerator) -> Schema {
             "pattern": format!("^(\\*\\.)?{DNS_LABEL}(\\.{DNS_LABEL})*$"),
             "x-kubernetes-validations": [
                 {"rule": "!isIP(self)", "message": "an IP address belongs into ipAddresses"},
+                {"rule": "!self.matches('(^|[.])[0-9]+$')", "message": "the last label of a DNS name must not be a number: TLS libraries take the name for an IP address"},
                 {"rule": "!self.startsWith('*.') || self.split('.').size() > 2", "message": "a wildcard needs two labels after it: no TLS library accepts a shorter one"},
             ],
         },
@@ -310,7 +316,7 @@ fn published_secret_name(_: &mut SchemaGenerator) -> Schema {
 fn attributes(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 8,
-        "items": {"type": "string", "minLength": 1, "maxLength": 64},
+        "items": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": NO_CONTROL},
     })
 }
 

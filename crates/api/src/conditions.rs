@@ -164,6 +164,7 @@ impl Reason {
             | Self::Realised
             | Self::InProgress
             | Self::Suspended
+            | Self::AuthorityNotYetValid
             | Self::RenewalTooEarly
             | Self::AwaitingIssuance
             | Self::AwaitingPublication
@@ -182,7 +183,6 @@ impl Reason {
             | Self::AuthorityNotACa
             | Self::AuthorityChainBroken
             | Self::AuthorityExpired
-            | Self::AuthorityNotYetValid
             | Self::AuthorityForbids
             | Self::AuthorityUnsupported
             | Self::AuthorityExpiresFirst

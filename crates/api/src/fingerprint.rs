@@ -49,19 +49,23 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// The serial number of a certificate: the big-endian content octets of its DER INTEGER,
-/// 20 at most (RFC 5280 §4.1.2.2). Written as lower-case hex.
+/// The serial number of a certificate: a positive number of at most 20 octets (RFC 5280 §4.1.2.2),
+/// big-endian, without leading zeros. Written as lower-case hex, as `openssl x509 -serial` has it in
+/// upper case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SerialNumber(Vec<u8>);
 
 impl SerialNumber {
-    /// The serial number with these content octets.
+    /// The serial number with these content octets of a DER INTEGER. The zero octet that DER puts
+    /// in front of a high bit is a sign, no digit.
     #[must_use]
     pub fn from_octets(octets: &[u8]) -> Self {
-        Self(octets.to_vec())
+        let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+        let start = zeros.min(octets.len().saturating_sub(1));
+        Self(octets[start..].to_vec())
     }
 
-    /// The content octets, big-endian.
+    /// The number, big-endian.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         &self.0
@@ -85,8 +89,8 @@ impl FromStr for SerialNumber {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         unhex(text)
-            .filter(|octets| !octets.is_empty() && octets.len() <= 20)
-            .map(Self)
+            .map(|octets| Self::from_octets(&octets))
+            .filter(|serial| (1..=20).contains(&serial.0.len()))
             .ok_or_else(|| InvalidHex(text.to_owned(), "a serial number of 1 to 20 octets in hex"))
     }
 }
@@ -157,9 +161,24 @@ mod tests {
     }
 
     #[test]
-    fn a_serial_number_keeps_its_leading_zero_octet() {
+    fn the_sign_octet_is_no_part_of_a_serial_number() {
         let serial = SerialNumber::from_octets(&[0, 0x8f, 1]);
-        assert_eq!(serial.to_string(), "008f01");
+        assert_eq!(serial.to_string(), "8f01");
+        assert_eq!("8f01".parse(), Ok(serial.clone()));
         assert_eq!("008f01".parse(), Ok(serial));
+    }
+
+    #[test]
+    fn zero_is_one_octet() {
+        assert_eq!(SerialNumber::from_octets(&[0]).to_string(), "00");
+    }
+
+    #[test]
+    fn a_serial_number_has_1_to_20_octets() {
+        let longest = "ff".repeat(20);
+        assert!(format!("00{longest}").parse::<SerialNumber>().is_ok());
+        for text in ["", "0", &format!("01{longest}")] {
+            assert!(text.parse::<SerialNumber>().is_err(), "{text}");
+        }
     }
 }

@@ -23,6 +23,14 @@ pub struct Leaf {
     pub key_algorithm: String,
 }
 
+impl Leaf {
+    /// Whether it is valid at a time.
+    #[must_use]
+    pub fn is_valid_at(&self, time: Timestamp) -> bool {
+        (self.not_before..self.not_after).contains(&time)
+    }
+}
+
 /// An authority that passed every check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorityFacts {
@@ -32,8 +40,9 @@ pub struct AuthorityFacts {
     pub fingerprint: Fingerprint,
     /// Fingerprint of the root: what the partner trusts.
     pub root_fingerprint: Fingerprint,
-    /// SHA-256 of the root's `SubjectPublicKeyInfo`: a root renewed with its key keeps it.
-    pub root_key: Fingerprint,
+    /// SHA-256 over what a chain finds the root by: its subject, its `SubjectPublicKeyInfo` and its
+    /// subject key identifier. A root renewed under its name with its key keeps it.
+    pub root_anchor: Fingerprint,
     /// The latest notBefore of the chain.
     pub not_before: Timestamp,
     /// The earliest notAfter of the chain.

@@ -13,13 +13,14 @@ pub mod names;
 mod status;
 mod trigger;
 mod usage;
+mod wanted;
 
 pub use certificate::{
     CaIssuer, CoturnCertificate, CoturnCertificateSpec, IssuerSource, Rollout, RolloutStrategy,
     SecretTemplate, Subject, WorkloadKind, WorkloadRef,
 };
 pub use conditions::{ConditionType, Reason};
-pub use content::{Content, SpecError, Wanted};
+pub use content::Content;
 pub use fingerprint::{Fingerprint, InvalidHex, SerialNumber};
 pub use key::{InvalidKey, KeyKind, PrivateKey, PrivateKeyAlgorithm};
 pub use leaf::{AuthorityFacts, Leaf};
@@ -29,3 +30,4 @@ pub use status::{
 };
 pub use trigger::Trigger;
 pub use usage::Usage;
+pub use wanted::{CommonName, SpecError, Wanted};

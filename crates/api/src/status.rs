@@ -1,4 +1,7 @@
 //! What a `CoturnCertificate` reports. It changes only when a fact changes: no heartbeat times.
+//!
+//! All of it is derived, so what cannot be read of it is left out: another version may have written
+//! it, and a resource whose status is not understood must be served all the same.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
@@ -12,24 +15,48 @@ use crate::Trigger;
 #[serde(rename_all = "camelCase")]
 pub struct CoturnCertificateStatus {
     /// The generation that this status speaks of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub observed_generation: Option<i64>,
     /// Ready, Issued, Published, RolledOut, Reconciling, Stalled.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::elements",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
     /// The certificate in service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub certificate: Option<CertificateStatus>,
     /// The authority that the CA Secret holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub authority: Option<AuthorityStatus>,
     /// How far the workload's pods are on the certificate in service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub rollout: Option<RolloutStatus>,
     /// The last ten issuances, newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::elements",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(length(max = 10))]
     pub history: Vec<HistoryEntry>,
 }
@@ -122,4 +149,115 @@ pub enum HistoryEvent {
     Issued,
     /// The store was lost and taken up again from the published Secret.
     Recovered,
+}
+
+/// Decoding that keeps what it can read.
+mod lenient {
+    use serde::{
+        Deserialize, Deserializer,
+        de::{DeserializeOwned, IgnoredAny},
+    };
+
+    #[derive(Deserialize)]
+    #[serde(untagged, bound = "T: DeserializeOwned")]
+    enum Part<T> {
+        Known(T),
+        Other(IgnoredAny),
+    }
+
+    impl<T> Part<T> {
+        fn known(self) -> Option<T> {
+            match self {
+                Self::Known(value) => Some(value),
+                Self::Other(_) => None,
+            }
+        }
+    }
+
+    /// The value, or its default.
+    pub fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        Ok(Part::deserialize(deserializer)?.known().unwrap_or_default())
+    }
+
+    /// Those elements of a list that can be read.
+    pub fn elements<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+        deserializer: D,
+    ) -> Result<Vec<T>, D::Error> {
+        let parts: Vec<Part<T>> = or_default(deserializer)?;
+        Ok(parts.into_iter().filter_map(Part::known).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::CoturnCertificate;
+
+    /// The status of a resource, as it is read from the API server.
+    fn read(status: &Value) -> CoturnCertificateStatus {
+        let object = json!({
+            "apiVersion": "coturncert.dev/v1alpha1",
+            "kind": "CoturnCertificate",
+            "metadata": {"name": "coturn"},
+            "spec": {"issuer": {"ca": {"secretName": "ca"}}, "dnsNames": ["a.example.com"]},
+            "status": status,
+        });
+        let object: CoturnCertificate = serde_json::from_value(object).unwrap();
+        object.status.unwrap()
+    }
+
+    fn entry(what: &str, reason: &str, serial: &str) -> Value {
+        json!({"time": "2026-01-01T00:00:00Z", "what": what, "reason": reason, "serialNumber": serial})
+    }
+
+    #[test]
+    fn entries_of_a_later_version_are_left_out_of_the_history() {
+        let status = read(&json!({
+            "observedGeneration": 3,
+            "history": [
+                entry("Revoked", "Renewing", "1"),
+                entry("Issued", "ReplicasGrew", "2"),
+                entry("Issued", "Renewing", "3"),
+            ],
+        }));
+        let serials: Vec<_> = status
+            .history
+            .iter()
+            .map(|entry| &entry.serial_number)
+            .collect();
+        assert_eq!(serials, ["3"]);
+        assert_eq!(status.observed_generation, Some(3));
+    }
+
+    #[test]
+    fn what_cannot_be_read_harms_nothing_beside_it() {
+        let never = "9999-12-31T23:59:59Z";
+        let condition = |kind: &str, time: &str| {
+            json!({
+                "type": kind, "status": "True", "reason": "Ready", "message": "",
+                "lastTransitionTime": time,
+            })
+        };
+        let status = read(&json!({
+            "observedGeneration": "three",
+            "conditions": [condition("Ready", "2026-01-01T00:00:00Z"), condition("Issued", never)],
+            "certificate": {"notAfter": never},
+            "authority": {"subject": "CN=ca", "rootFingerprint": "ab", "notAfter": "2027-01-01T00:00:00Z"},
+            "rollout": {"current": "one"},
+            "history": "none",
+        }));
+        let kinds: Vec<_> = status
+            .conditions
+            .iter()
+            .map(|it| it.type_.as_str())
+            .collect();
+        assert_eq!(kinds, ["Ready"]);
+        assert!(status.authority.is_some());
+        assert!(status.certificate.is_none() && status.rollout.is_none());
+        assert!(status.history.is_empty() && status.observed_generation.is_none());
+    }
 }

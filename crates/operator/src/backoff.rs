@@ -45,6 +45,12 @@ impl<K: Eq + Hash> Backoff<K> {
         wait
     }
 
+    /// Failures in a row.
+    pub fn count(&self, key: &K) -> u32 {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.get(key).copied().unwrap_or_default()
+    }
+
     /// Forgets the failures.
     pub fn succeeded(&self, key: &K) {
         self.failures
@@ -67,7 +73,9 @@ mod tests {
         let waits: Vec<_> = (0..12).map(|_| backoff.failed("a").as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
         assert_eq!(backoff.failed("b").as_secs(), 1);
+        assert_eq!((backoff.count(&"a"), backoff.count(&"b")), (12, 1));
         backoff.succeeded(&"a");
+        assert_eq!(backoff.count(&"a"), 0);
         assert_eq!(backoff.failed("a").as_secs(), 1);
     }
 }

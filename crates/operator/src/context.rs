@@ -3,18 +3,25 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::{
-    Client,
-    core::DeserializeGuard,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::{Client, core::DeserializeGuard};
 
 use api::{CoturnCertificate, names};
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::{
-    facts::Facts, metrics::Metrics, secret_watch::SecretIndex, wake::Bell, watches::Known,
+    backoff::Backoff,
+    error::{Category, Error, ObjectName},
+    events::Events,
+    facts::Facts,
+    metrics::Metrics,
+    secret_watch::SecretIndex,
+    wake::Bell,
+    watches::Known,
 };
+
+/// Conflicts in a row that a watch which is behind explains. More have another cause, which does
+/// not pass by itself: somebody who writes all the time, or a webhook that answers 409.
+const MOST_CONFLICTS: u32 = 5;
 
 /// A `CoturnCertificate` as it arrives: readable, or not.
 pub type Guarded = DeserializeGuard<CoturnCertificate>;
@@ -34,7 +41,9 @@ pub struct Context {
     /// What was parsed of revisions read before.
     pub facts: Facts,
     /// Events.
-    pub recorder: Recorder,
+    pub events: Events,
+    /// Passes in a row that met a changed object.
+    pub conflicts: Backoff<ObjectName>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Wakes other passes.
@@ -55,11 +64,28 @@ impl Context {
         self.facts.stores.forget(&names::store_secret(certificate));
     }
 
-    /// Where events come from.
-    pub fn reporter(identity: &str) -> Reporter {
-        Reporter {
-            controller: names::FIELD_MANAGER.to_owned(),
-            instance: Some(identity.to_owned()),
-        }
+    /// Whether a pass over an object failed for a cause of its own, not for a change that the next
+    /// pass sees.
+    pub fn is_failure(&self, object: &ObjectName, error: &Error) -> bool {
+        is_failure(error.category(), self.conflicts.count(object))
+    }
+}
+
+const fn is_failure(category: Category, conflicts: u32) -> bool {
+    match category {
+        Category::Failure => true,
+        Category::Stale => conflicts >= MOST_CONFLICTS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_that_does_not_end_is_a_failure() {
+        assert!(!is_failure(Category::Stale, 4));
+        assert!(is_failure(Category::Stale, 5));
+        assert!(is_failure(Category::Failure, 0));
     }
 }

@@ -1,6 +1,7 @@
 //! The wiring: what wakes which pass, and what becomes of its result.
 
 use std::{
+    fmt::Debug,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,11 +14,11 @@ use kube::{
     runtime::{
         Controller,
         controller::{self, Action, Config},
-        events::Recorder,
-        reflector::ObjectRef,
+        reflector::{ObjectRef, Store},
         watcher::{self, Event},
     },
 };
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     barrier, certificate,
     context::{Context, Guarded},
     error::{Category, Error, ObjectName},
+    events::Events,
     facts::Facts,
     health::Health,
     metrics::Metrics,
@@ -46,6 +48,8 @@ const AFTER_A_CHANGE: Range = Range {
     first: Duration::from_millis(200),
     longest: Duration::from_secs(30),
 };
+/// How long it may take to report a pass that broke off.
+const REPORT: Duration = Duration::from_secs(30);
 
 /// What the controllers run with.
 pub struct Setup {
@@ -69,10 +73,10 @@ struct Shared {
     context: Context,
     health: Arc<Health>,
     failures: Backoff<ObjectName>,
-    stale: Backoff<ObjectName>,
 }
 
-/// Runs both controllers until `stop` says true, then lets running passes end.
+/// Runs both controllers until `stop` says true, then lets running passes end. Dropped, it ends
+/// them at once, as a crash would.
 pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
     let ready = &setup.health.ready;
     let certificates = watches::watch(
@@ -93,13 +97,14 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
         &setup.secret_names,
         ready,
     );
-    ready.expect("CoturnCertificates", Arc::clone(&certificates.listed));
-    ready.expect("StatefulSets", Arc::clone(&workloads.listed));
+    ready.expect("CoturnCertificates", certificates.listed.clone());
+    ready.expect("StatefulSets", workloads.listed.clone());
     let (bell, calls) = wake::bell();
     let shared = Arc::new(Shared {
         context: Context {
             namespace: setup.namespace,
-            recorder: Recorder::new(setup.client.clone(), Context::reporter(&setup.identity)),
+            events: Events::new(setup.client.clone(), &setup.identity),
+            conflicts: Backoff::new(AFTER_A_CHANGE),
             client: setup.client,
             certificates: certificates.known(),
             workloads: workloads.known(),
@@ -110,7 +115,6 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
         },
         health: setup.health,
         failures: Backoff::new(AFTER_A_FAILURE),
-        stale: Backoff::new(AFTER_A_CHANGE),
     });
     let certificate_events = heeding(&shared, certificates.events, |shared, event| {
         let context = &shared.context;
@@ -127,19 +131,21 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             .bell
             .heed_workload(&context.certificates.store, event);
     });
-    let touched_secrets = heeding(&shared, touched_secrets, |shared, secret| {
+    let touched_secrets = heeding(&shared, touched_secrets, |shared, touched| {
         let context = &shared.context;
-        context.bell.secret(&context.certificates.store, secret);
+        context
+            .bell
+            .heed_secret(&context.certificates.store, touched);
     });
     let namespace = shared.context.namespace.clone();
     let certificates = certificate_passes(
-        Controller::for_stream(applied(certificate_events), certificates.store)
+        controller(certificate_events, certificates.store)
             .reconcile_on(references(calls.certificates, namespace.clone()))
             .graceful_shutdown_on(stopped(stop.clone())),
         Arc::clone(&shared),
     );
     let workloads = workload_passes(
-        Controller::for_stream(applied(workload_events), workloads.store)
+        controller(workload_events, workloads.store)
             .reconcile_on(references(calls.workloads, namespace))
             .graceful_shutdown_on(stopped(stop)),
         shared,
@@ -192,12 +198,17 @@ fn heeding<T: Send + 'static>(
     stream.inspect(move |item| heed(&shared, item))
 }
 
-/// The objects of a controller. A watch's failures never reach it: it would hold back every other
-/// event for them.
-fn applied<K: Send + 'static>(
+/// A controller over the objects of a watch, whose failures never reach it: it would hold back every
+/// other event for them.
+fn controller<K>(
     events: impl Stream<Item = Event<K>> + Send + 'static,
-) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static {
-    events.filter_map(|event| std::future::ready(watches::applied(event).map(Ok)))
+    store: Store<K>,
+) -> Controller<K>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let objects = watches::objects(store.clone(), events);
+    Controller::for_stream(objects.map(Ok), store)
 }
 
 fn references<K>(
@@ -218,7 +229,21 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 async fn certificate_pass(guarded: Arc<Guarded>, shared: Arc<Shared>) -> Result<Action, Error> {
     let object = certificate::object_name(&guarded);
     let pass = Box::pin(certificate::reconcile(&shared.context, &guarded));
-    shared.run("CoturnCertificate", object, pass).await
+    let result = shared.run("CoturnCertificate", object.clone(), pass).await;
+    if let Err(error) = &result
+        && broke_off(error)
+    {
+        let report = certificate::broke_off(&shared.context, &guarded, error);
+        if let Err(error) = barrier::guard(object, REPORT, report).await {
+            tracing::warn!(reason = error.reason().as_str(), "{error}");
+        }
+    }
+    result
+}
+
+/// Whether a pass ended in the middle, so that it could report nothing itself.
+const fn broke_off(error: &Error) -> bool {
+    matches!(error, Error::Deadline { .. } | Error::Panicked { .. })
 }
 
 async fn workload_pass(workload: Arc<StatefulSet>, shared: Arc<Shared>) -> Result<Action, Error> {
@@ -248,15 +273,25 @@ impl Shared {
         );
         let wait = result?;
         self.failures.succeeded(&object);
-        self.stale.succeeded(&object);
+        self.context.conflicts.succeeded(&object);
         Ok(Action::requeue(wait))
     }
 
     fn failed(&self, object: ObjectName, error: &Error) -> Action {
-        match error.category() {
-            Category::Stale => Action::requeue(self.stale.failed(object)),
-            Category::Failure => Action::requeue(self.failures.failed(object)),
+        let conflicts = &self.context.conflicts;
+        let after_a_change = match error.category() {
+            Category::Stale => conflicts.failed(object.clone()),
+            Category::Failure => return Action::requeue(self.failures.failed(object)),
+        };
+        if !self.context.is_failure(&object, error) {
+            return Action::requeue(after_a_change);
         }
+        tracing::warn!(
+            reason = error.reason().as_str(),
+            times = conflicts.count(&object),
+            "{error}, time and again"
+        );
+        Action::requeue(self.failures.failed(object))
     }
 }
 
@@ -271,6 +306,9 @@ fn tell<K: kube::runtime::reflector::Lookup>(
             if error.category() == Category::Stale =>
         {
             tracing::debug!("{error}");
+        }
+        Err(controller::Error::ReconcilerFailed(error, _)) if broke_off(error) => {
+            tracing::error!(reason = error.reason().as_str(), "{error}");
         }
         Err(controller::Error::ReconcilerFailed(error, _)) => {
             tracing::warn!(reason = error.reason().as_str(), "{error}");

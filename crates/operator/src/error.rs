@@ -1,11 +1,13 @@
 //! What can fail at the rim, one variant per failed step.
 
+mod failure;
+
 use std::fmt;
 
 use api::Reason;
-use kube::core::Status;
+use plan::Refusal;
 
-use crate::redact::redact;
+pub use failure::ApiFailure;
 
 /// A failed step of a pass. No variant holds bytes of a body or of a key.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +28,20 @@ pub enum Error {
         /// Why it failed.
         failure: ApiFailure,
     },
+    /// What was read for an observation, and could not be; the observation says of what.
+    #[error("{}", .0.message)]
+    Unread(Refusal),
     /// An object changed between being read and being written; the next pass sees the change.
     #[error("{object} changed while it was being worked on")]
     Changed {
+        /// Which object.
+        object: ObjectName,
+    },
+    /// An object was written, and what the API server stored is not what was written.
+    #[error(
+        "what was written to {object} was changed by somebody else at once: an admission webhook, most likely"
+    )]
+    Undone {
         /// Which object.
         object: ObjectName,
     },
@@ -97,124 +110,64 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// How a request to the API server failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApiFailure {
-    /// It does not exist.
-    #[error("it does not exist")]
-    NotFound,
-    /// It exists already.
-    #[error("it exists already")]
-    AlreadyExists,
-    /// It is at another revision.
-    #[error("it is at another revision")]
-    Conflict,
-    /// The operator's Role does not allow it.
-    #[error("the operator's Role does not allow it ({0})")]
-    Forbidden(String),
-    /// A quota, an admission policy, a webhook or the server's validation refused.
-    #[error("the API server refuses it: {0}")]
-    Refused(String),
-    /// The API server is overloaded, restarting, or broken.
-    #[error("the API server answers {code}: {message}")]
-    Server {
-        /// HTTP status code.
-        code: u16,
-        /// Its message.
-        message: String,
-    },
-    /// The answer cannot be read.
-    #[error("the API server's answer cannot be read")]
-    Garbled,
-    /// No answer arrived.
-    #[error("the API server did not answer: {0}")]
-    Unreachable(String),
-}
-
-impl From<kube::Error> for ApiFailure {
-    fn from(error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) => Self::from_status(&status),
-            // Messages of these quote what they could not parse, which may be a Secret.
-            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::Garbled,
-            other => Self::Unreachable(redact(&other.to_string())),
-        }
-    }
-}
-
-impl ApiFailure {
-    fn from_status(status: &Status) -> Self {
-        let message = || redact(&status.message);
-        if status.is_not_found() {
-            Self::NotFound
-        } else if status.is_already_exists() {
-            Self::AlreadyExists
-        } else if status.is_conflict() {
-            Self::Conflict
-        } else if status.code == 403 && is_rbac(&status.message) {
-            Self::Forbidden(message())
-        } else if (400..500).contains(&status.code) && status.code != 429
-            || is_webhook(&status.message)
-        {
-            Self::Refused(message())
-        } else {
-            Self::Server {
-                code: status.code,
-                message: message(),
-            }
-        }
-    }
-
-    /// Whether the object is not as it was when the write was planned.
-    #[must_use]
-    pub const fn is_stale(&self) -> bool {
-        match self {
-            Self::NotFound | Self::AlreadyExists | Self::Conflict => true,
-            Self::Forbidden(_)
-            | Self::Refused(_)
-            | Self::Server { .. }
-            | Self::Garbled
-            | Self::Unreachable(_) => false,
-        }
-    }
-
-    /// The reason for a condition.
-    #[must_use]
-    pub const fn reason(&self) -> Reason {
-        match self {
-            Self::NotFound | Self::AlreadyExists | Self::Conflict => Reason::Conflict,
-            Self::Forbidden(_) => Reason::Forbidden,
-            Self::Refused(_) => Reason::Refused,
-            Self::Server { .. } | Self::Garbled | Self::Unreachable(_) => Reason::ApiUnavailable,
-        }
-    }
-}
-
-/// RBAC's refusals; quotas, terminating namespaces and admission policies answer 403 as well, but
-/// none of them in the words of the authorizer (`… is forbidden: User "…" cannot … resource "…"`).
-fn is_rbac(message: &str) -> bool {
-    message.contains("is forbidden: User \"")
-        && message.contains(" cannot ")
-        && message.contains(" resource \"")
-}
-
-fn is_webhook(message: &str) -> bool {
-    message.contains("failed calling webhook")
-}
-
 impl Error {
     /// The reason for a condition and for the metric's label.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
             Self::Read { failure, .. } | Self::Write { failure, .. } => failure.reason(),
+            Self::Unread(refusal) => refusal.reason,
             Self::Changed { .. } => Reason::Conflict,
+            Self::Undone { .. } => Reason::Refused,
             Self::Sign(error) => error.reason(),
             Self::SigningInterrupted => Reason::SigningFailed,
             Self::Encode { .. } | Self::Unsettled { .. } | Self::Panicked { .. } => {
                 Reason::InternalError
             }
             Self::Deadline { .. } => Reason::ApiUnavailable,
+        }
+    }
+
+    /// The operator's own words: the message up to where the API server's may differ from one try to
+    /// the next. Errors of the same own words are the same to whoever reads them.
+    #[must_use]
+    pub fn own_words(&self) -> String {
+        let message = self.to_string();
+        let varying = match self {
+            Self::Read { failure, .. } | Self::Write { failure, .. } => failure.varying(),
+            Self::Unread(_)
+            | Self::Changed { .. }
+            | Self::Undone { .. }
+            | Self::Sign(_)
+            | Self::SigningInterrupted
+            | Self::Encode { .. }
+            | Self::Unsettled { .. }
+            | Self::Deadline { .. }
+            | Self::Panicked { .. } => "",
+        };
+        let end = message.rfind(varying).unwrap_or(message.len());
+        message[..end].to_owned()
+    }
+
+    /// What to tell of a read that failed, if the API server answers: then a status can be written.
+    #[must_use]
+    pub fn unread(&self) -> Option<Refusal> {
+        match self {
+            Self::Read { failure, .. } if failure.is_answer() => Some(Refusal {
+                reason: self.reason(),
+                message: self.to_string(),
+            }),
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Unread(_)
+            | Self::Changed { .. }
+            | Self::Undone { .. }
+            | Self::Sign(_)
+            | Self::SigningInterrupted
+            | Self::Encode { .. }
+            | Self::Unsettled { .. }
+            | Self::Deadline { .. }
+            | Self::Panicked { .. } => None,
         }
     }
 
@@ -228,6 +181,8 @@ impl Error {
             }
             Self::Read { .. }
             | Self::Write { .. }
+            | Self::Unread(_)
+            | Self::Undone { .. }
             | Self::Sign(_)
             | Self::SigningInterrupted
             | Self::Encode { .. }
@@ -251,52 +206,50 @@ pub enum Category {
 mod tests {
     use super::*;
 
-    fn failure(code: u16, reason: &str, message: &str) -> ApiFailure {
-        let status = Status {
-            code,
-            reason: reason.into(),
-            message: message.into(),
-            ..Status::default()
+    fn write(failure: ApiFailure) -> Error {
+        Error::Write {
+            object: ObjectName::new("Secret", "wire", "tls"),
+            failure,
+        }
+    }
+
+    fn quota(used: u32) -> Error {
+        let message =
+            format!("secrets \"tls\" is forbidden: exceeded quota: q, used: secrets={used}");
+        write(ApiFailure::Refused(message))
+    }
+
+    #[test]
+    fn the_operators_own_words_end_where_the_servers_vary() {
+        assert_eq!(quota(7).own_words(), quota(8).own_words());
+        let webhook = "admission webhook \"a.b\" denied the request: at 12:30";
+        let webhook = write(ApiFailure::Refused(webhook.to_owned()));
+        assert_eq!(
+            webhook.own_words(),
+            "cannot write Secret wire/tls: the API server refuses it: admission webhook \"a.b\" denied the request"
+        );
+        let read = Error::Read {
+            object: ObjectName::new("Secret", "wire", "tls"),
+            failure: ApiFailure::Garbled,
         };
-        kube::Error::Api(status.boxed()).into()
+        assert_eq!(read.own_words(), read.to_string());
     }
 
     #[test]
-    fn rbac_and_quota_are_told_apart() {
-        let rbac = "secrets \"a\" is forbidden: User \"system:serviceaccount:a:b\" cannot get resource \"secrets\" in API group \"\"";
-        assert_eq!(failure(403, "Forbidden", rbac).reason(), Reason::Forbidden);
-        let quota = "secrets \"a\" is forbidden: exceeded quota: q, requested: secrets=1";
-        assert_eq!(failure(403, "Forbidden", quota).reason(), Reason::Refused);
-    }
-
-    #[test]
-    fn an_overloaded_server_is_no_refusal() {
-        assert_eq!(
-            failure(429, "TooManyRequests", "busy").reason(),
-            Reason::ApiUnavailable
-        );
-        assert_eq!(
-            failure(500, "InternalError", "etcd").reason(),
-            Reason::ApiUnavailable
-        );
-    }
-
-    #[test]
-    fn a_dead_webhook_is_a_refusal() {
-        let message = "Internal error occurred: failed calling webhook \"a.b\"";
-        assert_eq!(
-            failure(500, "InternalError", message).reason(),
-            Reason::Refused
-        );
-    }
-
-    #[test]
-    fn an_answer_that_cannot_be_parsed_is_not_quoted() {
-        let error = serde_json::from_str::<u32>("\"LS0tLS1CRUdJTg==\"").unwrap_err();
-        let failure = ApiFailure::from(kube::Error::SerdeError(error));
-        assert_eq!(
-            failure.to_string(),
-            "the API server's answer cannot be read"
-        );
+    fn only_what_the_api_server_answers_is_told_of_a_read() {
+        let read = |failure| Error::Read {
+            object: ObjectName::new("Secret", "wire", "tls"),
+            failure,
+        };
+        let server = |code| ApiFailure::Server {
+            code,
+            message: "etcd".to_owned(),
+        };
+        assert!(read(server(500)).unread().is_some());
+        assert!(read(ApiFailure::Garbled).unread().is_some());
+        assert!(read(server(503)).unread().is_none());
+        let unreachable = ApiFailure::Unreachable("timeout".to_owned());
+        assert!(read(unreachable).unread().is_none());
+        assert!(write(server(500)).unread().is_none());
     }
 }

@@ -64,7 +64,15 @@ impl<T: Clone> Remembered<T> {
 
 /// Writes to workloads that failed.
 #[derive(Default)]
-pub struct Refusals(Mutex<HashMap<String, Refusal>>);
+pub struct Refusals(Mutex<HashMap<String, Refused>>);
+
+/// A write that failed, in the operator's own words and in full.
+pub struct Refused {
+    /// The message up to where it may differ from one try to the next.
+    pub own_words: String,
+    /// What is told.
+    pub refusal: Refusal,
+}
 
 impl Refusals {
     /// Why the last write to a workload failed, if it did.
@@ -73,17 +81,22 @@ impl Refusals {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(workload)
-            .cloned()
+            .map(|refused| refused.refusal.clone())
     }
 
-    /// Notes how the last write went; returns whether that is news.
-    pub fn note(&self, workload: &str, refusal: Option<Refusal>) -> bool {
+    /// Notes how the last write went; returns whether that is news. What differs only in words that
+    /// differ at each try is none, and the first of them stand.
+    pub fn note(&self, workload: &str, refused: Option<Refused>) -> bool {
         let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match &refusal {
-            Some(refusal) => refusals.insert(workload.to_owned(), refusal.clone()),
-            None => refusals.remove(workload),
+        let Some(refused) = refused else {
+            return refusals.remove(workload).is_some();
         };
-        before.map(|before| before.reason) != refusal.map(|refusal| refusal.reason)
+        let known = refusals.get(workload).map(|known| &known.own_words);
+        let is_news = known != Some(&refused.own_words);
+        if is_news {
+            refusals.insert(workload.to_owned(), refused);
+        }
+        is_news
     }
 }
 
@@ -115,5 +128,36 @@ impl Confirmed {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(name.to_owned(), now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::Reason;
+
+    use super::*;
+
+    fn refused(own_words: &str, message: &str) -> Refused {
+        Refused {
+            own_words: own_words.to_owned(),
+            refusal: Refusal {
+                reason: Reason::Refused,
+                message: message.to_owned(),
+            },
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_in_other_own_words_is_news() {
+        let refusals = Refusals::default();
+        let is_news = |words, message| refusals.note("coturn", Some(refused(words, message)));
+        assert!(!refusals.note("coturn", None));
+        assert!(is_news("a webhook", "a webhook: at 12:30"));
+        assert!(!is_news("a webhook", "a webhook: at 12:31"));
+        let told = refusals.get("coturn").unwrap();
+        assert_eq!(told.message, "a webhook: at 12:30");
+        assert!(is_news("a quota", "a quota"));
+        assert!(refusals.note("coturn", None));
+        assert_eq!(refusals.get("coturn"), None);
     }
 }

@@ -2,16 +2,18 @@
 //!
 //! They mean different things. `/readyz`: this replica does its part (it acts and knows the state
 //! of the cluster, or it stands by and can reach the API server). `/healthz`: a restart would not
-//! help; an API server that is down is no reason for one, a pass that does not end is.
+//! help. An API server that is down, or that refuses a list, is no reason for one; a pass that does
+//! not end is, or a watch that is silent for good.
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use axum::{Router, http::StatusCode, routing::get};
+use tokio::net::TcpListener;
 
 use crate::{barrier, metrics::Metrics, watches::Listed};
 
@@ -19,8 +21,12 @@ use crate::{barrier, metrics::Metrics, watches::Listed};
 const STUCK: Duration = Duration::from_secs(barrier::DEADLINE.as_secs() * 3);
 /// A Lease that was not read for longer than this makes a replica unready.
 const UNREACHED: Duration = Duration::from_mins(1);
-/// How long the first lists may take while the API server answers.
-const FIRST_LISTS: Duration = Duration::from_mins(10);
+/// How long a watch may be silent before its first list is complete, while the API server answers.
+const SILENT: Duration = Duration::from_mins(10);
+
+/// Linux's number for an address family that the kernel lacks; the standard library has no name
+/// for it.
+const EAFNOSUPPORT: i32 = 97;
 
 /// What has to be known before this replica is ready.
 #[derive(Default)]
@@ -39,9 +45,15 @@ impl Ready {
         let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists
             .iter()
-            .filter(|(_, listed)| !listed.load(Ordering::Relaxed))
+            .filter(|(_, listed)| !listed.is_complete())
             .map(|(what, _)| what.clone())
             .collect()
+    }
+
+    /// A watch that reports errors is alive: a restart gives no permission.
+    fn any_hangs(&self, longest: Duration) -> bool {
+        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.iter().any(|(_, listed)| listed.hangs(longest))
     }
 }
 
@@ -50,7 +62,6 @@ impl Ready {
 pub struct Health {
     /// Lists that must be complete; empty while standing by.
     pub ready: Ready,
-    leads_since: Mutex<Option<Instant>>,
     reached: Mutex<Option<Instant>>,
     running: Mutex<HashMap<u64, Instant>>,
 }
@@ -59,14 +70,6 @@ impl Health {
     /// Notes that the API server answered.
     pub fn reached(&self) {
         *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    /// Notes that this replica acts from this moment on.
-    pub fn leads(&self) {
-        *self
-            .leads_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Notes that a pass started; it ends when the mark is dropped.
@@ -96,15 +99,10 @@ impl Health {
         if running.values().any(|since| since.elapsed() > STUCK) {
             return Err("a pass does not end".to_owned());
         }
-        let leads = *self
-            .leads_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         let reached = *self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        let late = leads.is_some_and(|since| since.elapsed() > FIRST_LISTS);
         let reachable = reached.is_some_and(|at| at.elapsed() < UNREACHED);
-        if late && reachable && !self.ready.missing().is_empty() {
-            return Err("the first lists do not end although the API server answers".to_owned());
+        if reachable && self.ready.any_hangs(SILENT) {
+            return Err("a first list does not end although the API server answers".to_owned());
         }
         Ok(())
     }
@@ -137,8 +135,28 @@ pub async fn serve(
         .route("/healthz", get(async move || answer(live.liveness())))
         .route("/readyz", get(async move || answer(health.readiness())))
         .route("/metrics", get(async move || exposition(&metrics)));
-    let listener = tokio::net::TcpListener::bind(address).await?;
-    axum::serve(listener, router).await
+    axum::serve(listen(address).await?, router).await
+}
+
+/// Listens on the address. On a node without IPv6, every address of IPv4 stands for every address.
+async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let error = match TcpListener::bind(address).await {
+        Ok(listener) => return Ok(listener),
+        Err(error) => error,
+    };
+    let Some(instead) = without_ipv6(address, &error) else {
+        return Err(error);
+    };
+    tracing::warn!(%address, %instead, %error, "this node has no IPv6; IPv4 is served instead");
+    TcpListener::bind(instead).await
+}
+
+/// What to listen on instead if every address was meant and IPv6 is what is missing.
+fn without_ipv6(address: SocketAddr, error: &std::io::Error) -> Option<SocketAddr> {
+    let missing = error.raw_os_error() == Some(EAFNOSUPPORT)
+        || error.kind() == std::io::ErrorKind::AddrNotAvailable;
+    let every = address.is_ipv6() && address.ip().is_unspecified();
+    (every && missing).then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
 }
 
 fn answer(state: Result<(), String>) -> (StatusCode, String) {
@@ -177,6 +195,32 @@ mod tests {
         let health = Health::default();
         health.reached();
         assert_eq!(health.readiness(), Ok(()));
+    }
+
+    #[test]
+    fn a_replica_whose_lists_are_refused_is_unready_but_alive() {
+        let health = Health::default();
+        health.reached();
+        let listed = Listed::default();
+        health.ready.expect("Secrets", listed.clone());
+        listed.hear(false);
+        assert_eq!(
+            health.readiness(),
+            Err("not listed yet: Secrets".to_owned())
+        );
+        assert_eq!(health.liveness(), Ok(()));
+    }
+
+    #[test]
+    fn ipv4_is_served_where_there_is_no_ipv6() {
+        let missing = std::io::Error::from_raw_os_error(EAFNOSUPPORT);
+        let taken = std::io::Error::from(std::io::ErrorKind::AddrInUse);
+        let every: SocketAddr = "[::]:8080".parse().unwrap();
+        let one: SocketAddr = "[::1]:8080".parse().unwrap();
+        let instead = "0.0.0.0:8080".parse().unwrap();
+        assert_eq!(without_ipv6(every, &missing), Some(instead));
+        assert_eq!(without_ipv6(every, &taken), None);
+        assert_eq!(without_ipv6(one, &missing), None);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! revision it replaces); the Lease keeps replicas from working against each other's reads.
 //!
 //! As in client-go, another holder's Lease counts as expired once this process has seen it unchanged
-//! for the Lease's duration by its own monotonic clock: no two clocks are compared.
+//! for the Lease's duration by its own monotonic clock: no two clocks are compared. The holder counts
+//! from before its last renewal was sent, so from earlier than anybody else, and stops for good
+//! before the others may start.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -12,6 +14,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use kube::{Api, Client};
+use tokio::time::Instant;
 
 use crate::{
     error::{Category, Error, ObjectName},
@@ -22,6 +25,8 @@ use crate::{
 const DURATION: Duration = Duration::from_secs(30);
 /// How often it is renewed, or looked at.
 const RENEWAL: Duration = Duration::from_secs(10);
+/// How long after a renewal that failed the next one is tried.
+const RETRY: Duration = Duration::from_secs(2);
 /// After this long without a renewal the holder stops acting, before anybody else may start.
 const SURRENDER: Duration = Duration::from_secs(20);
 /// How long one request may take.
@@ -34,6 +39,7 @@ pub struct Candidate {
     name: String,
     identity: String,
     seen: Option<(String, Instant)>,
+    renewed: Option<Instant>,
 }
 
 /// How one attempt ended.
@@ -54,6 +60,7 @@ impl Candidate {
             name: name.to_owned(),
             identity: identity.to_owned(),
             seen: None,
+            renewed: None,
         }
     }
 
@@ -69,25 +76,35 @@ impl Candidate {
         }
     }
 
-    /// Renews the Lease until it is lost, or could not be renewed for too long.
+    /// Renews the Lease until it is lost, or could not be renewed for too long. Then the caller must
+    /// stop acting at once.
     pub async fn hold(&mut self, mut answered: impl FnMut()) {
-        let mut renewed = Instant::now();
+        let elapsed = SURRENDER.saturating_sub(self.left());
+        let mut pause = RENEWAL.saturating_sub(elapsed);
         loop {
-            tokio::time::sleep(RENEWAL).await;
-            let left = SURRENDER.saturating_sub(renewed.elapsed());
-            match tokio::time::timeout(left, self.attempt()).await {
+            tokio::time::sleep(pause.min(self.left())).await;
+            match tokio::time::timeout(self.left(), self.attempt()).await {
                 Ok(Ok(Standing::Leader)) => {
-                    renewed = Instant::now();
+                    pause = RENEWAL;
                     answered();
+                    continue;
                 }
                 Ok(Ok(Standing::Standby)) => return,
                 Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be renewed"),
                 Err(_) => tracing::warn!("the Lease could not be renewed in time"),
             }
-            if renewed.elapsed() >= SURRENDER {
+            pause = RETRY;
+            if self.left().is_zero() {
                 return;
             }
         }
+    }
+
+    /// How long this replica may still act without a renewal.
+    fn left(&self) -> Duration {
+        self.renewed.map_or(Duration::ZERO, |renewed| {
+            SURRENDER.saturating_sub(renewed.elapsed())
+        })
     }
 
     /// Lets others take over at once.
@@ -107,6 +124,15 @@ impl Candidate {
     }
 
     async fn attempt(&mut self) -> Result<Standing, Error> {
+        let begun = Instant::now();
+        let standing = self.stand().await?;
+        if standing == Standing::Leader {
+            self.renewed = Some(begun);
+        }
+        Ok(standing)
+    }
+
+    async fn stand(&mut self) -> Result<Standing, Error> {
         let Some(lease) = self.read().await? else {
             return self.claim(None).await;
         };
@@ -283,9 +309,23 @@ mod tests {
         assert!(has_expired("1", -1, DURATION));
     }
 
+    /// The holder's passes are dropped at its surrender. What may still run is a request that was
+    /// sent already: it has the time of one to reach the API server.
     #[test]
     fn the_holder_stops_before_anybody_else_may_start() {
         assert!(SURRENDER + REQUEST < DURATION);
-        assert!(RENEWAL < SURRENDER);
+        assert!(RENEWAL + RETRY < SURRENDER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_cannot_be_renewed_is_surrendered_in_time() {
+        let mut candidate = candidate();
+        for age in [Duration::ZERO, Duration::from_secs(15), SURRENDER] {
+            let renewed = Instant::now().checked_sub(age).unwrap();
+            candidate.renewed = Some(renewed);
+            candidate.hold(|| panic!("nobody answers")).await;
+            let stopped = renewed.elapsed();
+            assert!(stopped >= SURRENDER && stopped < SURRENDER + Duration::from_secs(1));
+        }
     }
 }

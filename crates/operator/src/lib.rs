@@ -7,6 +7,7 @@ mod certificate;
 mod context;
 mod controllers;
 mod error;
+mod events;
 mod facts;
 mod health;
 mod lease;

@@ -2,9 +2,12 @@
 
 use std::sync::atomic::AtomicU64;
 
-use api::Trigger;
+use api::{CertificateStatus, Trigger};
 use jiff::Timestamp;
-use plan::{certificate::Observed, rollout::Effect};
+use plan::{
+    certificate::Observed,
+    rollout::{Effect, Progress, Stage},
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -136,22 +139,35 @@ impl Metrics {
         };
         let ready = is_ready(observed);
         self.ready.get_or_create(&label).set(i64::from(ready));
-        if let Some(certificate) = &observed.resource.status.certificate {
-            self.expires
-                .get_or_create(&label)
-                .set(seconds(certificate.not_after.0));
-            self.renewal
-                .get_or_create(&label)
-                .set(seconds(certificate.renewal_time.0));
-        }
-        if let Some(progress) = observed.progress(now) {
-            self.pods_current
-                .get_or_create(&label)
-                .set(i64::from(progress.current));
-            self.pods_total
-                .get_or_create(&label)
-                .set(i64::from(progress.total));
-        }
+        self.dates(&label, observed.resource.status.certificate.as_ref());
+        let progress = observed
+            .progress(now)
+            .filter(|progress| !matches!(progress.stage, Stage::Unreadable(_)));
+        self.pods(&label, progress.as_ref());
+    }
+
+    /// What is not known any more is not shown: the last value would be taken for the present one.
+    fn dates(&self, label: &Certificate, certificate: Option<&CertificateStatus>) {
+        let Some(certificate) = certificate else {
+            self.expires.remove(label);
+            self.renewal.remove(label);
+            return;
+        };
+        let (expires, renewal) = (certificate.not_after.0, certificate.renewal_time.0);
+        self.expires.get_or_create(label).set(seconds(expires));
+        self.renewal.get_or_create(label).set(seconds(renewal));
+    }
+
+    /// As above.
+    fn pods(&self, label: &Certificate, progress: Option<&Progress>) {
+        let Some(progress) = progress else {
+            self.pods_current.remove(label);
+            self.pods_total.remove(label);
+            return;
+        };
+        let (current, total) = (progress.current.into(), progress.total.into());
+        self.pods_current.get_or_create(label).set(current);
+        self.pods_total.get_or_create(label).set(total);
     }
 
     /// Notes that a resource cannot be acted on.
@@ -168,10 +184,8 @@ impl Metrics {
         let label = Certificate {
             name: name.to_owned(),
         };
-        self.expires.remove(&label);
-        self.renewal.remove(&label);
-        self.pods_current.remove(&label);
-        self.pods_total.remove(&label);
+        self.dates(&label, None);
+        self.pods(&label, None);
         self.ready.remove(&label);
     }
 
@@ -221,4 +235,70 @@ fn is_ready(observed: &Observed) -> bool {
 )]
 fn seconds(time: Timestamp) -> f64 {
     time.as_second() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::testing;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    /// Whether a gauge is shown for the certificate.
+    fn shows(metrics: &Metrics, gauge: &str) -> bool {
+        let series = format!("coturncert_{gauge}{{");
+        metrics.text().unwrap().contains(&series)
+    }
+
+    fn certificate() -> CertificateStatus {
+        CertificateStatus {
+            serial_number: "1".to_owned(),
+            fingerprint: String::new(),
+            issuer: String::new(),
+            not_before: Time(Timestamp::UNIX_EPOCH),
+            not_after: Time(Timestamp::UNIX_EPOCH),
+            renewal_time: Time(Timestamp::UNIX_EPOCH),
+            dns_names: Vec::new(),
+            ip_addresses: Vec::new(),
+            key_algorithm: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_dates_of_a_certificate_that_is_lost_are_not_shown_any_more() {
+        let metrics = Metrics::default();
+        let mut observed = testing::observation().observed;
+        observed.resource.status.certificate = Some(certificate());
+        metrics.certificate(&observed, Timestamp::UNIX_EPOCH);
+        assert!(shows(&metrics, "certificate_not_after_timestamp_seconds"));
+        assert!(shows(&metrics, "certificate_renewal_timestamp_seconds"));
+
+        observed.resource.status.certificate = None;
+        metrics.certificate(&observed, Timestamp::UNIX_EPOCH);
+        assert!(!shows(&metrics, "certificate_not_after_timestamp_seconds"));
+        assert!(!shows(&metrics, "certificate_renewal_timestamp_seconds"));
+        assert!(shows(&metrics, "certificate_ready"));
+    }
+
+    #[test]
+    fn pods_that_are_not_known_any_more_are_not_shown() {
+        let metrics = Metrics::default();
+        let progress = Progress {
+            stage: Stage::Done,
+            current: 2,
+            total: 2,
+            not_current: Vec::new(),
+            next_check: None,
+        };
+        let label = Certificate {
+            name: "coturn".to_owned(),
+        };
+        metrics.pods(&label, Some(&progress));
+        assert!(shows(&metrics, "certificate_pods"));
+        assert!(shows(&metrics, "certificate_pods_current"));
+
+        let observed = testing::observation().observed;
+        metrics.certificate(&observed, Timestamp::UNIX_EPOCH);
+        assert!(!shows(&metrics, "certificate_pods"));
+        assert!(!shows(&metrics, "certificate_pods_current"));
+    }
 }

@@ -24,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(310);
 /// How long to connect.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long running passes may take to end after a signal.
+/// How long running passes may take to end after a signal, while the Lease is held.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Why the operator could not start, or stopped.
@@ -119,24 +119,34 @@ async fn lead(args: &Args, candidate: &mut Candidate, setup: Setup) -> Result<()
         () = &mut asked_to_stop => return Ok(()),
     }
     tracing::info!(identity = args.identity, "this replica acts");
-    health.leads();
     metrics.leads(true);
     let (stop, stopped) = watch::channel(false);
-    let controllers = controllers::run(setup, stopped);
-    tokio::pin!(controllers);
-    let outcome = tokio::select! {
+    let mut controllers = Box::pin(controllers::run(setup, stopped));
+    let told = tokio::select! {
         () = &mut controllers => return Err(StartError::ControllersEnded),
-        () = candidate.hold(|| health.reached()) => Err(StartError::LeaseLost(args.lease.clone())),
-        () = &mut asked_to_stop => Ok(()),
+        () = candidate.hold(|| health.reached()) => false,
+        () = &mut asked_to_stop => true,
     };
     metrics.leads(false);
-    stop.send_replace(true);
-    if tokio::time::timeout(GRACE, controllers).await.is_err() {
-        tracing::warn!(
-            "some passes did not end in time; what they left is taken up at the next start"
-        );
+    if !told {
+        // Another replica may act in a moment: what runs is dropped where it is, as a crash would.
+        drop(controllers);
+        return Err(StartError::LeaseLost(args.lease.clone()));
     }
+    stop.send_replace(true);
+    tokio::select! {
+        ended = tokio::time::timeout(GRACE, &mut controllers) => if ended.is_err() {
+            tracing::warn!(
+                "some passes did not end in time; what they left is taken up at the next start"
+            );
+        },
+        () = candidate.hold(|| health.reached()) => tracing::warn!(
+            "the Lease was lost; what some passes left is taken up by who holds it"
+        ),
+    }
+    // Whoever takes over after the release must meet no pass of this replica's.
+    drop(controllers);
     candidate.release().await;
     tracing::info!("stopped");
-    outcome
+    Ok(())
 }

@@ -9,16 +9,12 @@ use kube::{
     core::PartialObjectMeta,
     runtime::{
         reflector::{ObjectRef, Store},
-        watcher,
+        watcher::{self, Event},
     },
 };
 use plan::Version;
 
-use crate::{
-    health::Ready,
-    secret::version,
-    watches::{self, touched},
-};
+use crate::{health::Ready, secret::version, watches};
 
 type Metadata = PartialObjectMeta<Secret>;
 
@@ -57,14 +53,35 @@ impl Watched {
     }
 }
 
-/// Watches the named Secrets, or all of the namespace if none is named. The stream yields the name
-/// of each Secret that was touched.
+/// What may have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// The Secret of this name.
+    Secret(String),
+    /// Any Secret of the namespace.
+    Any,
+}
+
+/// What an event of a watch tells to have changed. A list tells neither what changed nor what is
+/// gone, and the index has it only once it is complete.
+fn touched(watched: Option<&str>, event: Event<Metadata>) -> Option<Touched> {
+    match event {
+        Event::Apply(secret) | Event::Delete(secret) => Some(Touched::Secret(secret.name_any())),
+        Event::InitDone => {
+            Some(watched.map_or(Touched::Any, |name| Touched::Secret(name.to_owned())))
+        }
+        Event::Init | Event::InitApply(_) => None,
+    }
+}
+
+/// Watches the named Secrets, or all of the namespace if none is named. The stream tells what may
+/// have changed.
 pub fn watch(
     client: &Client,
     namespace: &str,
     names: &[String],
     ready: &Ready,
-) -> (SecretIndex, impl Stream<Item = String> + Send + use<>) {
+) -> (SecretIndex, impl Stream<Item = Touched> + Send + use<>) {
     let api: Api<Metadata> = Api::namespaced(client.clone(), namespace);
     let selections: Vec<_> = if names.is_empty() {
         vec![None]
@@ -81,13 +98,16 @@ pub fn watch(
                 only_revision,
             );
             ready.expect(name.as_deref().unwrap_or("Secrets"), watch.listed);
-            let touched = watch.events.filter_map(async |event| touched(event));
+            let of = name.clone();
+            let touched = watch
+                .events
+                .filter_map(move |event| std::future::ready(touched(of.as_deref(), event)));
             (
                 Watched {
                     name,
                     store: watch.store,
                 },
-                touched.map(|secret| secret.name_any()).boxed(),
+                touched.boxed(),
             )
         })
         .unzip();
@@ -113,4 +133,78 @@ fn config(name: Option<&str>) -> watcher::Config {
 fn only_revision(secret: &mut Metadata) {
     secret.metadata.annotations = None;
     secret.metadata.managed_fields = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::reflector::store::Writer;
+
+    use super::*;
+
+    fn secret(name: &str, revision: &str) -> Metadata {
+        let mut secret = Metadata::default();
+        secret.metadata.name = Some(name.to_owned());
+        secret.metadata.namespace = Some("wire".to_owned());
+        secret.metadata.resource_version = Some(revision.to_owned());
+        secret
+    }
+
+    /// What the events of a watch tell, and the revision of the Secret `tls` that a pass woken by it
+    /// finds.
+    fn told(watched: Option<&str>, events: Vec<Event<Metadata>>) -> Vec<(Touched, Option<String>)> {
+        let mut writer = Writer::default();
+        let index = SecretIndex {
+            namespace: "wire".to_owned(),
+            watches: vec![Watched {
+                name: watched.map(str::to_owned),
+                store: writer.as_reader(),
+            }],
+        };
+        let told = |event: Event<Metadata>| {
+            writer.apply_watcher_event(&event);
+            let touched = touched(watched, event)?;
+            let version = index.version("tls");
+            Some((touched, version.map(|version| version.resource_version)))
+        };
+        events.into_iter().filter_map(told).collect()
+    }
+
+    fn relist(secrets: Vec<Metadata>) -> Vec<Event<Metadata>> {
+        let listed = secrets.into_iter().map(Event::InitApply);
+        let listed = std::iter::once(Event::Init).chain(listed);
+        listed.chain([Event::InitDone]).collect()
+    }
+
+    fn tls() -> Touched {
+        Touched::Secret("tls".to_owned())
+    }
+
+    #[test]
+    fn a_list_without_the_watched_secret_tells_that_it_may_be_gone() {
+        let mut events = vec![Event::Apply(secret("tls", "1"))];
+        events.extend(relist(Vec::new()));
+        let expected = [(tls(), Some("1".to_owned())), (tls(), None)];
+        assert_eq!(told(Some("tls"), events), expected);
+    }
+
+    #[test]
+    fn a_list_wakes_once_the_index_has_its_revisions() {
+        let mut events = vec![Event::Apply(secret("tls", "1"))];
+        events.extend(relist(vec![secret("tls", "2")]));
+        let woken = told(Some("tls"), events);
+        assert_eq!(woken.last(), Some(&(tls(), Some("2".to_owned()))));
+        assert_eq!(woken.len(), 2);
+    }
+
+    #[test]
+    fn a_list_of_the_whole_namespace_tells_that_any_secret_may_have_changed() {
+        let events = relist(vec![secret("tls", "2")]);
+        assert_eq!(told(None, events), [(Touched::Any, Some("2".to_owned()))]);
+    }
+
+    #[test]
+    fn a_secret_that_is_deleted_is_named() {
+        let events = vec![Event::Delete(secret("tls", "2"))];
+        assert_eq!(told(None, events), [(tls(), None)]);
+    }
 }

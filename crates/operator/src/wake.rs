@@ -12,7 +12,7 @@ use kube::{
 
 use api::{CoturnCertificate, names};
 
-use crate::context::Guarded;
+use crate::{context::Guarded, secret_watch::Touched};
 
 /// Wakes passes by the names of their objects.
 #[derive(Clone)]
@@ -59,9 +59,14 @@ impl Bell {
         let _ = self.workloads.unbounded_send(name);
     }
 
-    /// A Secret was touched.
-    pub fn secret(&self, known: &Store<Guarded>, secret: &str) {
-        self.certificates_that(known, |certificate| uses(certificate, secret));
+    /// A Secret was touched, or any of them.
+    pub fn heed_secret(&self, known: &Store<Guarded>, touched: &Touched) {
+        match touched {
+            Touched::Secret(name) => {
+                self.certificates_that(known, |certificate| uses(certificate, name));
+            }
+            Touched::Any => self.certificates_that(known, |_| true),
+        }
     }
 
     /// A certificate was touched.
@@ -86,10 +91,13 @@ impl Bell {
         if let Some(workload) = workload_of(changed) {
             self.workload(workload);
         }
-        let Ok(certificate) = &changed.0 else { return };
+        let name = changed.name_any();
         self.certificates_that(known, |other| {
-            other.spec.secret_name == certificate.spec.secret_name
-                && other.name_any() != certificate.name_any()
+            // Nobody knows which Secret one names that cannot be read.
+            let rivals = changed.0.as_ref().map_or(true, |readable| {
+                other.spec.secret_name == readable.spec.secret_name
+            });
+            rivals && other.name_any() != name
         });
     }
 
@@ -160,7 +168,10 @@ fn workload_of(guarded: &Guarded) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use api::CoturnCertificateSpec;
-    use kube::{core::DeserializeGuard, runtime::reflector::store::Writer};
+    use kube::{
+        core::{DeserializeGuard, ObjectMeta, error_boundary::InvalidObject},
+        runtime::reflector::store::Writer,
+    };
     use serde_json::json;
 
     use super::*;
@@ -208,6 +219,21 @@ mod tests {
     }
 
     #[test]
+    fn one_that_cannot_be_read_wakes_whoever_it_may_have_kept_from_its_secret_when_it_goes() {
+        let unreadable = DeserializeGuard(Err(InvalidObject {
+            error: "unknown variant".to_owned(),
+            metadata: ObjectMeta {
+                name: Some("a".to_owned()),
+                ..ObjectMeta::default()
+            },
+        }));
+        let (bell, calls) = bell();
+        let known = store(&[certificate("b", "tls"), certificate("c", "other")]);
+        bell.heed_certificate(&known, &Event::Delete(unreadable));
+        assert_eq!(heard(calls).0, ["b", "c"]);
+    }
+
+    #[test]
     fn a_complete_list_wakes_every_workload() {
         let (bell, calls) = bell();
         let known = store(&[certificate("a", "x"), certificate("b", "y")]);
@@ -225,8 +251,16 @@ mod tests {
             ("z", vec![]),
         ] {
             let (bell, calls) = bell();
-            bell.secret(&known, secret);
+            bell.heed_secret(&known, &Touched::Secret(secret.to_owned()));
             assert_eq!(heard(calls).0, expected, "{secret}");
         }
+    }
+
+    #[test]
+    fn a_list_of_all_secrets_wakes_all_certificates() {
+        let known = store(&[certificate("a", "x"), certificate("b", "y")]);
+        let (bell, calls) = bell();
+        bell.heed_secret(&known, &Touched::Any);
+        assert_eq!(heard(calls).0, ["a", "b"]);
     }
 }

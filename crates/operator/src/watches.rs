@@ -4,13 +4,11 @@
 use std::{
     fmt::Debug,
     hash::Hash,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, stream};
 use kube::{
     Api, Resource,
     runtime::{
@@ -23,8 +21,40 @@ use serde::de::DeserializeOwned;
 
 use crate::redact::redact;
 
-/// Whether a watch has listed its objects once.
-pub type Listed = Arc<AtomicBool>;
+/// Whether a watch has listed its objects once, and when it was heard of last.
+#[derive(Clone, Default)]
+pub struct Listed(Arc<Mutex<Heard>>);
+
+#[derive(Clone, Copy, Default)]
+struct Heard {
+    complete: bool,
+    last: Option<Instant>,
+}
+
+impl Listed {
+    /// Whether the objects were listed once.
+    pub fn is_complete(&self) -> bool {
+        self.heard().complete
+    }
+
+    /// Whether the first list is under way and the watch was silent, without so much as an error,
+    /// for longer than this.
+    pub fn hangs(&self, longest: Duration) -> bool {
+        let heard = self.heard();
+        !heard.complete && heard.last.is_some_and(|last| last.elapsed() > longest)
+    }
+
+    /// Notes a sign of life: an event, or an error.
+    pub fn hear(&self, complete: bool) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.complete |= complete;
+        heard.last = Some(Instant::now());
+    }
+
+    fn heard(&self) -> Heard {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// A watch: what it knows, whether that is complete, and its events.
 pub struct Watch<K, S>
@@ -58,7 +88,7 @@ where
 {
     /// Whether the objects were listed once; before, what is missing may exist.
     pub fn is_complete(&self) -> bool {
-        self.listed.load(Ordering::Relaxed)
+        self.listed.is_complete()
     }
 }
 
@@ -71,7 +101,7 @@ where
     pub fn known(&self) -> Known<K> {
         Known {
             store: self.store.clone(),
-            listed: Arc::clone(&self.listed),
+            listed: self.listed.clone(),
         }
     }
 }
@@ -92,22 +122,19 @@ where
 {
     let (store, writer) = reflector::store();
     let listed = Listed::default();
-    let flag = Arc::clone(&listed);
+    // A list that does not so much as begin hangs as well.
+    listed.hear(false);
+    let heard = listed.clone();
     let events = watcher::watcher(api, config)
         .default_backoff()
         .modify(strip)
         .reflect(writer)
         .filter_map(move |event| {
-            let event = event
-                .inspect(|event| {
-                    if matches!(event, Event::InitDone) {
-                        flag.store(true, Ordering::Relaxed);
-                    }
-                })
-                .inspect_err(|error| {
-                    let error = redact(&error.to_string());
-                    tracing::warn!(what, error, "a watch failed; it is tried again");
-                });
+            heard.hear(matches!(event, Ok(Event::InitDone)));
+            let event = event.inspect_err(|error| {
+                let error = redact(&error.to_string());
+                tracing::warn!(what, error, "a watch failed; it is tried again");
+            });
             std::future::ready(event.ok())
         });
     Watch {
@@ -117,18 +144,97 @@ where
     }
 }
 
-/// The objects that events speak of, those that are gone included.
-pub fn touched<K>(event: Event<K>) -> Option<K> {
+/// The objects to look at after an event, as far as they exist. Those of a list only once the store
+/// has it: a pass that came before would look into the list before. Then all of them, as the list
+/// tells neither what changed nor what is gone.
+pub fn applied<K>(store: &Store<K>, event: Event<K>) -> Vec<K>
+where
+    K: Resource + Clone + 'static,
+    K::DynamicType: Eq + Hash + Clone,
+{
     match event {
-        Event::Apply(object) | Event::InitApply(object) | Event::Delete(object) => Some(object),
-        Event::Init | Event::InitDone => None,
+        Event::Apply(object) => vec![object],
+        Event::InitDone => store.state().iter().map(|one| (**one).clone()).collect(),
+        Event::Delete(_) | Event::Init | Event::InitApply(_) => Vec::new(),
     }
 }
 
-/// The objects that events speak of, as far as they exist.
-pub fn applied<K>(event: Event<K>) -> Option<K> {
-    match event {
-        Event::Apply(object) | Event::InitApply(object) => Some(object),
-        Event::Delete(_) | Event::Init | Event::InitDone => None,
+/// The objects of a watch as [`applied`] has them, one by one.
+pub fn objects<K>(
+    store: Store<K>,
+    events: impl Stream<Item = Event<K>> + Send + 'static,
+) -> impl Stream<Item = K> + Send + 'static
+where
+    K: Resource + Clone + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone + Send + Sync,
+{
+    events.flat_map(move |event| stream::iter(applied(&store, event)))
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::{ResourceExt, runtime::reflector::store::Writer};
+
+    use super::*;
+
+    fn object(name: &str) -> ConfigMap {
+        let mut object = ConfigMap::default();
+        object.metadata.name = Some(name.to_owned());
+        object
+    }
+
+    /// The names of the objects that the events of a watch ask to be looked at, event by event.
+    fn looked_at(events: Vec<Event<ConfigMap>>) -> Vec<Vec<String>> {
+        let mut writer = Writer::default();
+        let names = |event: Event<ConfigMap>| {
+            writer.apply_watcher_event(&event);
+            let objects = applied(&writer.as_reader(), event);
+            let mut names: Vec<_> = objects.iter().map(ResourceExt::name_any).collect();
+            names.sort();
+            names
+        };
+        events.into_iter().map(names).collect()
+    }
+
+    #[test]
+    fn the_objects_of_a_list_are_looked_at_once_the_list_is_complete() {
+        let listed = looked_at(vec![
+            Event::Init,
+            Event::InitApply(object("a")),
+            Event::InitApply(object("b")),
+            Event::InitDone,
+        ]);
+        assert_eq!(listed, [vec![], vec![], vec![], vec!["a", "b"]]);
+    }
+
+    #[test]
+    fn all_objects_are_looked_at_after_a_list_that_lacks_one() {
+        let listed = looked_at(vec![
+            Event::Apply(object("a")),
+            Event::Apply(object("gone")),
+            Event::Init,
+            Event::InitApply(object("a")),
+            Event::InitDone,
+        ]);
+        assert_eq!(listed[4], ["a"]);
+    }
+
+    #[test]
+    fn a_changed_object_is_looked_at_and_a_deleted_one_is_not() {
+        let listed = looked_at(vec![Event::Apply(object("a")), Event::Delete(object("a"))]);
+        assert_eq!(listed, [vec!["a".to_owned()], vec![]]);
+    }
+
+    #[test]
+    fn a_list_hangs_that_is_silent_and_not_one_that_fails_again_and_again() {
+        let listed = Listed::default();
+        assert!(!listed.hangs(Duration::ZERO));
+        listed.hear(false);
+        assert!(!listed.hangs(Duration::from_mins(1)));
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(listed.hangs(Duration::ZERO));
+        listed.hear(true);
+        assert!(!listed.hangs(Duration::ZERO));
     }
 }

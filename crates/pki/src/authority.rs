@@ -57,7 +57,7 @@ impl Authority {
         check_ca(&signing)?;
         let roots = optional_certificates(secret.root)?;
         offered.extend(roots.iter().cloned());
-        let chain = Chain::build(signing, &offered, now)?;
+        let chain = Chain::build(&signing, &offered, now)?;
         check_root(&chain, &roots)?;
         for certificate in chain.certificates() {
             check_ca(certificate)?;
@@ -206,7 +206,9 @@ fn facts(chain: &Chain) -> Result<AuthorityFacts, AuthorityError> {
         subject: name::shown(signing.subject()),
         fingerprint: signing.fingerprint(),
         root_fingerprint: root.fingerprint(),
-        root_key: root.key_fingerprint().map_err(|error| encoding(&error))?,
+        root_anchor: root
+            .anchor_fingerprint()
+            .map_err(|error| encoding(&error))?,
         not_before: not_before.unwrap_or_else(|| signing.not_before()),
         not_after: not_after.unwrap_or_else(|| signing.not_after()),
     })

@@ -127,11 +127,16 @@ impl Certificate {
         Fingerprint::from_digest(Sha256::digest(&self.der).into())
     }
 
-    /// SHA-256 of the DER of its `SubjectPublicKeyInfo`.
-    pub(crate) fn key_fingerprint(&self) -> Result<Fingerprint, der::Error> {
-        Ok(Fingerprint::from_digest(
-            Sha256::digest(self.public_key().to_der()?).into(),
-        ))
+    /// SHA-256 over what a chain finds it by as a root: the DER of its subject, the DER of its
+    /// `SubjectPublicKeyInfo`, the octets of its subjectKeyIdentifier.
+    pub(crate) fn anchor_fingerprint(&self) -> Result<Fingerprint, der::Error> {
+        let mut digest = Sha256::new();
+        digest.update(self.subject().to_der()?);
+        digest.update(self.public_key().to_der()?);
+        if let Some(key_id) = &self.subject_key_id {
+            digest.update(key_id.0.as_bytes());
+        }
+        Ok(Fingerprint::from_digest(digest.finalize().into()))
     }
 
     /// Whether the authorityKeyIdentifier admits `issuer`: what it states must agree, what either

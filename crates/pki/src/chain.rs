@@ -1,5 +1,7 @@
 //! From the signing certificate to its root, through whatever the CA Secret offers.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -16,32 +18,21 @@ const MAX_CHAIN: usize = 7;
 pub(crate) struct Chain(Vec<Certificate>);
 
 impl Chain {
-    /// Finds the issuers of `signing` among `offered`, in whatever order they stand there. Among
-    /// several that fit (a root that was renewed with its key), one valid at `now` wins, then one
-    /// that ends the chain, then the one that lasts longest.
+    /// Finds a way from `signing` to a root among `offered`, in whatever order they stand there.
+    /// Where several issuers fit (cross-certificates, a root that was renewed with its key), a root
+    /// wins, then the one that lasts longest; what is not valid at `now` is used only if nothing
+    /// else leads to a root.
     pub(crate) fn build(
-        signing: Certificate,
+        signing: &Certificate,
         offered: &[Certificate],
         now: Timestamp,
     ) -> Result<Self, AuthorityError> {
-        let mut chain = Vec::new();
-        let mut last = signing;
-        while !is_root(&last) {
-            let issuer = issuer_of(&last, offered, now)?;
-            if chain.contains(&issuer) {
-                return Err(missing(&last));
-            }
-            chain.push(std::mem::replace(&mut last, issuer));
-            if chain.len() == MAX_CHAIN {
-                let subject = chain[0].shown();
-                return Err(AuthorityError::ChainTooLong {
-                    subject,
-                    limit: MAX_CHAIN,
-                });
-            }
-        }
-        chain.push(last);
-        Ok(Self(chain))
+        let is_valid = |offer: &&Certificate| offer.not_before() <= now && now <= offer.not_after();
+        let (valid, others): (Vec<_>, Vec<_>) = offered.iter().partition(is_valid);
+        let all = [&valid[..], &others[..]].concat();
+        Search::among(valid)
+            .from(signing)
+            .or_else(|_| Search::among(all).from(signing))
     }
 
     pub(crate) fn certificates(&self) -> &[Certificate] {
@@ -75,31 +66,89 @@ fn is_root(certificate: &Certificate) -> bool {
     }
 }
 
-fn issuer_of(
-    certificate: &Certificate,
-    offered: &[Certificate],
-    now: Timestamp,
-) -> Result<Certificate, AuthorityError> {
-    let named: Vec<_> = offered
-        .iter()
-        .filter(|offer| offer.subject() == certificate.issuer() && *offer != certificate)
-        .collect();
-    if named.is_empty() && certificate.is_self_issued() {
-        return Err(damaged_root(certificate));
+/// A search in depth. Whoever may write a CA Secret must not be able to keep it busy: with as much
+/// room above it, no certificate is tried twice.
+struct Search<'a> {
+    offered: Vec<&'a Certificate>,
+    /// For each: with how many certificates above the last it led to no root.
+    dead_ends: Vec<usize>,
+}
+
+impl<'a> Search<'a> {
+    fn among(offered: Vec<&'a Certificate>) -> Self {
+        let dead_ends = vec![0; offered.len()];
+        Self { offered, dead_ends }
     }
-    let mut error = missing(certificate);
-    let mut fitting = Vec::new();
-    for offer in named {
-        match fits(certificate, offer) {
-            Ok(()) => fitting.push(offer),
-            Err(misfit) => error = misfit,
+
+    fn from(mut self, signing: &Certificate) -> Result<Chain, AuthorityError> {
+        let mut chain = vec![signing.clone()];
+        self.reach_root(signing, &mut chain)?;
+        Ok(Chain(chain))
+    }
+
+    /// Continues a chain that ends with `last`. What is told of a failure is what is wrong with the
+    /// best way.
+    fn reach_root(
+        &mut self,
+        last: &Certificate,
+        chain: &mut Vec<Certificate>,
+    ) -> Result<(), AuthorityError> {
+        if is_root(last) {
+            return Ok(());
+        }
+        let room = MAX_CHAIN - chain.len();
+        if room == 0 {
+            return Err(AuthorityError::ChainTooLong {
+                subject: chain[0].shown(),
+                limit: MAX_CHAIN,
+            });
+        }
+        let mut failure = None;
+        for index in self.issuers_of(last)? {
+            let issuer = self.offered[index];
+            if self.dead_ends[index] >= room || chain.contains(issuer) {
+                continue;
+            }
+            chain.push(issuer.clone());
+            match self.reach_root(issuer, chain) {
+                Ok(()) => return Ok(()),
+                Err(error) => failure.get_or_insert(error),
+            };
+            chain.pop();
+            self.dead_ends[index] = room;
+        }
+        Err(failure.unwrap_or_else(|| missing(last)))
+    }
+
+    /// Which of those offered issued the certificate, the best first.
+    fn issuers_of(&self, certificate: &Certificate) -> Result<Vec<usize>, AuthorityError> {
+        let is_named =
+            |offer: &Certificate| offer.subject() == certificate.issuer() && offer != certificate;
+        let named: Vec<_> = (0..self.offered.len())
+            .filter(|index| is_named(self.offered[*index]))
+            .collect();
+        if named.is_empty() && certificate.is_self_issued() {
+            return Err(damaged_root(certificate));
+        }
+        let mut error = missing(certificate);
+        let mut fitting = Vec::new();
+        for index in named {
+            match fits(certificate, self.offered[index]) {
+                Ok(()) => fitting.push(index),
+                Err(misfit) => error = misfit,
+            }
+        }
+        let rank = |index: &usize| {
+            let offer = self.offered[*index];
+            Reverse((is_root(offer), offer.not_after()))
+        };
+        fitting.sort_by_cached_key(rank);
+        if fitting.is_empty() {
+            Err(error)
+        } else {
+            Ok(fitting)
         }
     }
-    let valid = |offer: &Certificate| offer.not_before() <= now && now <= offer.not_after();
-    let best = fitting
-        .into_iter()
-        .max_by_key(|offer| (valid(offer), offer.is_self_issued(), offer.not_after()));
-    best.cloned().ok_or(error)
 }
 
 fn fits(certificate: &Certificate, issuer: &Certificate) -> Result<(), AuthorityError> {

@@ -191,13 +191,7 @@ impl Name<'_> {
             (Self::Ip(address), GeneralName::IpAddress(network)) => {
                 let (base, mask) = network.as_bytes().split_at(network.as_bytes().len() / 2);
                 let octets = octets(*address);
-                let matches = octets.len() == base.len()
-                    && octets
-                        .iter()
-                        .zip(mask)
-                        .map(|(o, m)| o & m)
-                        .eq(base.iter().copied());
-                Some((matches, shown_network(base, mask)))
+                Some((lies_within(&octets, base, mask), shown_network(base, mask)))
             }
             _ => None,
         }
@@ -211,6 +205,16 @@ fn is_within(name: &str, domain: &str) -> bool {
         return false;
     };
     domain.is_empty() || domain.starts_with('.') || front.is_empty() || front.ends_with('.')
+}
+
+/// RFC 5280 §4.2.1.10, in the style of RFC 4632: what stands beyond the mask does not count.
+fn lies_within(address: &[u8], base: &[u8], mask: &[u8]) -> bool {
+    address.len() == base.len()
+        && address
+            .iter()
+            .zip(base)
+            .zip(mask)
+            .all(|((octet, base), mask)| (octet ^ base) & mask == 0)
 }
 
 fn octets(address: IpAddr) -> Vec<u8> {

@@ -4,13 +4,13 @@ use api::Fingerprint;
 
 use crate::{certificate::Certificate, pem};
 
-/// A root certificate, by itself and by its key.
+/// A root certificate, by itself and by what a chain finds it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RootIdentity {
     /// SHA-256 of its DER encoding.
     pub fingerprint: Fingerprint,
-    /// SHA-256 of its `SubjectPublicKeyInfo` (DER).
-    pub key: Fingerprint,
+    /// As [`api::AuthorityFacts::root_anchor`].
+    pub anchor: Fingerprint,
 }
 
 /// The certificate among `roots` (a `ca.crt`) that signed the last one of `chain` (a `tls.crt`),
@@ -22,7 +22,7 @@ pub fn root_of(chain: &[u8], roots: &[u8]) -> Option<RootIdentity> {
     let root = parsed(roots)?.into_iter().find(signed)?;
     Some(RootIdentity {
         fingerprint: root.fingerprint(),
-        key: root.key_fingerprint().ok()?,
+        anchor: root.anchor_fingerprint().ok()?,
     })
 }
 
@@ -52,7 +52,7 @@ mod tests {
         let found = root_of(pair.certificate.as_bytes(), pair.root.as_bytes()).unwrap();
 
         assert_eq!(found.fingerprint, authority.facts().root_fingerprint);
-        assert_eq!(found.key, authority.facts().root_key);
+        assert_eq!(found.anchor, authority.facts().root_anchor);
     }
 
     #[test]

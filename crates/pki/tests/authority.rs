@@ -126,7 +126,7 @@ fn the_facts_tell_the_narrowest_validity_of_the_chain() {
     assert_eq!(facts.not_after.to_string(), "2030-01-01T00:00:00Z");
     let root_facts = load(&root.secret()).unwrap().facts().clone();
     assert_eq!(facts.root_fingerprint, root_facts.fingerprint);
-    assert_eq!(facts.root_key, root_facts.root_key);
+    assert_eq!(facts.root_anchor, root_facts.root_anchor);
     assert_ne!(facts.fingerprint, facts.root_fingerprint);
 }
 
@@ -139,7 +139,7 @@ fn a_root_renewed_with_its_key_has_another_fingerprint_but_the_same_key() {
         .build();
     let (old, new) = (load(&old.secret()).unwrap(), load(&new.secret()).unwrap());
     assert_ne!(old.facts().root_fingerprint, new.facts().root_fingerprint);
-    assert_eq!(old.facts().root_key, new.facts().root_key);
+    assert_eq!(old.facts().root_anchor, new.facts().root_anchor);
 }
 
 #[test]
@@ -166,6 +166,75 @@ fn of_two_roots_with_one_key_the_valid_one_ends_the_chain() {
             authority.facts().not_after.to_string(),
             "2040-01-01T00:00:00Z"
         );
+    }
+}
+
+/// `tls.crt` with these certificates in either order after the first, and `ca.crt` with one.
+fn in_either_order(ca: &TestCa, above: [&TestCa; 2], root: &TestCa) -> [TestSecret; 2] {
+    let [one, other] = above.map(TestCa::certificate);
+    [format!("{one}{other}"), format!("{other}{one}")].map(|above| TestSecret {
+        certificate: ca.certificate() + &above,
+        key: ca.key(),
+        root: root.certificate(),
+    })
+}
+
+/// A CA below another that two roots certified, by `preferred` until 2040, by `other` until 2035.
+/// `ca.crt` holds the other one.
+fn cross_certified(preferred: &TestCa, other: &TestCa) -> [TestSecret; 2] {
+    let upper = CaBuilder::intermediate("CN=Upper", preferred).build();
+    let cross = CaBuilder::intermediate("CN=Upper", other)
+        .renewing(&upper)
+        .valid("2020-01-01T00:00:00Z", "2035-01-01T00:00:00Z")
+        .build();
+    let ca = CaBuilder::intermediate("CN=Issuing", &upper).build();
+    in_either_order(&ca, [&upper, &cross], other)
+}
+
+fn end_of(secret: &TestSecret) -> String {
+    load(secret).unwrap().facts().not_after.to_string()
+}
+
+#[test]
+fn a_cross_certificate_whose_root_is_absent_is_passed_over() {
+    let absent = CaBuilder::root("CN=Elsewhere").build();
+    for secret in cross_certified(&absent, &root().build()) {
+        assert_eq!(end_of(&secret), "2035-01-01T00:00:00Z");
+    }
+}
+
+#[test]
+fn a_cross_certificate_whose_root_has_expired_is_passed_over() {
+    let expired = CaBuilder::root("CN=Elsewhere")
+        .valid("2020-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+        .build();
+    for mut secret in cross_certified(&expired, &root().build()) {
+        secret.root += &expired.certificate();
+        assert_eq!(end_of(&secret), "2035-01-01T00:00:00Z");
+    }
+}
+
+#[test]
+fn of_two_cross_certificates_the_longer_one_is_used() {
+    let elsewhere = CaBuilder::root("CN=Elsewhere").build();
+    for mut secret in cross_certified(&elsewhere, &root().build()) {
+        secret.root += &elsewhere.certificate();
+        assert_eq!(end_of(&secret), "2040-01-01T00:00:00Z");
+    }
+}
+
+#[test]
+fn a_root_ends_the_chain_also_where_its_rollover_certificate_lasts_longer() {
+    let old = root().build();
+    let new = root().build();
+    let new_with_old = CaBuilder::intermediate("CN=Example Org CA", &old)
+        .renewing(&new)
+        .valid("2020-01-01T00:00:00Z", "2045-01-01T00:00:00Z")
+        .build();
+    let ca = CaBuilder::intermediate("CN=Issuing", &new).build();
+    let root = load(&new.secret()).unwrap().facts().root_fingerprint;
+    for secret in in_either_order(&ca, [&new_with_old, &old], &new) {
+        assert_eq!(load(&secret).unwrap().facts().root_fingerprint, root);
     }
 }
 

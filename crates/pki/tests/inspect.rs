@@ -32,10 +32,18 @@ fn the_leaf_of_wires_guide_inspects_to_what_a_spec_can_ask_for() {
         .run("x509 -in leaf.crt -noout -serial")
         .trim()
         .to_ascii_lowercase();
-    assert_eq!(
-        format!("serial={}", leaf.serial).replace("=00", "="),
-        serial
-    );
+    assert_eq!(format!("serial={}", leaf.serial), serial);
+}
+
+#[test]
+fn a_serial_number_with_a_high_bit_is_what_openssl_shows() {
+    let openssl = OpenSsl::new();
+    openssl.run("ecparam -name prime256v1 -genkey -noout -out ca.key");
+    openssl.run("req -new -x509 -key ca.key -subj /CN=a -set_serial 0x8f01020304050607 -out a.crt");
+    let leaf = inspect(&openssl.read("a.crt"), &openssl.read("ca.key")).unwrap();
+    let shown = openssl.run("x509 -in a.crt -noout -serial");
+    assert_eq!(shown.trim(), "serial=8F01020304050607");
+    assert_eq!(leaf.serial.to_string(), "8f01020304050607");
 }
 
 #[rstest]

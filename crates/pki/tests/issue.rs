@@ -135,6 +135,19 @@ fn address_constraints_are_obeyed(#[case] address: IpAddr, #[case] allowed: bool
     }
 }
 
+#[rstest]
+#[case::inside("10.9.9.9", true)]
+#[case::outside("11.1.2.3", false)]
+fn host_bits_in_a_network_do_not_count(#[case] address: IpAddr, #[case] allowed: bool) {
+    let network = |text: &str| text.parse().unwrap();
+    let ca = root()
+        .permitting_ip(network("10.1.2.3"), network("255.0.0.0"))
+        .build();
+    let mut request = request(&["a.example"]);
+    request.content.ip_addresses = [address].into();
+    assert_eq!(issue_from(&ca, &request).is_ok(), allowed);
+}
+
 #[test]
 fn a_common_name_is_constrained_where_no_dns_name_is_asked_for() {
     let ca = root().permitting_dns("example.com").build();
@@ -222,11 +235,11 @@ fn serial_numbers_are_positive_and_use_159_bits() {
                 .serial
         })
         .collect();
-    assert!(
-        serials
-            .iter()
-            .all(|serial| serial.octets()[0] < 0x80 && serial.octets().len() <= 20)
-    );
+    // With a high bit, a serial number of 20 octets would take 21 in DER.
+    assert!(serials.iter().all(|serial| match serial.octets() {
+        [first, rest @ ..] => rest.len() < 19 || rest.len() == 19 && *first < 0x80,
+        [] => false,
+    }));
     assert!(
         serials
             .iter()

@@ -100,7 +100,7 @@ fn facts(not_before: Timestamp, not_after: Timestamp) -> AuthorityFacts {
         subject: String::new(),
         fingerprint,
         root_fingerprint: fingerprint,
-        root_key: fingerprint,
+        root_anchor: fingerprint,
         not_before,
         not_after,
     }

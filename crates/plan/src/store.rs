@@ -11,18 +11,19 @@ use crate::publication::{Beginning, Publication, PublicationLog};
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreState {
-    /// Version of this record's format; a later version tells by it what wrote the record.
+    /// Version of this record's format, that of the writer: what others added is dropped by it.
     #[serde(default = "format_version")]
     pub version: u32,
-    /// Uid of the resource that wrote it last.
-    pub owner_uid: String,
     /// The root that the current pair chains to, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<Root>,
     /// What the published Secret held, and from when.
     #[serde(default, deserialize_with = "crate::lenient::or_default")]
     pub log: PublicationLog,
-    /// Uid of the published Secret that the log speaks of.
+    /// The name of the Secret that the log speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_name: Option<String>,
+    /// Uid of that Secret; none while it is somebody else's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_uid: Option<String>,
     /// The value of the annotation `coturncert.dev/renew` that was handled last.
@@ -33,14 +34,14 @@ pub struct StoreState {
     pub history: Vec<Issuance>,
 }
 
-/// A root certificate, by itself and by its key.
+/// A root certificate, by itself and by what a chain is built with.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Root {
     /// SHA-256 of the root's DER encoding.
     pub certificate: Fingerprint,
-    /// SHA-256 of its `SubjectPublicKeyInfo`.
-    pub key: Fingerprint,
+    /// SHA-256 over its subject, `SubjectPublicKeyInfo` and subject key identifier.
+    pub anchor: Fingerprint,
 }
 
 /// How a current pair came to be.
@@ -71,29 +72,29 @@ impl Root {
     pub fn of(authority: &AuthorityFacts) -> Self {
         Self {
             certificate: authority.root_fingerprint,
-            key: authority.root_key,
+            anchor: authority.root_anchor,
         }
     }
 
     /// Whether who trusts `self` also trusts what chains to `other`: the same certificate, or one
-    /// renewed with the same key.
+    /// renewed under the same name with the same key (RFC 5280, section 6.1.1 (d)).
     #[must_use]
     pub fn is_trusted_like(&self, other: &Self) -> bool {
-        self.certificate == other.certificate || self.key == other.key
+        self.certificate == other.certificate || self.anchor == other.anchor
     }
 }
 
 /// What a store gains by a new pair.
 #[derive(Clone, Debug)]
 pub struct NewPair<'a> {
-    /// Uid of the resource.
-    pub owner_uid: &'a str,
     /// The pair's leaf.
     pub leaf: &'a Leaf,
     /// The root it chains to, where known.
     pub root: Option<Root>,
     /// Why it was issued; none for a recovery.
     pub trigger: Option<Trigger>,
+    /// How the log begins, if there is none yet.
+    pub beginning: Beginning,
     /// The value of the annotation `coturncert.dev/renew` that this pair answers.
     pub handled_renew: Option<&'a str>,
     /// When, by the operator's clock.
@@ -107,12 +108,12 @@ impl StoreState {
     /// `root` is the root that the pair chains to; `renew` is the value of the annotation
     /// `coturncert.dev/renew`, which counts as handled: another certificate is not issued for it.
     #[must_use]
-    pub fn unknown(owner_uid: &str, root: Option<Root>, renew: Option<&str>) -> Self {
+    pub fn unknown(root: Option<Root>, renew: Option<&str>) -> Self {
         Self {
             version: format_version(),
-            owner_uid: owner_uid.to_owned(),
             root,
             log: PublicationLog::empty(Beginning::Unknown),
+            published_name: None,
             published_uid: None,
             handled_renew: renew.map(str::to_owned),
             history: Vec::new(),
@@ -135,12 +136,12 @@ impl StoreState {
             .unwrap_or_default();
         Self {
             version: format_version(),
-            owner_uid: pair.owner_uid.to_owned(),
             root: pair.root,
             log: before.map_or_else(
-                || PublicationLog::empty(beginning(pair.trigger)),
+                || PublicationLog::empty(pair.beginning),
                 |before| before.log.clone(),
             ),
+            published_name: before.and_then(|before| before.published_name.clone()),
             published_uid: before.and_then(|before| before.published_uid.clone()),
             handled_renew: pair
                 .handled_renew
@@ -154,35 +155,49 @@ impl StoreState {
         }
     }
 
+    /// The log of the Secret of this name. The leaves of another one's log were never published
+    /// there.
+    #[must_use]
+    pub fn log_of(&self, name: &str) -> PublicationLog {
+        if self.speaks_of(name) {
+            self.log.clone()
+        } else {
+            PublicationLog::empty(Beginning::Reissued)
+        }
+    }
+
+    /// Whether the log is that of the Secret of this name.
+    #[must_use]
+    pub fn speaks_of(&self, name: &str) -> bool {
+        self.published_name.as_deref().is_none_or(|of| of == name)
+    }
+
     /// The state once what the published Secret holds was recorded.
     #[must_use]
-    pub fn with_publication(&self, publication: Publication, published_uid: &str) -> Self {
+    pub fn with_publication(&self, publication: Publication, secret: &PublishedName) -> Self {
         Self {
-            log: self.log.with(publication),
-            published_uid: Some(published_uid.to_owned()),
+            version: format_version(),
+            log: self.log_of(&secret.name).with(publication),
+            published_name: Some(secret.name.clone()),
+            published_uid: secret.uid.clone(),
             ..self.clone()
         }
     }
 }
 
-/// What is issued was never published before; what is taken up was.
-fn beginning(issued: Option<Trigger>) -> Beginning {
-    match issued {
-        Some(Trigger::DoesNotExist) => Beginning::First,
-        Some(
-            Trigger::SpecChanged
-            | Trigger::Renewing
-            | Trigger::Expired
-            | Trigger::Corrupt
-            | Trigger::Requested,
-        ) => Beginning::Reissued,
-        None => Beginning::Unknown,
-    }
+/// The published Secret that a publication is recorded of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedName {
+    /// Its name.
+    pub name: String,
+    /// Its uid, if it is the operator's.
+    pub uid: Option<String>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publication::Held;
 
     fn with_pair(before: Option<&StoreState>, handled_renew: Option<&str>) -> StoreState {
         let leaf = Leaf {
@@ -195,10 +210,10 @@ mod tests {
             key_algorithm: "ECDSA-256".to_owned(),
         };
         let pair = NewPair {
-            owner_uid: "uid",
             leaf: &leaf,
             root: None,
             trigger: Some(Trigger::Renewing),
+            beginning: Beginning::First,
             handled_renew,
             time: Timestamp::UNIX_EPOCH,
         };
@@ -228,6 +243,35 @@ mod tests {
     }
 
     #[test]
+    fn a_log_of_one_secret_says_nothing_of_another() {
+        let publication = |byte, from| Publication {
+            held: Held::Leaf(Fingerprint::from_digest([byte; 32])),
+            from: Timestamp::from_second(from).unwrap(),
+        };
+        let secret = |name: &str| PublishedName {
+            name: name.to_owned(),
+            uid: Some(format!("uid of {name}")),
+        };
+        let one = with_pair(None, None).with_publication(publication(1, 10), &secret("one"));
+        assert_eq!(one.log_of("one").last(), Some(publication(1, 10)));
+        assert_eq!(one.log_of("other").last(), None);
+
+        let other = one.with_publication(publication(1, 20), &secret("other"));
+        assert_eq!(other.log_of("other").last(), Some(publication(1, 20)));
+        assert_eq!(other.published_uid.as_deref(), Some("uid of other"));
+    }
+
+    #[test]
+    fn a_root_made_anew_from_its_key_under_another_name_is_another_root() {
+        let root = |certificate, anchor| Root {
+            certificate: Fingerprint::from_digest([certificate; 32]),
+            anchor: Fingerprint::from_digest([anchor; 32]),
+        };
+        assert!(root(1, 1).is_trusted_like(&root(2, 1)));
+        assert!(!root(1, 1).is_trusted_like(&root(2, 2)));
+    }
+
+    #[test]
     fn a_state_tells_the_version_of_its_format() {
         let text = serde_json::to_value(with_pair(None, None)).unwrap();
         assert_eq!(text["version"], 1);
@@ -249,12 +293,5 @@ mod tests {
         text["log"] = "nonsense".into();
         let state: StoreState = serde_json::from_value(text).unwrap();
         assert_eq!(state.log, PublicationLog::empty(Beginning::Unknown));
-    }
-
-    #[test]
-    fn only_what_was_never_issued_before_begins_a_log_with_the_very_first_publication() {
-        assert_eq!(beginning(Some(Trigger::DoesNotExist)), Beginning::First);
-        assert_eq!(beginning(Some(Trigger::Corrupt)), Beginning::Reissued);
-        assert_eq!(beginning(None), Beginning::Unknown);
     }
 }

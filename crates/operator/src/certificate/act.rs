@@ -10,11 +10,11 @@ use pki::{IssuedPair, LeafRequest};
 use plan::{
     Precondition, Version,
     certificate::{Action, PublishCause, Published, Store},
-    publication::Publication,
-    store::{NewPair, Root, StoreState},
+    publication::{Beginning, Publication},
+    store::{NewPair, PublishedName, Root, StoreState},
 };
 
-use super::observe::{Observation, owner};
+use super::observe::Observation;
 use crate::{
     context::Context,
     error::{Error, ObjectName},
@@ -35,13 +35,17 @@ pub async fn act(
         now,
     };
     match action {
-        Action::Issue { trigger, store } => writer.issue(*trigger, store).await,
+        Action::Issue {
+            trigger,
+            beginning,
+            store,
+        } => writer.issue(*trigger, *beginning, store).await,
         Action::Recover { published, store } => writer.recover(published, store).await,
         Action::Record {
             store,
             publication,
-            published_uid,
-        } => writer.record(store, *publication, published_uid).await,
+            secret,
+        } => writer.record(store, *publication, secret).await,
         Action::Publish {
             store,
             secret,
@@ -58,7 +62,12 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn issue(&mut self, trigger: Trigger, store: &Precondition) -> Result<(), Error> {
+    async fn issue(
+        &mut self,
+        trigger: Trigger,
+        beginning: Beginning,
+        store: &Precondition,
+    ) -> Result<(), Error> {
         let name = self.store_name();
         let wanted = &self.observation.observed.resource.wanted;
         let request = LeafRequest {
@@ -73,10 +82,10 @@ impl Writer<'_> {
         let root = Root::of(authority.facts());
         let pair = sign(authority, request, self.now).await?;
         let state = self.state_with(&NewPair {
-            owner_uid: &self.observation.observed.resource.version.uid,
             leaf: &pair.leaf,
             root: Some(root),
             trigger: Some(trigger),
+            beginning,
             handled_renew: self.observation.observed.resource.renew.as_deref(),
             time: self.now,
         });
@@ -115,19 +124,25 @@ impl Writer<'_> {
         let roots = secret::value(source, names::CA_CRT).unwrap_or_default();
         let root = pki::root_of(certificate, roots).map(|root| Root {
             certificate: root.fingerprint,
-            key: root.key,
+            anchor: root.anchor,
         });
         let held = plan::publication::Held::Leaf(leaf.fingerprint);
         let state = self
             .state_with(&NewPair {
-                owner_uid: &self.observation.observed.resource.version.uid,
                 leaf: &leaf,
                 root,
                 trigger: None,
+                beginning: Beginning::Unknown,
                 handled_renew: self.observation.observed.resource.renew.as_deref(),
                 time: self.now,
             })
-            .with_publication(Publication { held, from }, &published.uid);
+            .with_publication(
+                Publication { held, from },
+                &PublishedName {
+                    name: self.published_name(),
+                    uid: Some(published.uid.clone()),
+                },
+            );
         let content = StoreContent {
             certificate,
             key,
@@ -142,14 +157,14 @@ impl Writer<'_> {
         &mut self,
         store: &Version,
         publication: Publication,
-        published_uid: &str,
+        secret: &PublishedName,
     ) -> Result<(), Error> {
         let name = self.store_name();
         let before = self.store_secret(store).await?;
         let Store::Present(stored) = &self.observation.observed.store else {
             return Err(self.changed(&name));
         };
-        let state = stored.state.with_publication(publication, published_uid);
+        let state = stored.state.with_publication(publication, secret);
         let body = secret::recorded(&before, &state)
             .map_err(|error| encode(self.object(&name), &error))?;
         self.write_store(&name, &Precondition::At(store.clone()), body)
@@ -247,7 +262,10 @@ impl Writer<'_> {
                 requests::replace(&api, object, name, &body, names::FIELD_MANAGER).await?
             }
         };
-        let store = read_store(Some(&reply), owner(&self.observation.observed.resource));
+        let store = read_store(
+            Some(&reply),
+            self.observation.observed.resource.renew.as_deref(),
+        );
         self.context
             .facts
             .stores
@@ -304,6 +322,15 @@ impl Writer<'_> {
         names::store_secret(&self.observation.observed.resource.name)
     }
 
+    fn published_name(&self) -> String {
+        self.observation
+            .observed
+            .resource
+            .wanted
+            .secret_name
+            .clone()
+    }
+
     fn object(&self, secret: &str) -> ObjectName {
         ObjectName::new("Secret", self.namespace(), secret)
     }
@@ -334,7 +361,7 @@ const fn manager(cause: PublishCause) -> &'static str {
         PublishCause::Missing | PublishCause::Superseded | PublishCause::Overwritten => {
             names::FIELD_MANAGER
         }
-        PublishCause::Metadata => names::METADATA_FIELD_MANAGER,
+        PublishCause::Roots | PublishCause::Metadata => names::METADATA_FIELD_MANAGER,
     }
 }
 

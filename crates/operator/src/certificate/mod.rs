@@ -1,25 +1,26 @@
 //! The pass over one `CoturnCertificate`: observe, plan, act, until nothing is left to do.
 
 mod act;
+mod failure;
 mod notices;
 mod observe;
+#[cfg(test)]
+pub mod testing;
 mod unusable;
 
 use std::{sync::Arc, time::Duration};
 
-use api::{ConditionType, CoturnCertificate, CoturnCertificateStatus, Reason, Wanted};
+use api::{CoturnCertificate, Reason, Wanted};
 use jiff::Timestamp;
 use kube::{Api, ResourceExt as _};
-use plan::{
-    Refusal,
-    certificate::{Action, Obstacle, Step, plan},
-};
+use plan::certificate::{Action, Observed, Step, plan};
 
+use notices::Notices;
 pub use observe::{Freshness, Observation, observe};
 
 use crate::{
     context::{Context, Guarded},
-    error::{Category, Error, ObjectName},
+    error::{Error, ObjectName},
     requests,
     secret::version,
 };
@@ -42,28 +43,29 @@ pub async fn reconcile(context: &Context, guarded: &Guarded) -> Result<Duration,
     let object = match &guarded.0 {
         Ok(certificate) => Arc::new(certificate.clone()),
         Err(invalid) => {
-            unusable::report(
-                context,
-                &guarded.name_any(),
-                Reason::Undecodable,
-                &invalid.error,
-            )
-            .await?;
+            let message = unusable::nothing_was_done(guarded, &invalid.error);
+            unusable::report(context, guarded, Reason::Undecodable, &message).await?;
             return Ok(RESYNC);
         }
     };
     let wanted = match Wanted::parse(&object.spec) {
         Ok(wanted) => wanted,
         Err(error) => {
-            let message = error.to_string();
-            unusable::report(context, &object.name_any(), Reason::InvalidSpec, &message).await?;
+            let message = unusable::nothing_was_done(guarded, &error.to_string());
+            unusable::report(context, guarded, Reason::InvalidSpec, &message).await?;
             return Ok(RESYNC);
         }
     };
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(RESYNC);
     }
-    Box::pin(settle(context, object, wanted)).await
+    settle(context, object, wanted).await
+}
+
+/// Tells in the status of a pass that ended in the middle: what it reported before may not be true
+/// any more.
+pub async fn broke_off(context: &Context, guarded: &Guarded, error: &Error) -> Result<(), Error> {
+    unusable::report(context, guarded, error.reason(), &error.to_string()).await
 }
 
 async fn settle(
@@ -71,38 +73,90 @@ async fn settle(
     object: Arc<CoturnCertificate>,
     wanted: Wanted,
 ) -> Result<Duration, Error> {
-    let name = object.name_any();
+    let mut notices = Notices::default();
+    let result = Box::pin(converge(context, object, wanted, &mut notices)).await;
+    notices.publish(context).await;
+    result
+}
+
+async fn converge(
+    context: &Context,
+    object: Arc<CoturnCertificate>,
+    wanted: Wanted,
+    notices: &mut Notices,
+) -> Result<Duration, Error> {
     let now = Context::now();
-    let freshness = freshness(context, &name, now);
+    let freshness = freshness(context, &object.name_any(), now);
     let mut observation = observe(context, object, wanted, freshness, now).await?;
     let mut confirmed = false;
+    let mut last: Option<Action> = None;
     let mut failure = None;
     for _ in 0..MOST_WRITES {
         let now = Context::now();
         let plan = plan(&observation.observed, now);
         let Some(action) = plan.action else {
-            context.metrics.certificate(&observation.observed, now);
-            return failure.map_or_else(|| Ok(wait(plan.next_check, now)), Err);
+            return end(
+                context,
+                &observation.observed,
+                failure,
+                plan.next_check,
+                now,
+            );
         };
         if !confirmed && action.step().is_some() {
             observation = confirm(context, observation, freshness, now).await?;
             confirmed = true;
             continue;
         }
+        if failure::is_undone(last.as_ref(), &action) {
+            failure = Some(undone(&mut observation.observed));
+            last = None;
+            continue;
+        }
         let before = observation.observed.resource.status.clone();
         match act::act(context, &mut observation, &action, now).await {
-            Ok(()) => notices::done(context, &observation, &action, &before).await,
-            Err(error) => failure = Some(blocked(&mut observation, &action, error)?),
+            Ok(()) => notices.done(context, &observation, &action, &before),
+            Err(error) => {
+                let observed = &mut observation.observed;
+                failure = Some(failure::blocked(context, observed, &action, error)?);
+            }
         }
+        last = Some(action);
     }
     Err(Error::Unsettled {
-        object: ObjectName::new(
-            "CoturnCertificate",
-            &observation.observed.resource.namespace,
-            &name,
-        ),
+        object: named(&observation.observed),
         writes: MOST_WRITES,
     })
+}
+
+/// Nothing is left to write. A pass in which something failed ends as failed, although the status
+/// tells of it: it is tried again ever later.
+fn end(
+    context: &Context,
+    observed: &Observed,
+    failure: Option<Error>,
+    next_check: Timestamp,
+    now: Timestamp,
+) -> Result<Duration, Error> {
+    context.metrics.certificate(observed, now);
+    let failure = failure.or_else(|| failure::unread(observed).map(Error::Unread));
+    let read = context.facts.confirmed.at(&observed.resource.name);
+    failure.map_or_else(|| Ok(wait(next_check, read, now)), Err)
+}
+
+/// Who changes what is written while it is written would do so for ever: the status tells of it,
+/// and the next try has to wait.
+fn undone(observed: &mut Observed) -> Error {
+    let resource = &observed.resource;
+    let object = ObjectName::new("Secret", &resource.namespace, &resource.wanted.secret_name);
+    let error = Error::Undone { object };
+    failure::tell(observed, Step::Publish, &error);
+    error
+}
+
+fn named(observed: &Observed) -> ObjectName {
+    let resource = &observed.resource;
+    ObjectName::new("CoturnCertificate", &resource.namespace, &resource.name)
 }
 
 /// What was read longer ago than the resync is read again, so that a lost event costs an hour.
@@ -146,51 +200,46 @@ pub async fn read(context: &Context, name: &str, uid: &str) -> Result<CoturnCert
         .ok_or(Error::Changed { object })
 }
 
-/// A write that was refused is an obstacle that the status shall tell of; the pass goes on to write
-/// that, and ends as failed. A write that met a changed object ends the pass.
-fn blocked(observation: &mut Observation, action: &Action, error: Error) -> Result<Error, Error> {
-    let Some(step) = action
-        .step()
-        .filter(|_| error.category() == Category::Failure)
-    else {
-        return Err(error);
-    };
-    let reason = error.reason();
-    let told = told_already(&observation.observed.resource.status, step, reason);
-    let refusal = Refusal {
-        reason,
-        message: told.unwrap_or_else(|| message(&error)),
-    };
-    observation.observed.failed = Some(Obstacle { step, refusal });
-    Ok(error)
-}
-
-/// The message that stands in status for the same reason. It is kept: messages of webhooks and
-/// quotas differ from one try to the next, and each change of the status would be a try of its own.
-fn told_already(status: &CoturnCertificateStatus, step: Step, reason: Reason) -> Option<String> {
-    let kind = match step {
-        Step::Issue | Step::Suspended => ConditionType::Issued,
-        Step::Publish => ConditionType::Published,
-    };
-    status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == kind.as_str() && condition.reason == reason.as_str())
-        .map(|condition| condition.message.clone())
-}
-
-fn message(error: &Error) -> String {
-    let reason = error.reason();
-    if reason == Reason::Forbidden {
-        return format!("{error}; allow it in the chart's Role: a Secret by the value secretNames");
-    }
-    if reason == Reason::Refused {
-        return format!("{error}; what works stays as it is, and it is tried again by itself");
-    }
-    error.to_string()
-}
-
-fn wait(next_check: Timestamp, now: Timestamp) -> Duration {
-    let wait = next_check.duration_since(now).unsigned_abs();
+/// How long until time alone may ask for another pass: because a date has come, or because what was
+/// read is to be read again.
+fn wait(next_check: Timestamp, read: Option<Timestamp>, now: Timestamp) -> Duration {
+    let read_again = read.map_or(Timestamp::MAX, |read| {
+        read.saturating_add(RESYNC).unwrap_or(Timestamp::MAX)
+    });
+    let until = next_check.min(read_again);
+    let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
     wait.clamp(Duration::from_secs(1), RESYNC)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn minute(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap()
+    }
+
+    #[rstest]
+    #[case::read_in_this_pass(60, Some(0), 60)]
+    #[case::a_date_comes_first(20, Some(0), 20)]
+    #[case::read_long_ago(60, Some(-50), 10)]
+    #[case::read_by_a_clock_that_was_ahead(60, Some(90), 60)]
+    #[case::never_read(60, None, 60)]
+    fn a_pass_comes_when_a_date_has_come_or_what_was_read_is_an_hour_old(
+        #[case] next_check: i64,
+        #[case] read: Option<i64>,
+        #[case] expected: u64,
+    ) {
+        let wait = wait(minute(next_check), read.map(minute), minute(0));
+        assert_eq!(wait, Duration::from_mins(expected));
+    }
+
+    #[test]
+    fn what_is_overdue_comes_after_a_second() {
+        for read in [Some(minute(-70)), Some(minute(-60))] {
+            assert_eq!(wait(minute(60), read, minute(0)), Duration::from_secs(1));
+        }
+    }
 }

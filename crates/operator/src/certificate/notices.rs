@@ -1,58 +1,50 @@
-//! What a person is told of a write: an Event, a line in the log, a count.
+//! What a person is told of a write: a line in the log and a count at once, an Event once the pass
+//! has done its work.
 
 use api::{ConditionType, CoturnCertificateStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{
-    Resource as _,
-    runtime::events::{Event, EventType},
-};
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{Resource as _, runtime::events::EventType};
 use plan::certificate::{Action, PublishCause};
 
 use super::Observation;
-use crate::{context::Context, redact::redact};
+use crate::{context::Context, events::Notice};
 
-/// Tells of a write that was done.
-pub async fn done(
-    context: &Context,
-    observation: &Observation,
-    action: &Action,
-    before: &CoturnCertificateStatus,
-) {
-    let Some(notice) = notice(observation, action, before) else {
-        return;
-    };
-    let resource = &observation.observed.resource;
-    tracing::info!(
-        namespace = resource.namespace,
-        certificate = resource.name,
-        event = notice.reason,
-        "{}",
-        notice.note
-    );
-    if let Action::Issue { trigger, .. } = action {
-        context.metrics.issued(*trigger);
-    }
-    let event = Event {
-        type_: notice.kind,
-        reason: notice.reason,
-        note: Some(redact(&notice.note)),
-        action: notice.action.to_owned(),
-        secondary: None,
-    };
-    let reference = observation.object.object_ref(&());
-    if let Err(error) = context.recorder.publish(&event, &reference).await {
-        tracing::debug!(
-            error = redact(&error.to_string()),
-            "an Event could not be written"
+/// Events of one pass that are not written yet.
+#[derive(Default)]
+pub struct Notices(Vec<(Notice, ObjectReference)>);
+
+impl Notices {
+    /// Tells of a write that was done.
+    pub fn done(
+        &mut self,
+        context: &Context,
+        observation: &Observation,
+        action: &Action,
+        before: &CoturnCertificateStatus,
+    ) {
+        if let Action::Issue { trigger, .. } = action {
+            context.metrics.issued(*trigger);
+        }
+        let Some(notice) = notice(observation, action, before) else {
+            return;
+        };
+        let resource = &observation.observed.resource;
+        tracing::info!(
+            namespace = resource.namespace,
+            certificate = resource.name,
+            event = notice.reason,
+            "{}",
+            notice.note
         );
+        self.0.push((notice, observation.object.object_ref(&())));
     }
-}
 
-struct Notice {
-    kind: EventType,
-    reason: String,
-    action: &'static str,
-    note: String,
+    /// Writes the Events.
+    pub async fn publish(self, context: &Context) {
+        for (notice, regarding) in &self.0 {
+            context.events.publish(notice, regarding).await;
+        }
+    }
 }
 
 fn notice(
@@ -90,14 +82,16 @@ fn notice(
         Action::Publish {
             cause: PublishCause::Overwritten,
             ..
-        } => Some(Notice {
-            kind: EventType::Warning,
-            reason: "Restored".to_owned(),
-            action: "Publish",
-            note: format!(
-                "Secret {secret} was changed by somebody else; the certificate in service was put back"
-            ),
-        }),
+        } => Some(restored(format!(
+            "Secret {secret} was changed by somebody else; the certificate in service was put back"
+        ))),
+        Action::Publish {
+            cause: PublishCause::Roots,
+            ..
+        } => Some(restored(format!(
+            "ca.crt of Secret {secret} was changed by somebody else; the roots of the certificate in service were put \
+             back"
+        ))),
         Action::Record { .. }
         | Action::Publish {
             cause: PublishCause::Metadata,
@@ -112,6 +106,15 @@ fn notice(
             format!("Secret {secret} holds sha256:{}", leaf?.fingerprint),
         ),
         Action::WriteStatus(after) => changed_condition(before, after),
+    }
+}
+
+fn restored(note: String) -> Notice {
+    Notice {
+        kind: EventType::Warning,
+        reason: "Restored".to_owned(),
+        action: "Publish",
+        note,
     }
 }
 

@@ -8,14 +8,14 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use plan::{
     Refusal,
-    certificate::{Authority, Observed, Published, Resource, Rival, Store},
+    certificate::{Authority, Observed, Published, Resource, Rival, Store, is_incumbent},
 };
 
 use crate::{
     context::{Context, Guarded},
     error::{Error, ObjectName},
     requests,
-    secret::{StoreOwner, read_published, read_store, value, version},
+    secret::{read_published, read_store, value, version},
     workload,
 };
 
@@ -87,14 +87,18 @@ pub async fn observe(
     })
 }
 
-fn resource(object: &CoturnCertificate, wanted: Wanted) -> Resource {
+fn created(object: &CoturnCertificate) -> Timestamp {
     let created = object.metadata.creation_timestamp.as_ref();
+    created.map_or(Timestamp::UNIX_EPOCH, |time| time.0)
+}
+
+fn resource(object: &CoturnCertificate, wanted: Wanted) -> Resource {
     Resource {
         name: object.name_any(),
         namespace: object.namespace().unwrap_or_default(),
         version: version(&object.metadata),
         generation: object.metadata.generation.unwrap_or_default(),
-        created: created.map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+        created: created(object),
         wanted,
         renew: object.annotations().get(names::RENEW).cloned(),
         status: object.status.clone().unwrap_or_default(),
@@ -115,27 +119,18 @@ fn rivals(context: &Context, resource: &Resource) -> Vec<Rival> {
 /// What another resource claims. Of one that cannot be read nobody knows: it keeps the Secret that
 /// names it, and wins none.
 fn rival(other: &Guarded, secret: &str) -> Option<Rival> {
-    let created = match &other.0 {
+    let readable = match &other.0 {
         Ok(readable) if readable.spec.secret_name != secret => return None,
-        Ok(readable) => readable
-            .metadata
-            .creation_timestamp
-            .as_ref()
-            .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
-        Err(_) => Timestamp::MAX,
+        Ok(readable) => Some(readable),
+        Err(_) => None,
     };
     Some(Rival {
         name: other.name_any(),
-        created,
+        created: readable.map_or(Timestamp::MAX, created),
+        incumbent: readable
+            .and_then(|readable| readable.status.as_ref())
+            .is_some_and(is_incumbent),
     })
-}
-
-/// Whose store a resource's store is.
-pub fn owner(resource: &Resource) -> StoreOwner<'_> {
-    StoreOwner {
-        uid: &resource.version.uid,
-        renew: resource.renew.as_deref(),
-    }
 }
 
 struct Reader<'a> {
@@ -206,7 +201,7 @@ impl Reader<'_> {
         Ok(match self.read(name).await? {
             Err(refusal) => (Store::Unreadable(refusal), None),
             Ok(secret) => {
-                let store = read_store(secret.as_ref(), owner(resource));
+                let store = read_store(secret.as_ref(), resource.renew.as_deref());
                 let version = secret.as_ref().map(|secret| version(&secret.metadata));
                 facts.put(name, version, store.clone());
                 (store, secret)
@@ -237,8 +232,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a Secret. What lies with the operator's permissions is told in status; what lies with
-    /// the API server is an error of this pass.
+    /// Reads a Secret. What the API server answers instead is told in status; no answer is an error of
+    /// this pass.
     async fn read(&self, name: &str) -> Result<Result<Option<Secret>, Refusal>, Error> {
         let object = ObjectName::new("Secret", self.namespace, name);
         if !self.context.secrets.covers(name) {
@@ -252,14 +247,15 @@ impl Reader<'_> {
         }
         let api = requests::secrets(&self.context.client, self.namespace);
         match requests::read(&api, object, name).await {
-            Err(error) if error.reason() == Reason::Forbidden => {
-                let message = format!("{error}; add its name to the chart's value secretNames");
-                Ok(Err(Refusal {
-                    reason: Reason::Forbidden,
-                    message,
-                }))
+            Ok(read) => Ok(Ok(read)),
+            Err(error) => {
+                let mut refusal = error.unread().ok_or(error)?;
+                if refusal.reason == Reason::Forbidden {
+                    let advice = "add its name to the chart's value secretNames";
+                    refusal.message = format!("{}; {advice}", refusal.message);
+                }
+                Ok(Err(refusal))
             }
-            result => result.map(Ok),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Resources that cannot be acted on, because they cannot be read or ask for the impossible: their
-//! status says so, and nothing else is touched.
+//! Resources that cannot be acted on, because they cannot be read or ask for the impossible, or
+//! because the operator fails on them: their status says so, and nothing else is touched.
 
 use api::{CoturnCertificate, CoturnCertificateStatus, Reason, names};
 use kube::{
@@ -9,28 +9,39 @@ use kube::{
 use plan::certificate::unusable_status;
 use serde_json::{Value, json};
 
+use super::object_name;
 use crate::{
-    context::Context,
-    error::{Error, ObjectName},
+    context::{Context, Guarded},
+    error::Error,
     redact::redact,
     requests,
 };
 
+/// What is told of a resource that nothing was done for.
+pub fn nothing_was_done(guarded: &Guarded, why: &str) -> String {
+    let object = object_name(guarded);
+    format!("{object} cannot be used, nothing was done: {}", redact(why))
+}
+
 /// Tells in the resource's status, untyped as it is, why nothing is done.
-pub async fn report(context: &Context, name: &str, reason: Reason, why: &str) -> Result<(), Error> {
+pub async fn report(
+    context: &Context,
+    guarded: &Guarded,
+    reason: Reason,
+    message: &str,
+) -> Result<(), Error> {
     let resource = ApiResource::erase::<CoturnCertificate>(&());
     let namespace = context.namespace.as_str();
     let api: Api<DynamicObject> =
         Api::namespaced_with(context.client.clone(), namespace, &resource);
-    let object = ObjectName::new("CoturnCertificate", namespace, name);
-    context.metrics.unusable(name);
-    let Some(read) = requests::read(&api, object.clone(), name).await? else {
+    let (object, name) = (object_name(guarded), guarded.name_any());
+    context.metrics.unusable(&name);
+    let Some(read) = requests::read(&api, object.clone(), &name).await? else {
         return Ok(());
     };
     let before = reported(&read.data);
     let generation = read.metadata.generation.unwrap_or_default();
-    let message = format!("{object} cannot be used, nothing was done: {}", redact(why));
-    let status = unusable_status(&before, generation, reason, &message, Context::now());
+    let status = unusable_status(&before, generation, reason, message, Context::now());
     if status == before {
         return Ok(());
     }
@@ -43,7 +54,7 @@ pub async fn report(context: &Context, name: &str, reason: Reason, why: &str) ->
         field_manager: Some(names::FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    api.patch_status(name, &params, &Patch::Merge(patch))
+    api.patch_status(&name, &params, &Patch::Merge(patch))
         .await
         .map(drop)
         .map_err(|error| requests::write_failure(object, error.into()))

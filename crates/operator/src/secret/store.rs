@@ -43,18 +43,10 @@ pub struct StoreContent<'a> {
     pub roots: &'a [u8],
 }
 
-/// Whose store it is, for what its record would tell if it were readable.
-#[derive(Clone, Copy)]
-pub struct StoreOwner<'a> {
-    /// The resource's uid.
-    pub uid: &'a str,
-    /// The value of its annotation `coturncert.dev/renew`.
-    pub renew: Option<&'a str>,
-}
-
 /// What a Secret under the store's name is. A usable pair stays in service also if the record
-/// beside it is lost.
-pub fn read_store(secret: Option<&Secret>, owner: StoreOwner<'_>) -> Store {
+/// beside it is lost; then `renew`, the value of the resource's annotation `coturncert.dev/renew`,
+/// counts as handled.
+pub fn read_store(secret: Option<&Secret>, renew: Option<&str>) -> Store {
     let Some(secret) = secret else {
         return Store::Absent;
     };
@@ -69,17 +61,17 @@ pub fn read_store(secret: Option<&Secret>, owner: StoreOwner<'_>) -> Store {
         version,
         current,
         previous: pair(secret, &PREVIOUS),
-        state: state(secret).unwrap_or_else(|| unknown_state(secret, owner)),
+        state: state(secret).unwrap_or_else(|| unknown_state(secret, renew)),
     }))
 }
 
-fn unknown_state(secret: &Secret, owner: StoreOwner<'_>) -> StoreState {
+fn unknown_state(secret: &Secret, renew: Option<&str>) -> StoreState {
     let root = current(secret).and_then(|pair| pki::root_of(pair.certificate, pair.roots));
     let root = root.map(|root| Root {
         certificate: root.fingerprint,
-        key: root.key,
+        anchor: root.anchor,
     });
-    StoreState::unknown(owner.uid, root, owner.renew)
+    StoreState::unknown(root, renew)
 }
 
 fn pair(secret: &Secret, keys: &Keys) -> Option<Pair> {

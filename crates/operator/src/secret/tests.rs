@@ -12,6 +12,7 @@ use pki::{
 };
 use plan::{
     certificate::{Published, PublishedSecret, Store, Stored},
+    publication::Beginning,
     store::{NewPair, StoreState},
 };
 use serde_json::json;
@@ -39,10 +40,10 @@ fn fingerprint(number: usize) -> Fingerprint {
 
 fn state(number: usize) -> StoreState {
     let pair = NewPair {
-        owner_uid: "uid",
         leaf: &PAIRS[number].leaf,
         root: None,
         trigger: Some(Trigger::DoesNotExist),
+        beginning: Beginning::First,
         handled_renew: Some("a"),
         time: NOW,
     };
@@ -65,16 +66,13 @@ fn store_of(number: usize) -> Secret {
 }
 
 fn usable(secret: &Secret) -> Stored {
-    match read_store(Some(secret), OWNER) {
+    match read_store(Some(secret), RENEW) {
         Store::Present(stored) => *stored,
         other => panic!("{other:?}"),
     }
 }
 
-const OWNER: StoreOwner<'static> = StoreOwner {
-    uid: "the-resource",
-    renew: Some("please"),
-};
+const RENEW: Option<&str> = Some("please");
 
 #[test]
 fn a_store_is_read_as_it_was_written() {
@@ -145,15 +143,14 @@ fn store_with(key: &str, value: &str) -> Secret {
 #[test]
 fn a_store_with_a_foreign_key_is_corrupt() {
     let store = store_with("current.key", PAIRS[1].key.as_str());
-    assert!(matches!(read_store(Some(&store), OWNER), Store::Corrupt(_)));
+    assert!(matches!(read_store(Some(&store), RENEW), Store::Corrupt(_)));
 }
 
 #[test]
 fn a_good_pair_stays_in_service_beside_a_record_that_cannot_be_read() {
     let stored = usable(&store_with("state.json", "{"));
     assert_eq!(stored.current, usable(&store_of(0)).current);
-    assert_eq!(stored.state.owner_uid, OWNER.uid);
-    assert_eq!(stored.state.handled_renew.as_deref(), OWNER.renew);
+    assert_eq!(stored.state.handled_renew.as_deref(), RENEW);
 }
 
 #[test]
@@ -162,8 +159,8 @@ fn a_secret_of_another_type_is_no_store() {
         type_: Some("Opaque".to_owned()),
         ..store_of(0)
     };
-    assert_eq!(read_store(Some(&store), OWNER), Store::NotAStore);
-    assert_eq!(read_store(None, OWNER), Store::Absent);
+    assert_eq!(read_store(Some(&store), RENEW), Store::NotAStore);
+    assert_eq!(read_store(None, RENEW), Store::Absent);
 }
 
 fn publish(before: Option<&Secret>, number: usize, template: &SecretTemplate) -> Secret {

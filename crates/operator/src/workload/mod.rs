@@ -5,16 +5,16 @@ mod read;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use api::{CoturnCertificate, Fingerprint, Wanted, WorkloadKind, WorkloadRef, names};
+use api::{CoturnCertificate, Fingerprint, Reason, Wanted, WorkloadKind, WorkloadRef, names};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{
     Api, Resource as _, ResourceExt as _,
     api::{Patch, PatchParams},
-    runtime::events::{Event, EventType},
+    runtime::events::EventType,
 };
 use plan::{
     Refusal, Version,
-    rollout::{Action, Effect, Mounted, Observed, plan},
+    rollout::{Action, Effect, Mounted, Observed, Workload, plan},
 };
 use serde_json::json;
 
@@ -23,8 +23,9 @@ pub use observe::observe;
 use crate::{
     certificate::{self, Freshness},
     context::{Context, Guarded},
-    error::{ApiFailure, Category, Error, ObjectName},
-    redact::redact,
+    error::{ApiFailure, Error, ObjectName},
+    events::Notice,
+    facts::Refused,
     requests,
 };
 
@@ -53,18 +54,23 @@ pub async fn reconcile(context: &Context, workload: &StatefulSet) -> Result<Dura
         name: workload.name_any(),
     };
     let now = Context::now();
-    let mut gathered = gather(context, &reference, Freshness::Remembered).await?;
+    let Some(mut gathered) = gather(context, &reference, Freshness::Remembered).await? else {
+        return Ok(unconcerned(context, &reference));
+    };
     let mut decided = plan(&gathered.observed, now);
     if decided.action.is_some() {
         // What was remembered says that there is work; what is there decides.
-        gathered = gather(context, &reference, Freshness::Confirmed).await?;
+        gathered = match gather(context, &reference, Freshness::Confirmed).await? {
+            Some(gathered) => gathered,
+            None => return Ok(unconcerned(context, &reference)),
+        };
         decided = plan(&gathered.observed, now);
     }
     let outcome = match decided.action {
         Some(action) => Some(act(context, workload, &action).await),
         None => None,
     };
-    note(context, &reference.name, outcome.as_ref());
+    note(context, workload, outcome.as_ref());
     outcome.unwrap_or(Ok(()))?;
     gathered.failure.map_or(Ok(()), Err)?;
     let wait = decided
@@ -73,24 +79,45 @@ pub async fn reconcile(context: &Context, workload: &StatefulSet) -> Result<Dura
     Ok(wait.unwrap_or(RESYNC).clamp(Duration::from_secs(1), RESYNC))
 }
 
+/// No certificate is the workload's: nothing is asked of the API server for it.
+fn unconcerned(context: &Context, reference: &WorkloadRef) -> Duration {
+    context.facts.refusals.note(&reference.name, None);
+    context.facts.pods.forget(&reference.name);
+    RESYNC
+}
+
 /// Certificates tell in their status that their workload cannot be written, and why.
-fn note(context: &Context, workload: &str, outcome: Option<&Result<(), Error>>) {
-    let refusal = match outcome {
-        Some(Err(error)) if error.category() == Category::Failure => Some(Refusal {
-            reason: error.reason(),
-            message: format!(
-                "{error}; allow {} to patch it, and it goes on by itself",
-                names::FIELD_MANAGER
-            ),
+fn note(context: &Context, workload: &StatefulSet, outcome: Option<&Result<(), Error>>) {
+    let refused = match outcome {
+        Some(Err(error)) if context.is_failure(&object_name(workload), error) => Some(Refused {
+            own_words: error.own_words(),
+            refusal: refusal(error),
         }),
         // Somebody else was faster: the next pass tells more.
         Some(Err(_)) => return,
         Some(Ok(())) | None => None,
     };
-    if context.facts.refusals.note(workload, refusal) {
+    let name = workload.name_any();
+    if context.facts.refusals.note(&name, refused) {
         context
             .bell
-            .certificates_of_workload(&context.certificates.store, workload);
+            .certificates_of_workload(&context.certificates.store, &name);
+    }
+}
+
+fn refusal(error: &Error) -> Refusal {
+    let reason = error.reason();
+    let advice = if reason == Reason::Forbidden {
+        format!(
+            "allow {} to patch it, and it goes on by itself",
+            names::FIELD_MANAGER
+        )
+    } else {
+        "it is tried again by itself".to_owned()
+    };
+    Refusal {
+        reason,
+        message: format!("{error}; {advice}"),
     }
 }
 
@@ -101,11 +128,12 @@ struct Gathered {
     failure: Option<Error>,
 }
 
+/// None if no certificate is the workload's: then it is not observed either.
 async fn gather(
     context: &Context,
     reference: &WorkloadRef,
     freshness: Freshness,
-) -> Result<Gathered, Error> {
+) -> Result<Option<Gathered>, Error> {
     let (mut certificates, mut failure) = (Vec::new(), None);
     for guarded in context.certificates.store.state() {
         match mounted(context, &guarded, reference, freshness).await {
@@ -113,13 +141,19 @@ async fn gather(
             Err(error) => failure = Some(error),
         }
     }
+    if certificates.is_empty() {
+        return failure.map_or(Ok(None), Err);
+    }
     let workload = observe(context, &context.namespace, &reference.name, freshness).await?;
+    if let Workload::Unreadable(refusal) = &workload {
+        failure = failure.or_else(|| Some(Error::Unread(refusal.clone())));
+    }
     let observed = Observed {
         reference: reference.clone(),
         workload,
         certificates,
     };
-    Ok(Gathered { observed, failure })
+    Ok(Some(Gathered { observed, failure }))
 }
 
 /// The certificate of a resource, if it is the workload's and published.
@@ -180,23 +214,14 @@ async fn act(context: &Context, workload: &StatefulSet, action: &Action) -> Resu
         workload = workload.name_any(),
         "{note}"
     );
-    let event = Event {
-        type_: EventType::Normal,
+    let notice = Notice {
+        kind: EventType::Normal,
         reason: "RolloutStarted".to_owned(),
-        note: Some(note.to_owned()),
-        action: "StampTemplate".to_owned(),
-        secondary: None,
+        action: "StampTemplate",
+        note: note.to_owned(),
     };
-    if let Err(error) = context
-        .recorder
-        .publish(&event, &workload.object_ref(&()))
-        .await
-    {
-        tracing::debug!(
-            error = redact(&error.to_string()),
-            "an Event could not be written"
-        );
-    }
+    let regarding = workload.object_ref(&());
+    context.events.publish(&notice, &regarding).await;
     Ok(())
 }
 
@@ -230,4 +255,29 @@ async fn stamp(
         .await
         .map(drop)
         .map_err(|error| requests::write_failure(object_name(workload), ApiFailure::from(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(failure: ApiFailure) -> String {
+        let object = ObjectName::new("StatefulSet", "wire", "coturn");
+        refusal(&Error::Write { object, failure }).message
+    }
+
+    #[test]
+    fn a_permission_is_asked_for_only_where_one_is_missing() {
+        let patch = "to patch it";
+        assert!(refused(ApiFailure::Forbidden("patch".to_owned())).contains(patch));
+        let webhook = ApiFailure::Refused("admission webhook denied".to_owned());
+        let timeout = ApiFailure::Unreachable("timeout".to_owned());
+        let broken = ApiFailure::Server {
+            code: 500,
+            message: "etcd".to_owned(),
+        };
+        for failure in [webhook, timeout, broken] {
+            assert!(!refused(failure).contains(patch));
+        }
+    }
 }

@@ -6,10 +6,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 use kube::{Api, api::ListParams, core::Selector, runtime::reflector::ObjectRef};
-use plan::{
-    Refusal,
-    rollout::{Pod, Workload},
-};
+use plan::rollout::{Pod, Workload};
 
 use super::read;
 use crate::{
@@ -66,8 +63,8 @@ async fn find(
     }
 }
 
-/// The pods of this revision of the workload. Its controller notes each pod's coming, starting and
-/// ending in the workload's status, so a pod that settled does not change without it.
+/// The pods of this revision of the workload. Its controller notes each pod's coming, readiness and
+/// ending in the workload's status, so pods that settled do not change without it.
 async fn pods(
     context: &Context,
     namespace: &str,
@@ -79,18 +76,18 @@ async fn pods(
     let facts = &context.facts.pods;
     if freshness == Freshness::Remembered
         && let Some(known) = facts.get(name, Some(&revision))
-        && read::settled(workload, &known)
     {
         return Ok(known);
     }
     let uid = workload.metadata.uid.as_deref().unwrap_or_default();
-    let pods: Vec<_> = list(context, namespace, workload)
-        .await?
-        .iter()
-        .filter(|pod| is_owned(pod, uid))
-        .map(read::pod)
-        .collect();
-    facts.put(name, Some(revision), pods.clone());
+    let listed = list(context, namespace, workload).await?;
+    let owned: Vec<_> = listed.iter().filter(|pod| is_owned(pod, uid)).collect();
+    let pods: Vec<_> = owned.iter().map(|pod| read::pod(pod)).collect();
+    if read::settled(workload, &owned) {
+        facts.put(name, Some(revision), pods.clone());
+    } else {
+        facts.forget(name);
+    }
     Ok(pods)
 }
 
@@ -130,14 +127,18 @@ fn is_owned(pod: &KubePod, uid: &str) -> bool {
         .any(|owner| owner.uid == uid)
 }
 
+/// What cannot be read is told in status. An API server that does not answer is an error of this
+/// pass: no status could be written either.
 fn unreadable(error: Error) -> Result<Workload, Error> {
-    let reason = error.reason();
-    if reason != Reason::Forbidden && reason != Reason::Refused {
+    let Some(mut refusal) = error.unread() else {
         return Err(error);
+    };
+    if refusal.reason == Reason::Forbidden {
+        let manager = names::FIELD_MANAGER;
+        refusal.message = format!(
+            "{}; allow {manager} to get StatefulSets and to list pods",
+            refusal.message
+        );
     }
-    let message = format!(
-        "{error}; allow {} to get StatefulSets and to list pods",
-        names::FIELD_MANAGER
-    );
-    Ok(Workload::Unreadable(Refusal { reason, message }))
+    Ok(Workload::Unreadable(refusal))
 }

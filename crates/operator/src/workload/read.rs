@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
-        core::v1::{Container, Pod as KubePod, PodSpec, Volume},
+        core::v1::{Container, Pod as KubePod, PodCondition, PodSpec, Volume},
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
@@ -42,13 +42,14 @@ pub fn live(workload: &StatefulSet, pods: Vec<Pod>) -> Live {
     }
 }
 
-/// When anything but the status was written last.
+/// When anything but the status was written last. The replicas have a subresource of their own,
+/// `scale`, which `kubectl scale` and autoscalers write: that is a change of the specification.
 fn changed(metadata: &ObjectMeta) -> Timestamp {
     metadata
         .managed_fields
         .iter()
         .flatten()
-        .filter(|entry| entry.subresource.is_none())
+        .filter(|entry| entry.subresource.as_deref() != Some("status"))
         .filter_map(|entry| entry.time.as_ref().map(at))
         .chain(metadata.creation_timestamp.as_ref().map(at))
         .max()
@@ -59,9 +60,10 @@ fn at(time: &Time) -> Timestamp {
     time.0
 }
 
-/// Whether every pod that shall be there is there and has started: then nothing changes without a
-/// change of the workload.
-pub fn settled(workload: &StatefulSet, pods: &[Pod]) -> bool {
+/// Whether every pod that shall be there is there and Ready: then nothing changes without a change
+/// of the workload, whose status counts the Ready ones. A pod that is not Ready may restart its
+/// containers unseen.
+pub fn settled(workload: &StatefulSet, pods: &[&KubePod]) -> bool {
     let replicas = workload
         .spec
         .as_ref()
@@ -70,7 +72,16 @@ pub fn settled(workload: &StatefulSet, pods: &[Pod]) -> bool {
     i32::try_from(pods.len()) == Ok(replicas)
         && pods
             .iter()
-            .all(|pod| pod.terminating.is_none() && pod.ready_since.is_some())
+            .all(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod))
+}
+
+fn is_ready(pod: &KubePod) -> bool {
+    readiness(pod).is_some_and(|ready| ready.status == "True")
+}
+
+fn readiness(pod: &KubePod) -> Option<&PodCondition> {
+    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    conditions.find(|condition| condition.type_ == "Ready")
 }
 
 /// A pod.
@@ -106,10 +117,7 @@ fn fingerprints(metadata: Option<&ObjectMeta>) -> BTreeMap<String, String> {
 /// Since when it is Ready. One whose readiness was lost while its containers went on running was
 /// rolled out all the same: its probe says nothing about the certificate.
 fn ready_since(pod: &KubePod) -> Option<Timestamp> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let ready = conditions
-        .iter()
-        .find(|condition| condition.type_ == "Ready")?;
+    let ready = readiness(pod)?;
     let changed = ready.last_transition_time.as_ref().map(at)?;
     if ready.status == "True" {
         return Some(changed);
@@ -148,27 +156,24 @@ fn secrets_of(volume: &Volume) -> Vec<String> {
     direct.into_iter().chain(projected).collect()
 }
 
-/// Per mounted Secret, the earliest start of a container that mounts it; nothing while one of them
-/// does not run. Where no container mounts it, an init container copies it: its start counts.
-fn started(pod: &KubePod) -> BTreeMap<String, Timestamp> {
+/// Per mounted Secret, the start of each container that mounts it; none for one that does not run.
+/// Where no container mounts it, an init container copies it: its start counts.
+fn started(pod: &KubePod) -> BTreeMap<String, Vec<Option<Timestamp>>> {
     let Some(spec) = &pod.spec else {
         return BTreeMap::new();
     };
+    let init_containers = spec.init_containers.as_deref().unwrap_or(&[]);
     mounted_secrets(Some(spec))
         .into_iter()
-        .filter_map(|secret| {
+        .map(|secret| {
             let served = users(spec, &spec.containers, &secret);
-            let copied = users(
-                spec,
-                spec.init_containers.as_deref().unwrap_or(&[]),
-                &secret,
-            );
-            let starts: Option<Vec<_>> = if served.is_empty() {
+            let starts = if served.is_empty() {
+                let copied = users(spec, init_containers, &secret);
                 copied.iter().map(|name| copied_at(pod, name)).collect()
             } else {
                 served.iter().map(|name| running_since(pod, name)).collect()
             };
-            Some((secret, starts?.into_iter().min()?))
+            (secret, starts)
         })
         .collect()
 }

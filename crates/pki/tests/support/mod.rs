@@ -60,9 +60,19 @@ impl OpenSsl {
         }
     }
 
+    /// Writes a configuration of `req` with this subject and, under `ext`, these extensions.
+    pub fn configure(&self, file: &str, subject: &str, extensions: &str) {
+        self.write(
+            file,
+            format!(
+                "[req]\nprompt=no\nutf8=yes\ndistinguished_name=dn\n[dn]\n{subject}\n[ext]\n{extensions}\n"
+            ),
+        );
+    }
+
     /// `req -x509` with a configuration of these extensions: writes `ca.crt` for the key `ca.key`.
     pub fn self_sign(&self, subject: &str, days: u32, extensions: &str) {
-        self.write("ca.cnf", configuration(subject, extensions));
+        self.configure("ca.cnf", subject, extensions);
         self.run(&format!(
             "req -new -x509 -sha256 -days {days} -key ca.key -config ca.cnf -extensions ext -out ca.crt"
         ));
@@ -70,7 +80,7 @@ impl OpenSsl {
 
     /// A certificate of `NAME.key`, signed by the CA in `ISSUER.crt` and `ISSUER.key`.
     pub fn sign(&self, name: &str, issuer: &str, subject: &str, extensions: &str) {
-        self.write("request.cnf", configuration(subject, extensions));
+        self.configure("request.cnf", subject, extensions);
         self.run(&format!(
             "req -new -key {name}.key -config request.cnf -out {name}.csr"
         ));
@@ -89,12 +99,6 @@ impl OpenSsl {
             at.as_second()
         ));
     }
-}
-
-fn configuration(subject: &str, extensions: &str) -> String {
-    format!(
-        "[req]\nprompt=no\nutf8=yes\ndistinguished_name=dn\n[dn]\n{subject}\n[ext]\n{extensions}\n"
-    )
 }
 
 /// The extensions of the CA in Wire's guide.

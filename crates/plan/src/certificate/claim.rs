@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{Reason, names};
+use api::{ConditionType, CoturnCertificateStatus, Reason, names};
 use jiff::Timestamp;
 
 use super::{Observed, Published, PublishedSecret, Stored, TemplateKeys};
@@ -15,6 +15,31 @@ pub struct Rival {
     pub name: String,
     /// When it was created.
     pub created: Timestamp,
+    /// Whether it had the Secret before: see [`is_incumbent`].
+    pub incumbent: bool,
+}
+
+/// Whether a resource, by its status, has the Secret that it names: it issued a certificate, and the
+/// name is not somebody else's.
+#[must_use]
+pub fn is_incumbent(status: &CoturnCertificateStatus) -> bool {
+    let published = ConditionType::Published.as_str();
+    let is_told = status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == published);
+    status.certificate.is_some() && is_told && !was_refused(status)
+}
+
+/// Whether the status tells of somebody else's Secret under the name.
+pub fn was_refused(status: &CoturnCertificateStatus) -> bool {
+    let refused = [Reason::SecretClaimed, Reason::SecretNotOwned];
+    status.conditions.iter().any(|condition| {
+        condition.type_ == ConditionType::Published.as_str()
+            && refused
+                .iter()
+                .any(|reason| condition.reason == reason.as_str())
+    })
 }
 
 /// Why the published Secret may not be written, if it may not.
@@ -45,15 +70,22 @@ fn is_recorded(observed: &Observed, published: &PublishedSecret) -> bool {
         .is_some_and(|uid| *uid == published.version.uid)
 }
 
-/// Among those that claim an unclaimed Secret the oldest wins, by name if of one second.
+/// Among those that claim an unclaimed Secret the one wins that had it before it was deleted, else
+/// the oldest, by name if of one second.
 fn first_claim(observed: &Observed) -> Option<Refusal> {
-    let own = (observed.resource.created, observed.resource.name.as_str());
+    let resource = &observed.resource;
+    let rank = |incumbent: bool, created, name| (!incumbent, created, name);
+    let own = rank(
+        is_incumbent(&resource.status),
+        resource.created,
+        resource.name.as_str(),
+    );
     let winner = observed
         .rivals
         .iter()
-        .map(|rival| (rival.created, rival.name.as_str()))
+        .map(|rival| rank(rival.incumbent, rival.created, rival.name.as_str()))
         .min()?;
-    (winner < own).then(|| claimed(observed, winner.1))
+    (winner < own).then(|| claimed(observed, winner.2))
 }
 
 fn claimed(observed: &Observed, owner: &str) -> Refusal {
@@ -61,7 +93,8 @@ fn claimed(observed: &Observed, owner: &str) -> Refusal {
     Refusal {
         reason: Reason::SecretClaimed,
         message: format!(
-            "Secret {}/{} belongs to CoturnCertificate {owner}; set another spec.secretName, or delete one of the two",
+            "Secret {}/{} belongs to CoturnCertificate {owner}; delete one of the two, or make another resource with a \
+             spec.secretName of its own",
             resource.namespace, resource.wanted.secret_name,
         ),
     }
@@ -72,8 +105,8 @@ fn not_owned(observed: &Observed) -> Refusal {
     Refusal {
         reason: Reason::SecretNotOwned,
         message: format!(
-            "Secret {}/{} exists and was not made for this resource; nothing was written. Delete it, or set \
-             another spec.secretName",
+            "Secret {}/{} exists and was not made for this resource; nothing was written. Delete it, or make \
+             another resource with another spec.secretName",
             resource.namespace, resource.wanted.secret_name,
         ),
     }
@@ -104,16 +137,20 @@ pub fn suspended(observed: &Observed) -> Refusal {
     }
 }
 
-/// Whether anything but the pair differs from what the published Secret shall look like.
-pub fn metadata_differs(observed: &Observed, stored: &Stored, published: &PublishedSecret) -> bool {
-    let template = &observed.resource.wanted.secret_template;
+/// Whether the published Secret holds other roots than the store.
+pub fn roots_differ(stored: &Stored, published: &PublishedSecret) -> bool {
     let roots = published.pair.as_ref().map(|pair| pair.digest.roots);
+    roots != Some(stored.current.digest.roots)
+}
+
+/// Whether labels or annotations differ from what the published Secret shall look like.
+pub fn metadata_differs(observed: &Observed, published: &PublishedSecret) -> bool {
+    let template = &observed.resource.wanted.secret_template;
     let keys = TemplateKeys {
         labels: template.labels.keys().cloned().collect(),
         annotations: template.annotations.keys().cloned().collect(),
     };
-    roots != Some(stored.current.digest.roots)
-        || published.owner.as_deref() != Some(observed.resource.name.as_str())
+    published.owner.as_deref() != Some(observed.resource.name.as_str())
         || published
             .labels
             .get(names::MANAGED_BY_LABEL)

@@ -80,6 +80,9 @@ fn published(observed: &Observed, obstacle: Option<&Obstacle>) -> Finding {
     if let Some(obstacle) = obstacle.filter(|obstacle| obstacle.step == Step::Publish) {
         return Finding::refused(&obstacle.refusal);
     }
+    if let Store::Unreadable(refusal) = &observed.store {
+        return Finding::unread(refusal);
+    }
     let Some(stored) = observed.stored() else {
         let message = format!("Secret {} waits for a certificate", wanted.secret_name);
         return Finding::no(Reason::AwaitingIssuance, message);
@@ -113,6 +116,9 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
         let message = "spec.workloadRef is absent: nothing is restarted".to_owned();
         return Finding::yes(Reason::NoWorkload, message);
     };
+    if let Store::Unreadable(refusal) = &observed.store {
+        return Finding::unread(refusal);
+    }
     let Some(progress) = progress else {
         let message = "waits until the certificate is published".to_owned();
         return Finding::unknown(Reason::AwaitingPublication, message);
@@ -188,9 +194,10 @@ fn stalled(ready: &Finding, obstacle: Option<&Obstacle>, progress: Option<&Progr
         | Stage::OnDelete
         | Stage::RestartNeeded
         | Stage::NotMounted
+        | Stage::Unknown
         | Stage::Missing => true,
-        Stage::Blocked(refusal) => !refusal.reason.heals_by_itself(),
-        Stage::Done | Stage::UnderWay | Stage::Unknown | Stage::Unreadable(_) => false,
+        Stage::Blocked(refusal) | Stage::Unreadable(refusal) => !refusal.reason.heals_by_itself(),
+        Stage::Done | Stage::UnderWay => false,
     });
     if ready.holds() {
         Finding::no(Reason::Realised, String::new())

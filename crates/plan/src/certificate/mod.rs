@@ -13,7 +13,7 @@ use api::{CoturnCertificateStatus, Trigger};
 use jiff::{SignedDuration, Timestamp};
 use observed::held;
 
-pub use claim::Rival;
+pub use claim::{Rival, is_incumbent};
 pub use observed::{
     Authority, Digest, Observed, Pair, Published, PublishedSecret, Resource, Store, Stored,
     TemplateKeys,
@@ -22,7 +22,8 @@ pub use status::unusable_status;
 
 use crate::{
     Precondition, Refusal, Version,
-    publication::{Held, Publication},
+    publication::{Beginning, Held, Publication},
+    store::PublishedName,
 };
 
 /// The one write of a plan.
@@ -32,6 +33,8 @@ pub enum Action {
     Issue {
         /// Why.
         trigger: Trigger,
+        /// How the publication log begins, where this pair begins it.
+        beginning: Beginning,
         /// The store's revision.
         store: Precondition,
     },
@@ -48,8 +51,8 @@ pub enum Action {
         store: Version,
         /// What it holds, and from when.
         publication: Publication,
-        /// The published Secret's uid.
-        published_uid: String,
+        /// The published Secret.
+        secret: PublishedName,
     },
     /// Write the pair in service into the published Secret.
     Publish {
@@ -73,7 +76,9 @@ pub enum PublishCause {
     Superseded,
     /// It holds something else.
     Overwritten,
-    /// Only its labels, annotations or roots differ.
+    /// It holds the pair in service, but other roots.
+    Roots,
+    /// Only its labels or annotations differ.
     Metadata,
 }
 
@@ -139,10 +144,12 @@ fn decide(observed: &Observed, now: Timestamp) -> Decision {
         return wait(Step::Suspended, claim::suspended(observed));
     }
     if let Some(obstacle) = &observed.failed {
-        return Decision::Wait(obstacle.clone());
+        return renewal_beside(observed, obstacle, now)
+            .map_or_else(|| Decision::Wait(obstacle.clone()), Decision::Act);
     }
     if let Some(refusal) = claim::refusal(observed) {
-        return wait(Step::Publish, refusal);
+        return note_stranger(observed, now)
+            .map_or_else(|| wait(Step::Publish, refusal), Decision::Act);
     }
     match &observed.store {
         Store::NotAStore => wait(Step::Issue, claim::store_taken(observed)),
@@ -156,6 +163,49 @@ fn decide(observed: &Observed, now: Timestamp) -> Decision {
         ),
         Store::Present(stored) => serve(observed, stored, now),
     }
+}
+
+/// What keeps the published Secret from looking as it should does not keep the certificate in it,
+/// as long as it is the one in service, from being renewed.
+fn renewal_beside(observed: &Observed, obstacle: &Obstacle, now: Timestamp) -> Option<Action> {
+    let stored = observed.stored()?;
+    let cause = match publish(observed, stored, now)? {
+        Action::Publish { cause, .. } if obstacle.step == Step::Publish => cause,
+        _ => return None,
+    };
+    let decision = match cause {
+        PublishCause::Roots | PublishCause::Metadata => renew(observed, stored, now),
+        PublishCause::Missing | PublishCause::Superseded | PublishCause::Overwritten => {
+            return None;
+        }
+    };
+    match decision {
+        Decision::Act(action) => Some(action),
+        Decision::Wait(_) | Decision::Converged => None,
+    }
+}
+
+/// While somebody else's Secret lies under the published name, pods take up what that holds. The
+/// record says so, in the operator's own store: once the other is gone, they are not taken for
+/// pods that started with the certificate in service.
+fn note_stranger(observed: &Observed, now: Timestamp) -> Option<Action> {
+    let stored = observed.stored()?;
+    let Published::Present(published) = &observed.published else {
+        return None;
+    };
+    let name = &observed.resource.wanted.secret_name;
+    let last = stored.state.log_of(name).last();
+    (last.map(|last| last.held) != Some(Held::Foreign)).then(|| Action::Record {
+        store: stored.version.clone(),
+        publication: Publication {
+            held: Held::Foreign,
+            from: written(published, last, now),
+        },
+        secret: PublishedName {
+            name: name.clone(),
+            uid: None,
+        },
+    })
 }
 
 fn wait(step: Step, refusal: Refusal) -> Decision {
@@ -191,15 +241,34 @@ fn fill(observed: &Observed, store: Precondition, trigger: Trigger, now: Timesta
 fn issue(observed: &Observed, store: Precondition, trigger: Trigger, now: Timestamp) -> Decision {
     match trigger::obstacle(observed, trigger, now) {
         Some(refusal) => wait(Step::Issue, refusal),
-        None => Decision::Act(Action::Issue { trigger, store }),
+        None => Decision::Act(Action::Issue {
+            trigger,
+            beginning: beginning(observed, trigger),
+            store,
+        }),
+    }
+}
+
+/// What is issued was never published before. Something else may have been: a certificate that was
+/// lost, or a Secret that somebody else had under this name.
+fn beginning(observed: &Observed, trigger: Trigger) -> Beginning {
+    match trigger {
+        Trigger::DoesNotExist if !claim::was_refused(&observed.resource.status) => Beginning::First,
+        Trigger::DoesNotExist
+        | Trigger::SpecChanged
+        | Trigger::Renewing
+        | Trigger::Expired
+        | Trigger::Corrupt
+        | Trigger::Requested => Beginning::Reissued,
     }
 }
 
 /// There is a store: what it holds is published and recorded, then replaced if its time has come.
 fn serve(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
-    if let Some(action) = publish(observed, stored, now) {
-        return Decision::Act(action);
-    }
+    publish(observed, stored, now).map_or_else(|| renew(observed, stored, now), Decision::Act)
+}
+
+fn renew(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
     match trigger::due(observed, stored, now) {
         Some(trigger) => issue(
             observed,
@@ -220,22 +289,26 @@ fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Actio
         });
     };
     let held = held(published, stored);
-    if !is_recorded(published, stored, held) {
+    let name = &observed.resource.wanted.secret_name;
+    let last = stored.state.log_of(name).last();
+    if last.map(|last| last.held) != Some(held) || !is_known(published, stored) {
         return Some(Action::Record {
             store: stored.version.clone(),
             publication: Publication {
                 held,
-                from: written(published, stored, now),
+                from: written(published, last, now),
             },
-            published_uid: published.version.uid.clone(),
+            secret: PublishedName {
+                name: name.clone(),
+                uid: Some(published.version.uid.clone()),
+            },
         });
     }
     let cause = match held {
         Held::Foreign => PublishCause::Overwritten,
         Held::Leaf(leaf) if leaf != stored.current.leaf.fingerprint => PublishCause::Superseded,
-        Held::Leaf(_) if claim::metadata_differs(observed, stored, published) => {
-            PublishCause::Metadata
-        }
+        Held::Leaf(_) if claim::roots_differ(stored, published) => PublishCause::Roots,
+        Held::Leaf(_) if claim::metadata_differs(observed, published) => PublishCause::Metadata,
         Held::Leaf(_) => return None,
     };
     Some(Action::Publish {
@@ -245,18 +318,20 @@ fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Actio
     })
 }
 
-/// Whether the store knows what the published Secret holds, and that it is this very object.
-fn is_recorded(published: &PublishedSecret, stored: &Stored, held: Held) -> bool {
-    stored.state.log.last().map(|last| last.held) == Some(held)
-        && stored.state.published_uid.as_deref() == Some(&published.version.uid)
+/// Whether the store speaks of this very object.
+fn is_known(published: &PublishedSecret, stored: &Stored) -> bool {
+    stored.state.published_uid.as_deref() == Some(&published.version.uid)
 }
 
 /// Since when the published Secret holds what it holds. A writer that clears
 /// `metadata.managedFields` hides the time of its write, which cannot lie before the publication
 /// recorded last; then the time of the observation stands for it.
-fn written(published: &PublishedSecret, stored: &Stored, now: Timestamp) -> Timestamp {
-    let recorded = stored.state.log.last().map(|last| last.from);
-    match recorded {
+fn written(
+    published: &PublishedSecret,
+    recorded: Option<Publication>,
+    now: Timestamp,
+) -> Timestamp {
+    match recorded.map(|recorded| recorded.from) {
         Some(recorded) if published.written < recorded => now.max(recorded),
         Some(_) | None => published.written,
     }
@@ -277,9 +352,15 @@ impl Action {
 /// The next time at which the clock alone may change the plan, at most an hour away.
 fn next_check(observed: &Observed, now: Timestamp) -> Timestamp {
     let leaf = observed.stored().map(|stored| &stored.current.leaf);
-    let dates = leaf
-        .into_iter()
-        .flat_map(|leaf| [leaf.not_before, observed.renewal_of(leaf), leaf.not_after]);
+    let dates = leaf.into_iter().flat_map(|leaf| {
+        let gainful = trigger::gainful_from(observed, leaf);
+        [
+            leaf.not_before,
+            observed.renewal_of(leaf),
+            gainful,
+            leaf.not_after,
+        ]
+    });
     let authority = match &observed.authority {
         Authority::Usable(facts) => Some(facts.not_after),
         Authority::Unusable(_) => None,

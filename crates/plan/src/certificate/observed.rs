@@ -177,7 +177,7 @@ impl Observed {
             certificate: self.resource.name.clone(),
             secret: self.resource.wanted.secret_name.clone(),
             current,
-            log: stored.state.log.clone(),
+            log: stored.state.log_of(&self.resource.wanted.secret_name),
             strategy: self.strategy(),
         })
     }
@@ -195,6 +195,14 @@ impl Observed {
     #[must_use]
     pub fn progress(&self, now: Timestamp) -> Option<Progress> {
         Some(assess(self.workload.as_ref()?, &self.mounted()?, now))
+    }
+
+    /// Whether the leaf holds what the resource asks for, and nothing that none can ask for.
+    pub(super) fn is_as_specified(&self, leaf: &Leaf) -> bool {
+        let wanted = &self.resource.wanted;
+        leaf.content
+            .as_ref()
+            .is_some_and(|content| wanted.is_satisfied_by(content))
     }
 
     /// When the leaf is to be renewed.

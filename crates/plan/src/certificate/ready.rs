@@ -43,7 +43,7 @@ pub fn ready(
         );
         return Finding::no(Reason::NotYetValid, message);
     }
-    if leaf.content.as_ref() != Some(&observed.resource.wanted.content) {
+    if !observed.is_as_specified(leaf) {
         let message = format!(
             "the certificate in service is not yet as specified: {}",
             parts.issued.message
@@ -58,20 +58,31 @@ pub fn ready(
     if !parts.published.holds() {
         return parts.published.clone();
     }
-    let renewing = realised && progress.is_some_and(is_a_step_between_working_certificates);
-    if parts.rolled_out.holds() || renewing {
+    let stepping = realised && progress.is_some_and(is_a_step_between_ours);
+    let predecessor_works = stored
+        .previous
+        .as_ref()
+        .is_some_and(|previous| previous.leaf.is_valid_at(now));
+    if parts.rolled_out.holds() || (stepping && predecessor_works) {
         let message = format!(
             "valid until {}; {}",
             leaf.not_after, parts.rolled_out.message
         );
         return Finding::yes(Reason::Ready, message);
     }
+    if stepping {
+        let message = format!(
+            "{}; what the others serve is not known to be valid",
+            parts.rolled_out.message
+        );
+        return Finding::no(parts.rolled_out.reason, message);
+    }
     parts.rolled_out.clone()
 }
 
-/// Whether pods are being replaced, each leaves a working certificate of the operator's for the one
-/// in service, and calls find a pod meanwhile. The only pod of a workload may be between the two.
-fn is_a_step_between_working_certificates(progress: &Progress) -> bool {
+/// Whether pods are being replaced, each leaves a certificate of the operator's for the one in
+/// service, and calls find a pod meanwhile. The only pod of a workload may be between the two.
+fn is_a_step_between_ours(progress: &Progress) -> bool {
     progress.stage == Stage::UnderWay
         && progress.never_left_ours()
         && (progress.total <= 1 || progress.serving() > 0)

@@ -12,7 +12,8 @@ use super::{Authority, Decision, Observed, Stored, conditions};
 /// Pods named in status, at most.
 const PODS_NAMED: usize = 16;
 
-/// The status that should be stored.
+/// The status that should be stored. While the store cannot be read, what it held last stays named:
+/// pods may go on serving it.
 pub fn of(observed: &Observed, decision: &Decision, now: Timestamp) -> CoturnCertificateStatus {
     let resource = &observed.resource;
     let stored = observed.stored();
@@ -23,10 +24,12 @@ pub fn of(observed: &Observed, decision: &Decision, now: Timestamp) -> CoturnCer
             &resource.status.conditions,
             now,
         ),
-        certificate: stored.map(|stored| certificate(observed, stored)),
+        certificate: stored
+            .map(|stored| certificate(observed, stored))
+            .or_else(|| resource.status.certificate.clone()),
         authority: authority(&observed.authority),
         rollout: rollout(observed, now),
-        history: stored.map(history).unwrap_or_default(),
+        history: stored.map_or_else(|| resource.status.history.clone(), history),
     }
 }
 

@@ -9,10 +9,9 @@ use crate::{Refusal, rollout::Stage, store::Root};
 /// Why the certificate in service is to be replaced, if it is.
 pub fn due(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Trigger> {
     let leaf = &stored.current.leaf;
-    let wanted = &observed.resource.wanted;
     if now >= leaf.not_after {
         Some(Trigger::Expired)
-    } else if leaf.content.as_ref() != Some(&wanted.content) {
+    } else if !observed.is_as_specified(leaf) {
         Some(Trigger::SpecChanged)
     } else if observed.resource.renew.is_some()
         && observed.resource.renew != stored.state.handled_renew
@@ -34,7 +33,7 @@ pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option
     let stored = observed.stored()?;
     other_root(observed, stored, facts, now)
         .or_else(|| no_gain(observed, &stored.current.leaf, facts, trigger, now))
-        .or_else(|| rollout_under_way(observed, trigger, now))
+        .or_else(|| rollout_under_way(observed, &stored.current.leaf, trigger, now))
 }
 
 /// Why the next certificate could not be signed if it were due at this moment.
@@ -64,8 +63,8 @@ fn other_root(
         reason: Reason::AwaitingPartnerConfirmation,
         message: format!(
             "CA Secret {}/{} holds a CA with root sha256:{}, but the certificate in service chains to root sha256:{}, \
-             which the partner is known to trust; put a CA of that root back, or, once the partner trusts the other \
-             root, delete Secrets {} and {} to start over with it",
+             which the partner is known to trust; put a CA of that root back. Once the partner trusts the other root, \
+             start over with it: set spec.suspend, delete Secrets {} and {}, remove spec.suspend",
             resource.namespace,
             resource.wanted.authority_secret,
             facts.root_fingerprint,
@@ -91,26 +90,30 @@ fn no_gain(
         None
     } else if !gains(facts.not_after) {
         Some(authority_ends(observed, leaf, facts))
-    } else if !gains(now + duration) {
-        Some(too_early(observed, leaf, now))
+    } else if now < gainful_from(observed, leaf) {
+        Some(too_early(observed, leaf))
     } else {
         None
     }
 }
 
-/// The specification is the limit: it heals with time.
-fn too_early(observed: &Observed, leaf: &Leaf, now: Timestamp) -> Refusal {
+/// From when on a certificate of the specified duration ends a tenth of it after the one in service.
+pub fn gainful_from(observed: &Observed, leaf: &Leaf) -> Timestamp {
     let duration = observed.resource.wanted.duration;
+    leaf.not_after + duration / 10 - duration
+}
+
+/// The specification is the limit: it heals with time.
+fn too_early(observed: &Observed, leaf: &Leaf) -> Refusal {
     Refusal {
         reason: Reason::RenewalTooEarly,
         message: format!(
-            "a renewal would gain nothing: with spec.duration {}h it would be valid until {}, the certificate in \
-             service is until {}; it is renewed from {} on; set a shorter spec.renewBefore or a longer spec.duration \
-             if that is too late",
-            duration.as_hours(),
-            now + duration,
+            "a renewal would gain nothing: with spec.duration {}h the next certificate would hardly outlive the one \
+             in service, which is valid until {}; it is renewed from {} on; set a shorter spec.renewBefore or a \
+             longer spec.duration if that is too late",
+            observed.resource.wanted.duration.as_hours(),
             leaf.not_after,
-            leaf.not_after + duration / 10 - duration,
+            gainful_from(observed, leaf),
         ),
     }
 }
@@ -128,9 +131,14 @@ fn authority_ends(observed: &Observed, leaf: &Leaf, facts: &AuthorityFacts) -> R
 }
 
 /// A rollout under way is not stacked on, unless the certificate in service is unusable.
-fn rollout_under_way(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option<Refusal> {
+fn rollout_under_way(
+    observed: &Observed,
+    leaf: &Leaf,
+    trigger: Trigger,
+    now: Timestamp,
+) -> Option<Refusal> {
     let can_wait = match trigger {
-        Trigger::SpecChanged | Trigger::Renewing | Trigger::Requested => true,
+        Trigger::SpecChanged | Trigger::Renewing | Trigger::Requested => leaf.is_valid_at(now),
         Trigger::DoesNotExist | Trigger::Expired | Trigger::Corrupt => false,
     };
     let progress = observed

@@ -1,7 +1,7 @@
 //! What a pod serves, as far as it can be told without asking it.
 //!
 //! coturn reads its certificate when it starts. Which content it read follows from what the Secret
-//! held in the span in which the container's volume may have been filled: not before the pod was
+//! held in the span in which its container's volume may have been filled: not before the pod was
 //! created (API server's clock), not longer before the container's start than the kubelet takes to
 //! bring a change of a Secret into a running pod, and not after the start.
 
@@ -21,32 +21,33 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 /// it: its node's clock is behind.
 const SLOW_CLOCK: SignedDuration = SignedDuration::from_secs(60);
 
-/// What is known of the certificate that a pod serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is known of the certificate that a pod serves. A later variant is the worse one: of several
+/// containers the worst speaks for the pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
     /// It read the certificate in service.
     Current,
-    /// It read something else.
-    NotCurrent(NotCurrent),
     /// It has not started: it serves nothing yet.
     NotStarted,
     /// It started too close to a change to tell.
     Unknown(Doubt),
+    /// It read something else.
+    NotCurrent(NotCurrent),
 }
 
 /// What else than the certificate in service a pod may have read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
-    /// What was published before it.
-    Predecessor,
     /// What somebody overwrote it with, and was put right since.
     Overwritten,
     /// What the log does not tell: it begins later, or has forgotten.
     BeforeTheLog,
+    /// What was published before it.
+    Predecessor,
 }
 
 /// Why a pod is known not to serve the certificate in service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotCurrent {
     /// It started before the certificate was published.
     StartedBefore,
@@ -54,12 +55,23 @@ pub enum NotCurrent {
     StartedWithForeign,
 }
 
-/// Judges one pod.
+/// Judges one pod by all its containers that mount the Secret: each read it for itself.
 #[must_use]
 pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
-    let Some(&started) = pod.started.get(&mounted.secret) else {
-        return Evidence::NotStarted;
-    };
+    pod.started
+        .get(&mounted.secret)
+        .into_iter()
+        .flatten()
+        .map(|started| {
+            started.map_or(Evidence::NotStarted, |started| {
+                of_container(pod, mounted, started)
+            })
+        })
+        .max()
+        .unwrap_or(Evidence::NotStarted)
+}
+
+fn of_container(pod: &Pod, mounted: &Mounted, started: Timestamp) -> Evidence {
     let made_for_it = pod
         .fingerprints
         .get(&mounted.secret)
@@ -171,7 +183,7 @@ mod tests {
             name: "coturn-0".into(),
             revision: None,
             created: at(created),
-            started: BTreeMap::from([("tls".into(), at(started))]),
+            started: BTreeMap::from([("tls".into(), vec![Some(at(started))])]),
             terminating: None,
             ready_since: None,
             fingerprints: annotation
@@ -222,6 +234,36 @@ mod tests {
         let mut pod = pod(3010, 3012, None);
         pod.started.clear();
         assert_eq!(of(&pod, &mounted()), Evidence::NotStarted);
+    }
+
+    /// B is in service from 3000 on.
+    #[rstest]
+    #[case::all_current(&[Some(3500), Some(3600)], Evidence::Current)]
+    #[case::one_started_before(
+        &[Some(3500), Some(2310)],
+        Evidence::NotCurrent(NotCurrent::StartedBefore)
+    )]
+    #[case::one_started_before_and_one_is_unknown(
+        &[Some(3100), Some(2310)],
+        Evidence::NotCurrent(NotCurrent::StartedBefore)
+    )]
+    #[case::one_is_unknown(&[Some(3500), Some(3100)], Evidence::Unknown(Doubt::Predecessor))]
+    #[case::one_has_not_started(&[Some(3500), None], Evidence::NotStarted)]
+    #[case::one_started_before_and_one_crashed(
+        &[Some(2310), None],
+        Evidence::NotCurrent(NotCurrent::StartedBefore)
+    )]
+    #[case::none_has_started(&[None, None], Evidence::NotStarted)]
+    fn of_several_containers_the_worst_speaks_for_the_pod(
+        #[case] starts: &[Option<i64>],
+        #[case] expected: Evidence,
+    ) {
+        for order in [starts.to_vec(), starts.iter().rev().copied().collect()] {
+            let mut pod = pod(1500, 1500, None);
+            let starts = order.into_iter().map(|start| start.map(at)).collect();
+            pod.started.insert("tls".into(), starts);
+            assert_eq!(of(&pod, &mounted()), expected);
+        }
     }
 
     #[test]

@@ -72,9 +72,9 @@ pub struct Pod {
     pub revision: Option<String>,
     /// `metadata.creationTimestamp`, by the API server's clock.
     pub created: Timestamp,
-    /// Per mounted Secret, when the containers that mount it started, the earliest of them, by the
-    /// node's clock. Missing while one of them has not started.
-    pub started: BTreeMap<String, Timestamp>,
+    /// Per mounted Secret, when each container that mounts it started, by the node's clock; none for
+    /// one that has not.
+    pub started: BTreeMap<String, Vec<Option<Timestamp>>>,
     /// When its grace period ends, if it is being deleted.
     pub terminating: Option<Timestamp>,
     /// Since when it is Ready.

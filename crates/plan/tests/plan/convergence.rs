@@ -28,6 +28,8 @@ enum Event {
     DeletePublished,
     DeleteStore,
     CorruptStore,
+    /// Somebody puts a Secret of their own in the place of ours.
+    Replace,
     /// The user asks for a renewal.
     Renew,
     Minutes(i64),
@@ -46,6 +48,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::DeletePublished),
         1 => Just(Event::DeleteStore),
         1 => Just(Event::CorruptStore),
+        1 => Just(Event::Replace),
         1 => Just(Event::Renew),
         2 => (1_i64..=60).prop_map(Event::Minutes),
         1 => (0_usize..3).prop_map(Event::Restart),
@@ -88,6 +91,7 @@ fn happen(cluster: &mut Cluster, event: Event, earlier: &Observed, number: usize
                 cluster.truth.store = Store::Corrupt(stored.version);
             }
         }
+        Event::Replace => cluster.replace_by_a_stranger(),
         Event::Renew => cluster.truth.resource.renew = Some(number.to_string()),
         Event::Minutes(passed) => cluster.clock += minutes(passed),
         Event::Restart(pod) => cluster.restart(pod),
@@ -97,14 +101,19 @@ fn happen(cluster: &mut Cluster, event: Event, earlier: &Observed, number: usize
 /// Whether what the published Secret holds vanishes before the operator took note of it. What pods
 /// read of it is known to nobody.
 fn hides(cluster: &Cluster, event: Event) -> bool {
-    let unnoticed = matches!(
-        plan(&cluster.truth, cluster.clock).action,
-        Some(Action::Record { .. })
-    );
+    let unnoticed = match plan(&cluster.truth, cluster.clock).action {
+        Some(Action::Record { .. }) => true,
+        Some(Action::WriteStatus(_)) => cluster.has_a_stranger(),
+        _ => false,
+    };
     unnoticed
         && matches!(
             event,
-            Event::Garbage | Event::OtherPair | Event::OldPair | Event::DeletePublished
+            Event::Garbage
+                | Event::OtherPair
+                | Event::OldPair
+                | Event::DeletePublished
+                | Event::Replace
         )
 }
 
@@ -158,6 +167,11 @@ proptest! {
             }
         }
         prop_assert!(cluster.rests_within(80), "it does not come to rest");
+        if cluster.has_a_stranger() {
+            // As the condition asks for.
+            cluster.truth.published = Published::Absent;
+            prop_assert!(cluster.rests_within(80), "it does not come to rest");
+        }
         let stored = cluster.truth.stored().unwrap();
         let Published::Present(published) = &cluster.truth.published else {
             panic!("nothing is published")
@@ -215,6 +229,21 @@ fn a_secret_overwritten_a_hundred_times_restarts_nothing() {
     assert!(cluster.rests_within(40));
     assert!(all_serve_it(&cluster));
     assert!(cluster.stamped.is_empty() && cluster.issued.len() == 1);
+}
+
+#[test]
+fn pods_that_started_with_somebody_elses_secret_are_replaced_once_it_is_gone() {
+    let mut cluster = cluster();
+    assert!(cluster.rests_within(40));
+    cluster.replace_by_a_stranger();
+    assert!(cluster.rests_within(40));
+    assert!(cluster.has_a_stranger());
+    cluster.clock += minutes(5);
+    cluster.restart(1);
+    cluster.truth.published = Published::Absent;
+    assert!(cluster.rests_within(40));
+    assert!(all_serve_it(&cluster));
+    assert_eq!((cluster.stamped.len(), cluster.issued.len()), (1, 1));
 }
 
 #[test]

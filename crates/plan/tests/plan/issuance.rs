@@ -3,10 +3,13 @@
 use api::{Reason, Trigger};
 use plan::{
     Precondition,
-    certificate::{Action, Authority, Obstacle, PublishCause, Step, Store},
+    certificate::{Action, Authority, Obstacle, PublishCause, Published, Step, Store},
+    publication::{Beginning, Held, Publication},
 };
 
-use crate::support::{Case, Cluster, at, authority, hours, now, refusal, root};
+use crate::support::{
+    Case, Cluster, at, authority, foreign, hours, now, present, published, refusal, root,
+};
 
 fn kind(action: Option<&Action>) -> &'static str {
     match action {
@@ -41,6 +44,7 @@ fn a_first_certificate_is_issued_published_recorded_and_reported_each_in_a_write
 fn a_first_certificate_is_written_only_where_there_is_no_store() {
     let action = Case::fresh().action();
     let issue = Action::Issue {
+        beginning: Beginning::First,
         trigger: Trigger::DoesNotExist,
         store: Precondition::Absent,
     };
@@ -48,9 +52,24 @@ fn a_first_certificate_is_written_only_where_there_is_no_store() {
 }
 
 #[test]
+fn a_first_certificate_after_somebody_elses_secret_is_not_the_first_that_pods_read() {
+    let mut strange = published(Some(foreign()), now() - hours(1));
+    strange.owner = None;
+    let case = Case::fresh()
+        .with(|it| it.published = present(strange))
+        .reported()
+        .with(|it| it.published = Published::Absent);
+    let Some(Action::Issue { beginning, .. }) = case.action() else {
+        panic!("{:?}", case.action())
+    };
+    assert_eq!(beginning, Beginning::Reissued);
+}
+
+#[test]
 fn a_certificate_in_service_is_replaced_only_at_the_revision_that_was_read() {
     let case = Case::converged().with(|it| it.resource.renew = Some("a".to_owned()));
     let issue = Action::Issue {
+        beginning: Beginning::Reissued,
         trigger: Trigger::Requested,
         store: at("store"),
     };
@@ -59,7 +78,7 @@ fn a_certificate_in_service_is_replaced_only_at_the_revision_that_was_read() {
 
 #[test]
 fn a_pair_is_published_only_where_there_is_no_secret_or_at_the_revision_that_was_read() {
-    let case = Case::converged().with(|it| it.published = plan::certificate::Published::Absent);
+    let case = Case::converged().with(|it| it.published = Published::Absent);
     let Some(Action::Publish { secret, cause, .. }) = case.action() else {
         panic!("{:?}", case.action())
     };
@@ -128,7 +147,7 @@ fn a_root_renewed_with_its_key_may_sign() {
     let case = Case::converged()
         .with(|it| {
             let mut renewed = authority(2);
-            renewed.root_key = root(1).key;
+            renewed.root_anchor = root(1).anchor;
             it.authority = Authority::Usable(renewed);
         })
         .with(|it| it.resource.renew = Some("a".to_owned()));
@@ -150,6 +169,39 @@ fn a_write_that_failed_in_this_pass_is_told_of_and_not_repeated() {
     };
     let case = Case::fresh().with(|it| it.failed = Some(failed));
     assert_eq!(case.condition("Issued"), "False Refused");
+}
+
+/// A label of the published Secret that somebody changes back at once.
+fn with_a_label_that_does_not_stay(case: Case) -> Case {
+    let failed = Obstacle {
+        step: Step::Publish,
+        refusal: refusal(Reason::Refused),
+    };
+    case.with_published(|it| it.labels.clear())
+        .with(|it| it.failed = Some(failed))
+}
+
+#[test]
+fn a_label_that_does_not_stay_is_told_of_and_holds_back_no_renewal() {
+    let case = with_a_label_that_does_not_stay(Case::converged());
+    assert_eq!(case.condition("Published"), "False Refused");
+    let requested = case.with(|it| it.resource.renew = Some("a".to_owned()));
+    assert_eq!(requested.issues(), Some(Trigger::Requested));
+}
+
+#[test]
+fn a_certificate_that_cannot_be_published_is_not_replaced_by_another() {
+    let case = with_a_label_that_does_not_stay(Case::converged())
+        .with_published(|it| it.pair = None)
+        .with_store(|it| {
+            let held = Publication {
+                held: Held::Foreign,
+                from: now(),
+            };
+            it.state.log = it.state.log.with(held);
+        })
+        .with(|it| it.resource.renew = Some("a".to_owned()));
+    assert_eq!(case.issues(), None);
 }
 
 #[test]

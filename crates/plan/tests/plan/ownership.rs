@@ -2,7 +2,10 @@
 
 use api::Reason;
 use jiff::SignedDuration;
-use plan::certificate::{Action, Observed, PublishCause, Published, Rival};
+use plan::{
+    certificate::{Action, Observed, PublishCause, Published, Rival, Store, is_incumbent},
+    publication::Held,
+};
 use rstest::rstest;
 
 use crate::support::{Case, foreign, hours, now, present, published, refusal};
@@ -19,6 +22,7 @@ fn rival(name: &str, older_by: SignedDuration) -> Rival {
     Rival {
         name: name.to_owned(),
         created: now() - hours(11) - older_by,
+        incumbent: false,
     }
 }
 
@@ -33,13 +37,27 @@ fn nothing_but_the_status_is_written_for_a_secret_of_somebody_else() {
 }
 
 #[test]
-fn a_secret_of_somebody_else_in_the_place_of_ours_is_not_touched() {
-    let case = Case::converged().with_published(|it| {
+fn a_secret_of_somebody_else_in_the_place_of_ours_is_recorded_and_not_touched() {
+    let replaced = Case::converged().with_published(|it| {
         it.version.uid = "another".to_owned();
         it.owner = None;
         it.pair = Some(foreign());
     });
-    assert_eq!(case.condition("Published"), "False SecretNotOwned");
+    let Some(Action::Record {
+        publication,
+        secret,
+        ..
+    }) = replaced.action()
+    else {
+        panic!("{:?}", replaced.action())
+    };
+    assert_eq!((publication.held, &secret.uid), (Held::Foreign, &None));
+
+    let recorded = replaced
+        .with_store(|it| it.state = it.state.with_publication(publication, &secret))
+        .reported();
+    assert_eq!(recorded.condition("Published"), "False SecretNotOwned");
+    assert_eq!(recorded.action(), None);
 }
 
 #[test]
@@ -87,6 +105,30 @@ fn the_incumbent_keeps_the_secret_from_an_older_claim() {
 }
 
 #[test]
+fn an_older_claim_does_not_win_the_secret_of_an_incumbent_that_was_deleted() {
+    let mut incumbent = rival("younger", -hours(1));
+    incumbent.incumbent = true;
+    let older = Case::fresh().with(|it| it.rivals = vec![incumbent]);
+    assert_eq!(older.condition("Published"), "False SecretClaimed");
+
+    let deleted = Case::converged().with(|it| {
+        it.published = Published::Absent;
+        it.rivals = vec![rival("older", hours(1))];
+    });
+    assert!(matches!(deleted.action(), Some(Action::Publish { .. })));
+}
+
+#[test]
+fn who_is_refused_a_secret_is_not_its_incumbent() {
+    let refused = found(None)
+        .with(|it| it.resource.status = Case::converged().0.resource.status)
+        .reported();
+    assert!(refused.0.resource.status.certificate.is_some());
+    assert!(!is_incumbent(&refused.0.resource.status));
+    assert!(is_incumbent(&Case::converged().0.resource.status));
+}
+
+#[test]
 fn an_older_claim_does_not_take_the_secret_from_its_incumbent() {
     let case = found(Some("younger")).with(|it| it.rivals = vec![rival("younger", -hours(1))]);
     assert_eq!(case.condition("Published"), "False SecretClaimed");
@@ -112,6 +154,18 @@ fn a_secret_that_cannot_be_read_is_not_written_and_leaves_it_unknown_what_is_pub
     let case = Case::converged().with(|it| it.published = unreadable);
     assert_eq!(case.condition("Published"), "Unknown Forbidden");
     assert_eq!(case.condition("Ready"), "Unknown Forbidden");
+}
+
+#[test]
+fn a_store_that_cannot_be_read_leaves_named_what_it_held() {
+    let before = Case::converged().status();
+    let unreadable = Store::Unreadable(refusal(Reason::Forbidden));
+    let case = Case::converged().with(|it| it.store = unreadable);
+    assert_eq!(case.condition("Published"), "Unknown Forbidden");
+    assert_eq!(case.condition("Ready"), "Unknown Forbidden");
+    assert_eq!(case.condition("Stalled"), "True Forbidden");
+    assert_eq!(case.status().certificate, before.certificate);
+    assert_eq!(case.status().history, before.history);
 }
 
 #[test]

@@ -142,22 +142,30 @@ fn the_key_of_another_pair_beside_the_right_certificate_is_foreign() {
 #[test]
 fn a_secret_made_anew_under_its_name_is_recorded_as_ours() {
     let case = Case::converged().with_published(|it| it.version = version("another", 7));
-    let Some(Action::Record { published_uid, .. }) = case.action() else {
+    let Some(Action::Record { secret, .. }) = case.action() else {
         panic!("{:?}", case.action())
     };
-    assert_eq!(published_uid, "another");
+    assert_eq!(secret.uid.as_deref(), Some("another"));
 }
 
 #[rstest]
 #[case::owner(|it: &mut PublishedSecret| it.owner = None)]
 #[case::managed_by(|it: &mut PublishedSecret| it.labels.clear())]
-#[case::roots(|it: &mut PublishedSecret| it.pair.as_mut().unwrap().digest.roots = [1; 32])]
 #[case::template_keys(|it: &mut PublishedSecret| it.template_keys.labels.push("a".to_owned()))]
 fn what_others_took_from_the_secret_beside_its_pair_is_put_back(
     #[case] change: fn(&mut PublishedSecret),
 ) {
     let case = Case::converged().with_published(change);
     assert_eq!(word(case.action().as_ref()), "Publish Metadata");
+}
+
+#[test]
+fn roots_that_others_changed_are_put_back() {
+    let case = Case::converged().with_published(|it| {
+        it.pair.as_mut().unwrap().digest.roots = [1; 32];
+        it.labels.clear();
+    });
+    assert_eq!(word(case.action().as_ref()), "Publish Roots");
 }
 
 #[test]

@@ -134,7 +134,9 @@ fn one_pod_that_is_not_current_is_enough() {
 fn doubtful() -> Sts {
     Sts::of(1).pod(hours(50)).with(|live| {
         let restarted = now() - hours(1) + minutes(1);
-        live.pods[0].started.insert("tls".to_owned(), restarted);
+        live.pods[0]
+            .started
+            .insert("tls".to_owned(), vec![Some(restarted)]);
     })
 }
 
@@ -258,7 +260,8 @@ fn with_two_secrets(sts: Sts) -> Sts {
     sts.with(|live| {
         live.mounts.insert("second".to_owned());
         for pod in &mut live.pods {
-            pod.started.insert("second".to_owned(), pod.created);
+            pod.started
+                .insert("second".to_owned(), vec![Some(pod.created)]);
         }
     })
 }
@@ -288,7 +291,8 @@ fn a_missing_annotation_is_no_reason_while_pods_lack_another_certificate_that_wa
         .stamped(fingerprint(1))
         .with(|live| {
             for pod in &mut live.pods {
-                pod.started.insert("second".to_owned(), now() - minutes(50));
+                pod.started
+                    .insert("second".to_owned(), vec![Some(now() - minutes(50))]);
             }
         });
     assert_eq!(stamp(sts, both), None);
@@ -357,7 +361,7 @@ fn a_container_that_crashes_again_and_again_is_no_progress() {
         live.pods[0].ready_since = None;
         live.pods[0]
             .started
-            .insert("tls".to_owned(), now() - minutes(1));
+            .insert("tls".to_owned(), vec![Some(now() - minutes(1))]);
     });
     assert_eq!(stage(crashing), Stage::Stuck);
 }

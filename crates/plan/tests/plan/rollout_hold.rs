@@ -56,6 +56,15 @@ fn what_can_wait_waits_for_the_rollout_under_way(
 }
 
 #[test]
+fn a_request_for_another_than_one_of_the_future_does_not_wait_for_a_rollout() {
+    let case = Case::converged()
+        .with(requested)
+        .with_store(|it| it.current.leaf.not_before = now() + hours(1))
+        .with_workload(draining());
+    assert_eq!(case.issues(), Some(Trigger::Requested));
+}
+
+#[test]
 fn an_expired_certificate_does_not_wait_for_a_rollout() {
     let case = Case::converged()
         .with_workload(draining())

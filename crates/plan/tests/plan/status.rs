@@ -114,6 +114,17 @@ fn a_rollout_of_a_renewal_stays_ready_and_tells_of_itself_in_rolled_out() {
 }
 
 #[test]
+fn a_rollout_that_comes_after_the_expiry_is_not_ready_before_its_end() {
+    let case = Case::converged()
+        .with_store(|it| it.previous.as_mut().unwrap().leaf.not_after = now() - hours(1))
+        .with_workload(done())
+        .reported()
+        .with_workload(draining());
+    assert_eq!(case.condition("Ready"), "False RollingOut");
+    assert!(case.message("Ready").contains("not known to be valid"));
+}
+
+#[test]
 fn a_rollout_of_a_changed_spec_reconciles() {
     let case = Case::converged()
         .reported()
@@ -135,6 +146,7 @@ fn a_changed_spec_that_cannot_be_issued_is_not_ready_and_says_why() {
 #[rstest]
 #[case::of_the_user(Reason::AuthorityMissing, "True AuthorityMissing")]
 #[case::of_time(Reason::ApiUnavailable, "False InProgress")]
+#[case::of_a_date_to_come(Reason::AuthorityNotYetValid, "False InProgress")]
 fn what_only_a_person_can_heal_is_stalled(#[case] reason: Reason, #[case] expected: &str) {
     let case = Case::fresh().with(|it| it.authority = Authority::Unusable(refusal(reason)));
     assert_eq!(case.condition("Stalled"), expected);
@@ -238,7 +250,8 @@ fn with_pods(sts: Sts) -> Case {
 
 fn started_with_foreign(pod: &mut plan::rollout::Pod) {
     pod.created = now() - hours(2);
-    pod.started.insert("tls".to_owned(), now() - hours(2));
+    pod.started
+        .insert("tls".to_owned(), vec![Some(now() - hours(2))]);
 }
 
 fn overwritten_meanwhile(case: Case) -> Case {
@@ -351,7 +364,7 @@ fn pods_that_started_before_a_recovered_log_are_unknown_and_left_alone() {
         });
     assert_eq!(case.condition("RolledOut"), "Unknown PodUnknown");
     assert_eq!(case.condition("Ready"), "Unknown PodUnknown");
-    assert_eq!(case.condition("Stalled"), "False InProgress");
+    assert_eq!(case.condition("Stalled"), "True PodUnknown");
 }
 
 proptest! {

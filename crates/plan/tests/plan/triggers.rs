@@ -1,11 +1,11 @@
 //! What makes a certificate due, and what does not.
 
-use api::{Content, KeyKind, Trigger, Usage};
+use api::{CommonName, Content, KeyKind, Trigger, Usage};
 use jiff::{SignedDuration, Timestamp};
-use plan::certificate::{Authority, Published, Store};
+use plan::certificate::{Action, Authority, Published, Store, plan};
 use rstest::rstest;
 
-use crate::support::{Case, authority, hours, now, pair, present, published, version};
+use crate::support::{Case, authority, hours, minutes, now, pair, present, published, version};
 
 fn wanting(change: impl FnOnce(&mut Content)) -> Case {
     Case::converged().with(|it| change(&mut it.resource.wanted.content))
@@ -29,6 +29,34 @@ fn dated(not_before: Timestamp, not_after: Timestamp) -> Case {
 #[case::key(|it: &mut Content| it.key = KeyKind::EcdsaP384)]
 fn a_changed_content_is_a_changed_spec(#[case] change: fn(&mut Content)) {
     assert_eq!(wanting(change).issues(), Some(Trigger::SpecChanged));
+}
+
+/// In service: a certificate for `a` and `b` with the common name `a`. Asked for: `dns_names`, the
+/// first of which would be the common name.
+fn with_default_common_name(dns_names: &[&str]) -> Case {
+    let content = |it: &mut Content, dns_names: &[&str]| {
+        it.common_name = dns_names.first().map(ToString::to_string);
+        it.dns_names = dns_names.iter().map(ToString::to_string).collect();
+    };
+    Case::converged()
+        .with(|it| it.resource.wanted.common_name = CommonName::Default)
+        .with(|it| content(&mut it.resource.wanted.content, dns_names))
+        .with_store(|it| content(it.current.leaf.content.as_mut().unwrap(), &["a", "b"]))
+}
+
+#[rstest]
+#[case::as_issued(&["a", "b"], None)]
+#[case::reordered(&["b", "a"], None)]
+#[case::without_the_common_name(&["b"], Some(Trigger::SpecChanged))]
+#[case::with_another(&["c", "a", "b"], Some(Trigger::SpecChanged))]
+fn only_the_set_of_dns_names_counts(#[case] dns_names: &[&str], #[case] expected: Option<Trigger>) {
+    assert_eq!(with_default_common_name(dns_names).issues(), expected);
+}
+
+#[test]
+fn a_certificate_for_reordered_names_is_ready() {
+    let case = with_default_common_name(&["b", "a"]);
+    assert_eq!(case.condition("Ready"), "True Ready");
 }
 
 #[test]
@@ -111,6 +139,24 @@ fn a_renewal_that_the_specification_makes_useless_does_not_blame_the_ca() {
     assert_eq!(case.condition("Issued"), "False RenewalTooEarly");
     assert!(case.message("Issued").contains("spec.duration 2900h"));
     assert_eq!(case.condition("Stalled"), "False Realised");
+}
+
+#[test]
+fn a_renewal_that_comes_too_early_is_told_once_and_happens_on_the_second() {
+    // A tenth of the duration is gained twenty minutes from now.
+    let case = dated(now() - hours(6000), now() + hours(18) + minutes(20))
+        .with(|it| it.resource.wanted.duration = hours(20))
+        .with(|it| it.resource.wanted.renew_before = hours(19))
+        .reported();
+    assert_eq!(case.condition("Issued"), "False RenewalTooEarly");
+    let later = plan(&case.0, now() + minutes(1));
+    assert_eq!(later.action, None);
+    let gainful = now() + minutes(20);
+    assert_eq!(later.next_check, gainful);
+    let Some(Action::Issue { trigger, .. }) = plan(&case.0, gainful).action else {
+        panic!("{:?}", plan(&case.0, gainful))
+    };
+    assert_eq!(trigger, Trigger::Renewing);
 }
 
 #[test]

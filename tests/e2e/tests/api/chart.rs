@@ -19,11 +19,17 @@ fn helm(arguments: &[&str]) -> Output {
     helm.args(arguments).arg(folder()).output().unwrap()
 }
 
+/// What Helm says to the chart's templates for a release with these options.
+fn template(release: &str, options: &[&str]) -> Output {
+    let template = ["template", "--name-template", release];
+    let version = ["--kube-version", "1.36.0"];
+    helm(&[&template[..], &version[..], options].concat())
+}
+
 /// The chart's resources for a namespace.
 pub fn rendered(namespace: &str, options: &[&str]) -> String {
-    let template = ["template", "--name-template", "coturn-cert-operator"];
-    let place = ["--namespace", namespace, "--kube-version", "1.36.0"];
-    let output = helm(&[&template[..], &place[..], options].concat());
+    let place = ["--namespace", namespace];
+    let output = template("coturn-cert-operator", &[&place[..], options].concat());
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     String::from_utf8(output.stdout).unwrap()
@@ -62,6 +68,45 @@ fn an_unknown_value_is_refused_by_its_name() {
         let name = unknown.split('=').next().unwrap().rsplit('.').next();
         assert!(!output.status.success(), "{unknown} is admitted");
         assert!(errors.contains(name.unwrap()), "{unknown}: {errors}");
+    }
+}
+
+#[test]
+fn without_names_of_secrets_nothing_renders_but_by_the_switch() {
+    for none in ["secretNames=[]", "secretNames=null"] {
+        let output = template("x", &["--set-json", none]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{none} is admitted");
+        assert!(errors.contains("set allSecrets=true"), "{none}: {errors}");
+        let all = template("x", &["--set-json", none, "--set", "allSecrets=true"]);
+        assert!(all.status.success(), "{none}");
+    }
+}
+
+#[test]
+fn releases_of_one_namespace_contend_for_one_lease() {
+    let leases = |release| {
+        let output = template(release, &[]);
+        let resources = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<_> = resources.lines().map(str::trim).collect();
+        let after = |line: &str| lines[lines.iter().position(|it| *it == line).unwrap() + 1];
+        [
+            after("- name: COTURNCERT_LEASE").to_owned(),
+            after("resources: [leases]").to_owned(),
+        ]
+    };
+    assert_eq!(leases("one"), leases("another"));
+}
+
+#[test]
+fn the_ports_follow_the_address() {
+    let resources = rendered("any", &["--set", "listen=0.0.0.0:9000"]);
+    for line in [
+        "value: \"0.0.0.0:9000\"",
+        "- {name: http, containerPort: 9000}",
+        "- {name: http, port: 9000, targetPort: http}",
+    ] {
+        assert!(resources.contains(line), "{line} is missing in {resources}");
     }
 }
 

@@ -8,9 +8,10 @@ use kube::{Api, api::PostParams};
 
 use crate::chart;
 
-/// Applies the chart as it is rendered for the world's namespace.
-fn apply_chart(world: &World) {
-    let rendered = chart::rendered(&world.namespace, &["--set", "crds.install=false"]);
+/// Applies the chart as it is rendered for the world's namespace with these values.
+fn apply_chart(world: &World, values: &str) {
+    let values = format!("crds.install=false,{values}");
+    let rendered = chart::rendered(&world.namespace, &["--set", &values]);
     chart::apply(&rendered, &["--namespace", &world.namespace]);
 }
 
@@ -54,7 +55,7 @@ async fn is_allowed(world: &World, verb: &str, what: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_may_do_its_work_and_nothing_else() {
     let world = World::empty("permissions").await;
-    apply_chart(&world);
+    apply_chart(&world, "allSecrets=false");
 
     let allowed = [
         ("get", "secrets coturn-ca"),
@@ -96,4 +97,15 @@ async fn the_operator_may_do_its_work_and_nothing_else() {
     for (verb, what) in denied {
         assert!(!is_allowed(&world, verb, what).await, "can {verb} {what}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_secret_is_the_operators_only_where_the_values_say_so() {
+    let world = World::empty("all-secrets").await;
+    apply_chart(&world, "allSecrets=true");
+
+    for verb in ["get", "list", "watch", "update"] {
+        assert!(is_allowed(&world, verb, "secrets another").await, "{verb}");
+    }
+    assert!(!is_allowed(&world, "delete", "secrets another").await);
 }

@@ -30,11 +30,43 @@ async fn create(world: &World, name: &str, extra: &Value) -> Result<DynamicObjec
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resource_that_asks_for_the_impossible_is_refused_with_the_reason() {
     let world = World::empty("refused").await;
-    let long = "a".repeat(64);
-    let cases = [
+    let cases = of_the_certificate()
+        .into_iter()
+        .chain(of_its_secret_and_workload());
+    for (extra, expected) in cases {
+        let refused = create(&world, "coturn", &extra)
+            .await
+            .expect_err(&extra.to_string());
+        assert!(refused.contains(expected), "{extra}: {refused}");
+    }
+    let refused = create(&world, &"n".repeat(64), &json!({}))
+        .await
+        .unwrap_err();
+    assert!(
+        refused.contains("metadata.name must be at most 63 characters"),
+        "{refused}"
+    );
+}
+
+/// One character more than the name of a Secret or of a label may have, and as many as a common name.
+fn long() -> String {
+    "a".repeat(64)
+}
+
+/// What no certificate can be asked to hold, and a part of what is said of it.
+fn of_the_certificate() -> Vec<(Value, &'static str)> {
+    vec![
         (json!({"issuer": {}}), "issuer must name exactly one issuer"),
         (json!({"dnsNames": []}), "set dnsNames or ipAddresses"),
         (json!({"dnsNames": ["not a name"]}), "spec.dnsNames[0]"),
+        (
+            json!({"dnsNames": ["a.1"]}),
+            "the last label of a DNS name must not be a number",
+        ),
+        (
+            json!({"dnsNames": ["7"]}),
+            "the last label of a DNS name must not be a number",
+        ),
         (
             json!({"dnsNames": ["a.example", "a.example"]}),
             "Duplicate value",
@@ -44,7 +76,7 @@ async fn a_resource_that_asks_for_the_impossible_is_refused_with_the_reason() {
             "ipAddresses must hold IPv4 or IPv6 addresses",
         ),
         (
-            json!({"commonName": format!("{long}a")}),
+            json!({"commonName": format!("{}a", long())}),
             "spec.commonName: Too long",
         ),
         (
@@ -62,6 +94,13 @@ async fn a_resource_that_asks_for_the_impossible_is_refused_with_the_reason() {
         (
             json!({"usages": ["digital signature", "key encipherment", "server auth"]}),
             "key encipherment needs privateKey.algorithm RSA",
+        ),
+        (
+            json!({
+                "usages": ["digital signature", "key agreement", "server auth"],
+                "privateKey": {"algorithm": "RSA"},
+            }),
+            "key agreement needs privateKey.algorithm ECDSA",
         ),
         (json!({"duration": "5m"}), "duration must be at least 1h"),
         (json!({"duration": "a year"}), "spec.duration"),
@@ -83,6 +122,24 @@ async fn a_resource_that_asks_for_the_impossible_is_refused_with_the_reason() {
             "Unsupported value: \"Ed25519\"",
         ),
         (
+            json!({"commonName": "a\u{1b}[31m"}),
+            "spec.commonName in body should match",
+        ),
+        (
+            json!({"subject": {"organizations": ["a\nb"]}}),
+            "spec.subject.organizations[0] in body should match",
+        ),
+        (
+            json!({"subject": {"countries": ["Germany"]}}),
+            "spec.subject.countries[0]",
+        ),
+    ]
+}
+
+/// What its Secret and its workload cannot be.
+fn of_its_secret_and_workload() -> Vec<(Value, &'static str)> {
+    vec![
+        (
             json!({"secretName": "coturn-ca"}),
             "secretName must not be the CA Secret",
         ),
@@ -90,7 +147,7 @@ async fn a_resource_that_asks_for_the_impossible_is_refused_with_the_reason() {
             json!({"secretName": "x-coturn-cert-store"}),
             "such names belong to stores",
         ),
-        (json!({"secretName": long}), "spec.secretName: Too long"),
+        (json!({"secretName": long()}), "spec.secretName: Too long"),
         (
             json!({"secretTemplate": {"annotations": {"coturncert.dev/x": "y"}}}),
             "secretTemplate.annotations must not hold coturncert.dev/ keys",
@@ -100,6 +157,22 @@ async fn a_resource_that_asks_for_the_impossible_is_refused_with_the_reason() {
             "secretTemplate.labels must not hold",
         ),
         (
+            json!({"secretTemplate": {"labels": {"two words": "x"}}}),
+            "secretTemplate.labels must have label keys",
+        ),
+        (
+            json!({"secretTemplate": {"labels": {long(): "x"}}}),
+            "secretTemplate.labels must have label keys",
+        ),
+        (
+            json!({"secretTemplate": {"labels": {"team": "two words"}}}),
+            "spec.secretTemplate.labels.team",
+        ),
+        (
+            json!({"secretTemplate": {"annotations": {"/note": "x"}}}),
+            "secretTemplate.annotations must have annotation keys",
+        ),
+        (
             json!({"workloadRef": {"kind": "Pod", "name": "x"}}),
             "Unsupported value: \"Pod\"",
         ),
@@ -107,24 +180,7 @@ async fn a_resource_that_asks_for_the_impossible_is_refused_with_the_reason() {
             json!({"rollout": {"strategy": "Sometimes"}}),
             "Unsupported value: \"Sometimes\"",
         ),
-        (
-            json!({"subject": {"countries": ["Germany"]}}),
-            "spec.subject.countries[0]",
-        ),
-    ];
-    for (extra, expected) in cases {
-        let refused = create(&world, "coturn", &extra)
-            .await
-            .expect_err(&extra.to_string());
-        assert!(refused.contains(expected), "{extra}: {refused}");
-    }
-    let refused = create(&world, &"n".repeat(64), &json!({}))
-        .await
-        .unwrap_err();
-    assert!(
-        refused.contains("metadata.name must be at most 63 characters"),
-        "{refused}"
-    );
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,14 +189,14 @@ async fn a_resource_with_every_field_is_admitted_and_read_back_as_written() {
     let everything = json!({
         "dnsNames": ["coturn.example.com", "*.turn.example.com"],
         "ipAddresses": ["192.0.2.1", "2001:db8::1"],
-        "commonName": "coturn",
+        "commonName": "größe 1",
         "subject": {"organizations": ["Example"], "organizationalUnits": ["Voice"], "countries": ["DE"], "localities": ["Berlin"], "provinces": ["Berlin"]},
-        "usages": ["digital signature", "key encipherment", "key agreement", "server auth", "client auth"],
+        "usages": ["digital signature", "key encipherment", "server auth", "client auth"],
         "duration": "2160h30m",
         "renewBefore": "240h",
         "privateKey": {"algorithm": "RSA", "size": 4096},
         "secretName": "published",
-        "secretTemplate": {"labels": {"team": "voice"}, "annotations": {"note": "x"}},
+        "secretTemplate": {"labels": {"team": "voice"}, "annotations": {"example.com/Note": "x"}},
         "workloadRef": {"kind": "StatefulSet", "name": "coturn"},
         "rollout": {"strategy": "None"},
         "suspend": true,
@@ -151,7 +207,7 @@ async fn a_resource_with_every_field_is_admitted_and_read_back_as_written() {
     let read = world.certificate().await;
     let wanted = api::Wanted::parse(&read.spec).unwrap();
     assert_eq!(wanted.content.key, api::KeyKind::Rsa4096);
-    assert_eq!(wanted.content.usages.len(), 5);
+    assert_eq!(wanted.content.usages.len(), 4);
     assert_eq!(
         wanted.duration,
         jiff::SignedDuration::from_mins(2160 * 60 + 30)

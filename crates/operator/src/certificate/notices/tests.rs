@@ -1,76 +1,30 @@
 //! Who is told of what.
 
-use std::sync::Arc;
-
-use api::{CoturnCertificate, Reason, Wanted};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use plan::{
-    Precondition, Refusal, Version,
-    certificate::{Authority, Observed, Published, Resource, Store},
+    Precondition,
     publication::{Held, Publication},
+    store::PublishedName,
 };
 use rstest::rstest;
-use serde_json::json;
 
-use super::*;
-
-/// A resource of which nothing else exists.
-fn observation() -> Observation {
-    let object: CoturnCertificate = serde_json::from_value(json!({
-        "apiVersion": "coturncert.dev/v1alpha1",
-        "kind": "CoturnCertificate",
-        "metadata": {"name": "coturn", "namespace": "wire"},
-        "spec": {"issuer": {"ca": {"secretName": "ca"}}, "dnsNames": ["a.example.com"], "secretName": "tls"},
-    }))
-    .unwrap();
-    let authority = Authority::Unusable(Refusal {
-        reason: Reason::AuthorityMissing,
-        message: String::new(),
-    });
-    Observation {
-        observed: Observed {
-            resource: Resource {
-                name: "coturn".to_owned(),
-                namespace: "wire".to_owned(),
-                version: revision(),
-                generation: 1,
-                created: Timestamp::UNIX_EPOCH,
-                wanted: Wanted::parse(&object.spec).unwrap(),
-                renew: None,
-                status: CoturnCertificateStatus::default(),
-            },
-            authority,
-            store: Store::Absent,
-            published: Published::Absent,
-            rivals: Vec::new(),
-            workload: None,
-            failed: None,
-        },
-        object: Arc::new(object),
-        authority: None,
-        store: None,
-        published: None,
-    }
-}
-
-fn revision() -> Version {
-    Version {
-        uid: "uid".to_owned(),
-        resource_version: "1".to_owned(),
-    }
-}
+use super::{super::testing, *};
 
 fn publish(cause: PublishCause) -> Action {
     Action::Publish {
-        store: revision(),
+        store: testing::revision(),
         secret: Precondition::Absent,
         cause,
     }
 }
 
 fn told(action: &Action) -> Option<Notice> {
-    notice(&observation(), action, &CoturnCertificateStatus::default())
+    notice(
+        &testing::observation(),
+        action,
+        &CoturnCertificateStatus::default(),
+    )
 }
 
 #[test]
@@ -82,15 +36,25 @@ fn a_restored_secret_is_warned_of_by_its_name() {
 }
 
 #[test]
+fn restored_roots_are_warned_of_as_such() {
+    let notice = told(&publish(PublishCause::Roots)).unwrap();
+    assert_eq!(notice.reason, "Restored");
+    assert!(notice.note.contains("ca.crt of Secret tls"));
+}
+
+#[test]
 fn a_record_and_a_change_of_metadata_are_told_to_nobody() {
     let publication = Publication {
         held: Held::Foreign,
         from: Timestamp::UNIX_EPOCH,
     };
     let record = Action::Record {
-        store: revision(),
+        store: testing::revision(),
         publication,
-        published_uid: "uid".to_owned(),
+        secret: PublishedName {
+            name: "tls".to_owned(),
+            uid: Some("uid".to_owned()),
+        },
     };
     assert!(told(&record).is_none());
     assert!(told(&publish(PublishCause::Metadata)).is_none());

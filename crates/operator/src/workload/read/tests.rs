@@ -49,13 +49,23 @@ fn kube_pod(spec: &Value, status: &Value) -> KubePod {
     serde_json::from_value(pod).unwrap()
 }
 
-fn started_of(containers: &[Value], statuses: &[Value]) -> BTreeMap<String, Timestamp> {
+type Starts = BTreeMap<String, Vec<Option<Timestamp>>>;
+
+/// The starts of the containers that mount each Secret that some container mounts.
+fn started_of(containers: &[Value], statuses: &[Value]) -> Starts {
     let spec = json!({"containers": containers});
-    pod(&kube_pod(&spec, &json!({"containerStatuses": statuses}))).started
+    starts(&spec, &json!({"containerStatuses": statuses}))
 }
 
-fn at_second(secret: &str, at: i64) -> BTreeMap<String, Timestamp> {
-    [(secret.to_owned(), second(at))].into()
+fn starts(spec: &Value, status: &Value) -> Starts {
+    let mut starts = pod(&kube_pod(spec, status)).started;
+    starts.retain(|_, starts| !starts.is_empty());
+    starts
+}
+
+fn at_seconds(secret: &str, starts: &[Option<i64>]) -> Starts {
+    let starts = starts.iter().map(|start| start.map(second)).collect();
+    [(secret.to_owned(), starts)].into()
 }
 
 #[test]
@@ -65,34 +75,41 @@ fn a_secret_is_read_when_the_container_that_mounts_it_starts() {
         mounting("exporter", &["scratch"]),
     ];
     let statuses = [running("coturn", 5), running("exporter", 3)];
-    assert_eq!(started_of(&containers, &statuses), at_second("tls", 5));
+    assert_eq!(
+        started_of(&containers, &statuses),
+        at_seconds("tls", &[Some(5)])
+    );
 }
 
 #[test]
-fn of_several_containers_that_mount_a_secret_the_earliest_start_counts() {
+fn of_several_containers_that_mount_a_secret_each_start_counts() {
     let containers = [
         mounting("coturn", &["certs"]),
         mounting("proxy", &["certs"]),
     ];
-    let statuses = [running("coturn", 5), running("proxy", 9)];
-    assert_eq!(started_of(&containers, &statuses), at_second("tls", 5));
+    let statuses = [running("proxy", 9), running("coturn", 5)];
+    assert_eq!(
+        started_of(&containers, &statuses),
+        at_seconds("tls", &[Some(5), Some(9)])
+    );
 }
 
 #[test]
-fn while_one_container_that_mounts_it_does_not_run_a_secret_counts_as_not_read() {
+fn a_container_that_mounts_a_secret_and_does_not_run_is_told() {
     let containers = [
         mounting("coturn", &["certs"]),
         mounting("proxy", &["certs"]),
     ];
     let waiting = status("proxy", &json!({"waiting": {"reason": "CrashLoopBackOff"}}));
-    assert_eq!(
-        started_of(&containers, &[running("coturn", 5), waiting]),
-        BTreeMap::new()
-    );
-    assert_eq!(
-        started_of(&containers, &[running("coturn", 5)]),
-        BTreeMap::new()
-    );
+    for statuses in [
+        vec![running("coturn", 5), waiting],
+        vec![running("coturn", 5)],
+    ] {
+        assert_eq!(
+            started_of(&containers, &statuses),
+            at_seconds("tls", &[Some(5), None])
+        );
+    }
 }
 
 #[test]
@@ -103,7 +120,7 @@ fn a_container_that_does_not_mount_a_secret_does_not_hold_it_back() {
     ];
     assert_eq!(
         started_of(&containers, &[running("coturn", 5)]),
-        at_second("tls", 5)
+        at_seconds("tls", &[Some(5)])
     );
 }
 
@@ -112,7 +129,7 @@ fn a_projected_secret_is_mounted_as_well() {
     let containers = [mounting("coturn", &["all"])];
     assert_eq!(
         started_of(&containers, &[running("coturn", 5)]),
-        at_second("other", 5)
+        at_seconds("other", &[Some(5)])
     );
 }
 
@@ -136,10 +153,7 @@ fn a_secret_that_an_init_container_copies_is_read_when_that_starts() {
         "initContainerStatuses": [status("copy", &ended)],
         "containerStatuses": [running("coturn", 5)],
     });
-    assert_eq!(
-        pod(&kube_pod(&spec, &statuses)).started,
-        at_second("tls", 2)
-    );
+    assert_eq!(starts(&spec, &statuses), at_seconds("tls", &[Some(2)]));
 }
 
 #[rstest]
@@ -227,6 +241,14 @@ fn a_write_of_the_status_is_no_change_of_the_specification() {
 }
 
 #[test]
+fn a_change_of_the_replicas_through_their_subresource_is_one() {
+    let mut scaled = stateful_set(&json!({}));
+    let fields = scaled.metadata.managed_fields.as_mut().unwrap();
+    fields[1].subresource = Some("scale".to_owned());
+    assert_eq!(live(&scaled, Vec::new()).changed, second(99));
+}
+
+#[test]
 fn update_strategy_and_partition_are_read() {
     let on_delete = stateful_set(&json!({"updateStrategy": {"type": "OnDelete"}}));
     assert!(live(&on_delete, Vec::new()).on_delete);
@@ -245,15 +267,21 @@ fn a_generation_that_the_controller_did_not_see_is_told() {
 #[test]
 fn a_workload_is_settled_once_every_pod_is_there_and_ready() {
     let spec = json!({"containers": [mounting("coturn", &["certs"])]});
-    let ready =
-        json!({"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": time(9)}]});
-    let ready = pod(&kube_pod(&spec, &ready));
+    let status = |ready: &str| {
+        json!({
+            "containerStatuses": [running("coturn", 5)],
+            "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": time(9)}],
+        })
+    };
+    let ready = kube_pod(&spec, &status("True"));
     let mut ending = ready.clone();
-    ending.terminating = Some(second(50));
-    let waiting = pod(&kube_pod(&spec, &json!({})));
+    ending.metadata.deletion_timestamp = Some(Time(second(50)));
+    let lost_its_readiness = kube_pod(&spec, &status("False"));
+    let waiting = kube_pod(&spec, &json!({}));
     let set = stateful_set(&json!({}));
-    assert!(settled(&set, std::slice::from_ref(&ready)));
+    assert!(settled(&set, &[&ready]));
     assert!(!settled(&set, &[]));
-    assert!(!settled(&set, &[ending]));
-    assert!(!settled(&set, &[waiting]));
+    for unsettled in [&ending, &lost_its_readiness, &waiting] {
+        assert!(!settled(&set, &[unsettled]));
+    }
 }

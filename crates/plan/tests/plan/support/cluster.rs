@@ -10,9 +10,9 @@ use plan::{
     certificate::{
         Action, Observed, Pair, PublishCause, Published, PublishedSecret, Store, Stored, plan,
     },
-    publication::{Held, Publication},
+    publication::{Beginning, Held, Publication},
     renewal_time, rollout,
-    store::{NewPair, Root, StoreState},
+    store::{NewPair, PublishedName, Root, StoreState},
 };
 
 use super::{Case, authority, pair, present, published, workload};
@@ -23,6 +23,14 @@ const TICK: SignedDuration = SignedDuration::from_secs(3);
 /// A write whose precondition did not hold.
 #[derive(Debug)]
 pub struct Stale;
+
+/// A pair for the store.
+struct New {
+    pair: Pair,
+    root: Option<Root>,
+    trigger: Option<Trigger>,
+    beginning: Beginning,
+}
 
 pub struct Cluster {
     /// What there is.
@@ -95,7 +103,11 @@ impl Cluster {
     pub fn take(&mut self, seen: &Observed, action: &Action) -> Result<(), Stale> {
         self.clock += TICK;
         match action {
-            Action::Issue { trigger, store } => self.issue(*trigger, store),
+            Action::Issue {
+                trigger,
+                beginning,
+                store,
+            } => self.issue(*trigger, *beginning, store),
             Action::Recover { store, .. } => {
                 let Published::Present(secret) = &seen.published else {
                     return Err(Stale);
@@ -105,17 +117,26 @@ impl Cluster {
                     held: Held::Leaf(pair.leaf.fingerprint),
                     from: secret.written,
                 };
-                let uid = secret.version.uid.clone();
-                self.put_pair(store, pair, None, None)?;
-                self.change_store(|state| state.with_publication(publication, &uid))
+                let secret = PublishedName {
+                    name: "tls".to_owned(),
+                    uid: Some(secret.version.uid.clone()),
+                };
+                let new = New {
+                    pair,
+                    root: None,
+                    trigger: None,
+                    beginning: Beginning::Unknown,
+                };
+                self.put_pair(store, new)?;
+                self.change_store(|state| state.with_publication(publication, &secret))
             }
             Action::Record {
                 store,
                 publication,
-                published_uid,
+                secret,
             } => {
                 self.store_is(&Precondition::At(store.clone()))?;
-                self.change_store(|state| state.with_publication(*publication, published_uid))
+                self.change_store(|state| state.with_publication(*publication, secret))
             }
             Action::Publish { secret, cause, .. } => {
                 let current = seen.stored().ok_or(Stale)?.current.clone();
@@ -128,13 +149,24 @@ impl Cluster {
         }
     }
 
-    fn issue(&mut self, trigger: Trigger, store: &Precondition) -> Result<(), Stale> {
+    fn issue(
+        &mut self,
+        trigger: Trigger,
+        beginning: Beginning,
+        store: &Precondition,
+    ) -> Result<(), Stale> {
         self.store_is(store)?;
         assert!(self.is_justified(trigger), "{trigger} at {}", self.clock);
         let wanted = &self.truth.resource.wanted;
         let start = self.clock - super::minutes(5);
         let leaf = pair(self.revision, start, self.clock + wanted.duration);
-        self.put_pair(store, leaf, Some(Root::of(&authority(1))), Some(trigger))?;
+        let new = New {
+            pair: leaf,
+            root: Some(Root::of(&authority(1))),
+            trigger: Some(trigger),
+            beginning,
+        };
+        self.put_pair(store, new)?;
         self.issued.push(trigger);
         Ok(())
     }
@@ -153,7 +185,10 @@ impl Cluster {
         };
         match trigger {
             Trigger::DoesNotExist | Trigger::Corrupt => false,
-            Trigger::SpecChanged => leaf.content.as_ref() != Some(&resource.wanted.content),
+            Trigger::SpecChanged => {
+                let satisfies = |content| resource.wanted.is_satisfied_by(content);
+                !leaf.content.as_ref().is_some_and(satisfies)
+            }
             Trigger::Requested => resource.renew != stored.state.handled_renew,
             Trigger::Renewing => {
                 self.clock >= renewal_time(leaf.not_before, leaf.not_after, policy)
@@ -162,24 +197,24 @@ impl Cluster {
         }
     }
 
-    fn put_pair(
-        &mut self,
-        store: &Precondition,
-        pair: Pair,
-        root: Option<Root>,
-        trigger: Option<Trigger>,
-    ) -> Result<(), Stale> {
+    fn put_pair(&mut self, store: &Precondition, new: New) -> Result<(), Stale> {
         self.store_is(store)?;
+        let New {
+            pair,
+            root,
+            trigger,
+            beginning,
+        } = new;
         self.stored.insert(pair.leaf.fingerprint);
         let version = self.next("store", store);
         let before = self.truth.stored();
         let state = StoreState::with_pair(
             before.map(|stored| &stored.state),
             &NewPair {
-                owner_uid: &self.truth.resource.version.uid,
                 leaf: &pair.leaf,
                 root,
                 trigger,
+                beginning,
                 handled_renew: self.truth.resource.renew.as_deref(),
                 time: self.clock,
             },
@@ -217,10 +252,9 @@ impl Cluster {
             self.stored.contains(&pair.leaf.fingerprint),
             "published, but never stored"
         );
-        assert_ne!(
-            cause,
-            PublishCause::Metadata,
-            "nobody changes metadata here"
+        assert!(
+            !matches!(cause, PublishCause::Roots | PublishCause::Metadata),
+            "nobody changes roots or metadata here"
         );
         self.wrote = Some(pair.leaf.fingerprint);
         let secret = PublishedSecret {
@@ -242,6 +276,23 @@ impl Cluster {
         }
     }
 
+    /// Somebody deletes the published Secret and creates one of their own.
+    pub fn replace_by_a_stranger(&mut self) {
+        self.clock += TICK;
+        let mut secret = published(Some(super::foreign()), self.clock);
+        secret.version = self.next("strange", &Precondition::Absent);
+        secret.owner = None;
+        self.truth.published = present(secret);
+    }
+
+    /// Whether the Secret under the published name is somebody else's.
+    pub fn has_a_stranger(&self) -> bool {
+        match &self.truth.published {
+            Published::Present(secret) => secret.owner.is_none(),
+            Published::Absent | Published::Unreadable(_) => false,
+        }
+    }
+
     /// A container of a pod ends and starts again: it reads what is published.
     pub fn restart(&mut self, ordinal: usize) {
         self.clock += TICK;
@@ -255,7 +306,7 @@ impl Cluster {
             .get_mut(ordinal)
             .filter(|pod| pod.ready_since.is_some())
         {
-            pod.started.insert("tls".to_owned(), self.clock);
+            pod.started.insert("tls".to_owned(), vec![Some(self.clock)]);
             pod.ready_since = Some(self.clock);
             let read = secret.pair.as_ref().map(|it| it.leaf.fingerprint);
             self.serves.insert(pod.name.clone(), read);
@@ -326,7 +377,7 @@ impl Cluster {
             .position(|pod| pod.revision != live.update_revision);
         if let (Some(waiting), Some(read)) = (waiting, published) {
             let pod = &mut live.pods[waiting];
-            pod.started.insert("tls".to_owned(), self.clock);
+            pod.started.insert("tls".to_owned(), vec![Some(self.clock)]);
             pod.ready_since = Some(self.clock);
             self.serves.insert(pod.name.clone(), read);
             return true;

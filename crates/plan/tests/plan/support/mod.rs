@@ -7,8 +7,8 @@ mod workload;
 use std::collections::BTreeMap;
 
 use api::{
-    AuthorityFacts, Content, CoturnCertificateStatus, Fingerprint, KeyKind, Leaf, Reason,
-    RolloutStrategy, SecretTemplate, SerialNumber, Subject, Usage, Wanted, names,
+    AuthorityFacts, CommonName, Content, CoturnCertificateStatus, Fingerprint, KeyKind, Leaf,
+    Reason, RolloutStrategy, SecretTemplate, SerialNumber, Subject, Usage, Wanted, names,
 };
 use jiff::{SignedDuration, Timestamp};
 use plan::{
@@ -109,7 +109,7 @@ pub fn foreign() -> Pair {
 pub fn root(number: u32) -> Root {
     Root {
         certificate: fingerprint(1000 + number),
-        key: fingerprint(2000 + number),
+        anchor: fingerprint(2000 + number),
     }
 }
 
@@ -118,7 +118,7 @@ pub fn authority(number: u32) -> AuthorityFacts {
         subject: "CN=CA".to_owned(),
         fingerprint: root(number).certificate,
         root_fingerprint: root(number).certificate,
-        root_key: root(number).key,
+        root_anchor: root(number).anchor,
         not_before: now() - hours(87_600),
         not_after: now() + hours(87_600),
     }
@@ -135,6 +135,7 @@ fn wanted() -> Wanted {
     Wanted {
         authority_secret: "coturn-ca".to_owned(),
         content: content(),
+        common_name: CommonName::Specified,
         duration: hours(8760),
         renew_before: hours(720),
         secret_name: "tls".to_owned(),
@@ -172,6 +173,7 @@ pub fn stored() -> Stored {
                 held: Held::Leaf(current.leaf.fingerprint),
                 from: published_at(),
             }),
+            published_name: Some("tls".to_owned()),
             published_uid: Some("published".to_owned()),
             history: vec![Issuance {
                 time: published_at(),
@@ -179,7 +181,7 @@ pub fn stored() -> Stored {
                 trigger: Some(api::Trigger::DoesNotExist),
                 serial: current.leaf.serial.clone(),
             }],
-            ..StoreState::unknown("coturn", Some(root(1)), None)
+            ..StoreState::unknown(Some(root(1)), None)
         },
         current,
     }

@@ -52,7 +52,7 @@ impl Sts {
                 .0
                 .mounts
                 .iter()
-                .map(|it| (it.clone(), created))
+                .map(|it| (it.clone(), vec![Some(created)]))
                 .collect(),
             terminating: None,
             ready_since: Some(created),

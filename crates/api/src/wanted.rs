@@ -1,0 +1,386 @@
+//! What a resource asks for, parsed once: everything later works with [`Wanted`].
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use crate::{
+    Content, CoturnCertificateSpec, InvalidKey, PrivateKeyAlgorithm, RolloutStrategy,
+    SecretTemplate, Usage, WorkloadRef, names,
+};
+
+/// A resource's specification with every default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// Name of the CA Secret.
+    pub authority_secret: String,
+    /// What the next certificate shall contain.
+    pub content: Content,
+    /// Where the common name in it comes from.
+    pub common_name: CommonName,
+    /// How long it shall be valid.
+    pub duration: SignedDuration,
+    /// How long before its end it shall be renewed.
+    pub renew_before: SignedDuration,
+    /// Name of the published Secret.
+    pub secret_name: String,
+    /// Labels and annotations of the published Secret.
+    pub secret_template: SecretTemplate,
+    /// The workload to bring onto the certificate.
+    pub workload: Option<WorkloadRef>,
+    /// How to do that.
+    pub strategy: RolloutStrategy,
+    /// Write nothing.
+    pub suspend: bool,
+}
+
+/// Where a common name comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommonName {
+    /// `spec.commonName` gives it: a certificate must bear that one.
+    Specified,
+    /// It is the first DNS name, for want of another. `spec.dnsNames` is a set: a certificate that
+    /// bears another name of it, or none, is as good.
+    Default,
+}
+
+/// A specification that the API server's validation should have refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SpecError {
+    /// No issuer is named.
+    #[error("spec.issuer names no issuer; set spec.issuer.ca.secretName")]
+    NoIssuer,
+    /// The key's size does not exist.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    /// An address cannot be parsed.
+    #[error("spec.ipAddresses holds `{0}`, which is no IP address")]
+    IpAddress(String),
+    /// Nothing names the server.
+    #[error("spec names no server; set spec.dnsNames or spec.ipAddresses")]
+    NoNames,
+    /// Usages that make no certificate for TLS, or that the key cannot have.
+    #[error("spec.usages is impossible: {0}")]
+    Usages(&'static str),
+    /// A label or annotation of the template belongs to the operator.
+    #[error("spec.secretTemplate holds `{0}`, which belongs to the operator; remove it")]
+    TemplateKey(String),
+    /// A duration is out of range.
+    #[error("spec.{field} is {value}; it must be {rule}")]
+    Duration {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        rule: &'static str,
+    },
+    /// The published Secret would be overwritten with another role.
+    #[error("spec.secretName is `{0}`, the name of the CA Secret or of a store; choose another")]
+    SecretName(String),
+}
+
+const DEFAULT_RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
+const MIN_DURATION: SignedDuration = SignedDuration::from_hours(1);
+
+/// Longest common name (RFC 5280, ub-common-name), in characters.
+const MAX_COMMON_NAME: usize = 64;
+
+impl Wanted {
+    /// Fills in the defaults and checks again what the schema checks, so that a resource that was
+    /// stored under another schema does no harm. The form of names and of the subject is left to
+    /// who encodes them, the form of labels and annotations to the API server.
+    pub fn parse(spec: &CoturnCertificateSpec) -> Result<Self, SpecError> {
+        let ca = spec.issuer.ca.as_ref().ok_or(SpecError::NoIssuer)?;
+        let duration = duration("duration", spec.duration)?;
+        Ok(Self {
+            content: content(spec)?,
+            common_name: match spec.common_name {
+                Some(_) => CommonName::Specified,
+                None => CommonName::Default,
+            },
+            renew_before: renew_before(spec.renew_before, duration)?,
+            secret_name: secret_name(spec, &ca.secret_name)?,
+            duration,
+            authority_secret: ca.secret_name.clone(),
+            secret_template: secret_template(spec)?,
+            workload: spec.workload_ref.clone(),
+            strategy: spec.rollout.strategy,
+            suspend: spec.suspend,
+        })
+    }
+
+    /// Whether a certificate with this content is as specified.
+    #[must_use]
+    pub fn is_satisfied_by(&self, found: &Content) -> bool {
+        let Content {
+            dns_names,
+            ip_addresses,
+            common_name,
+            subject,
+            usages,
+            key,
+        } = &self.content;
+        let is_wanted_name = |name: &String| dns_names.contains(&name.to_ascii_lowercase());
+        let common_name = match self.common_name {
+            CommonName::Specified => found.common_name == *common_name,
+            CommonName::Default => found.common_name.as_ref().is_none_or(is_wanted_name),
+        };
+        common_name
+            && found.dns_names == *dns_names
+            && found.ip_addresses == *ip_addresses
+            && found.subject == *subject
+            && found.usages == *usages
+            && found.key == *key
+    }
+}
+
+fn content(spec: &CoturnCertificateSpec) -> Result<Content, SpecError> {
+    if spec.dns_names.is_empty() && spec.ip_addresses.is_empty() {
+        return Err(SpecError::NoNames);
+    }
+    let address = |text: &String| text.parse().map_err(|_| SpecError::IpAddress(text.clone()));
+    Ok(Content {
+        dns_names: spec
+            .dns_names
+            .iter()
+            .map(|name| name.to_ascii_lowercase())
+            .collect(),
+        ip_addresses: spec
+            .ip_addresses
+            .iter()
+            .map(address)
+            .collect::<Result<_, _>>()?,
+        common_name: spec
+            .common_name
+            .clone()
+            .or_else(|| default_common_name(&spec.dns_names)),
+        subject: spec.subject.clone(),
+        usages: usages(spec)?,
+        key: spec.private_key.kind()?,
+    })
+}
+
+fn usages(spec: &CoturnCertificateSpec) -> Result<BTreeSet<Usage>, SpecError> {
+    let usages: BTreeSet<_> = spec.usages.iter().copied().collect();
+    let is_rsa = spec.private_key.algorithm == PrivateKeyAlgorithm::Rsa;
+    let impossible = if !usages.contains(&Usage::DigitalSignature) {
+        "it lacks digital signature, which every ECDHE handshake needs"
+    } else if !usages.contains(&Usage::ServerAuth) && !usages.contains(&Usage::ClientAuth) {
+        "it has neither server auth nor client auth"
+    } else if usages.contains(&Usage::KeyEncipherment) && !is_rsa {
+        "key encipherment needs privateKey.algorithm RSA"
+    } else if usages.contains(&Usage::KeyAgreement) && is_rsa {
+        "key agreement needs privateKey.algorithm ECDSA"
+    } else {
+        return Ok(usages);
+    };
+    Err(SpecError::Usages(impossible))
+}
+
+fn secret_template(spec: &CoturnCertificateSpec) -> Result<SecretTemplate, SpecError> {
+    let template = &spec.secret_template;
+    let is_ours = |key: &&String| key.contains(names::PREFIX);
+    let is_our_label = |key: &&String| is_ours(key) || *key == names::MANAGED_BY_LABEL;
+    let mut ours = template.labels.keys().filter(is_our_label);
+    match ours.next().or(template.annotations.keys().find(is_ours)) {
+        Some(key) => Err(SpecError::TemplateKey(key.clone())),
+        None => Ok(template.clone()),
+    }
+}
+
+fn default_common_name(dns_names: &[String]) -> Option<String> {
+    dns_names
+        .first()
+        .map(|name| name.to_ascii_lowercase())
+        .filter(|name| name.chars().count() <= MAX_COMMON_NAME)
+}
+
+fn duration(field: &'static str, value: kube::core::Duration) -> Result<SignedDuration, SpecError> {
+    let refuse = || SpecError::Duration {
+        field,
+        value: value.to_string(),
+        rule: "at least 1h and at most 876000h (100 years)",
+    };
+    let duration =
+        SignedDuration::try_from(std::time::Duration::from(value)).map_err(|_| refuse())?;
+    let allowed = MIN_DURATION..=SignedDuration::from_hours(876_000);
+    if value.is_negative() || !allowed.contains(&duration) {
+        return Err(refuse());
+    }
+    Ok(duration)
+}
+
+fn renew_before(
+    value: Option<kube::core::Duration>,
+    duration: SignedDuration,
+) -> Result<SignedDuration, SpecError> {
+    let Some(value) = value else {
+        return Ok(DEFAULT_RENEW_BEFORE.min(duration / 3));
+    };
+    let refuse = || SpecError::Duration {
+        field: "renewBefore",
+        value: value.to_string(),
+        rule: "positive and shorter than spec.duration",
+    };
+    let renew_before =
+        SignedDuration::try_from(std::time::Duration::from(value)).map_err(|_| refuse())?;
+    if value.is_negative() || renew_before.is_zero() || renew_before >= duration {
+        return Err(refuse());
+    }
+    Ok(renew_before)
+}
+
+fn secret_name(spec: &CoturnCertificateSpec, ca: &str) -> Result<String, SpecError> {
+    let name = &spec.secret_name;
+    if name == ca || name.ends_with(names::STORE_SUFFIX) {
+        return Err(SpecError::SecretName(name.clone()));
+    }
+    Ok(name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::KeyKind;
+
+    fn spec(extra: &Value) -> CoturnCertificateSpec {
+        let mut spec = json!({
+            "issuer": {"ca": {"secretName": "coturn-ca"}},
+            "dnsNames": ["coturn.example.com"],
+        });
+        let extra = extra.as_object().unwrap().clone();
+        spec.as_object_mut().unwrap().extend(extra);
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn wanted(extra: &Value) -> Result<Wanted, SpecError> {
+        Wanted::parse(&spec(extra))
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_design() {
+        let wanted = wanted(&json!({})).unwrap();
+        assert_eq!(wanted.secret_name, "coturn-dtls-certificate");
+        assert_eq!(wanted.duration, SignedDuration::from_hours(8760));
+        assert_eq!(wanted.renew_before, SignedDuration::from_hours(720));
+        assert_eq!(
+            wanted.content.common_name.as_deref(),
+            Some("coturn.example.com")
+        );
+        assert_eq!(wanted.content.usages, Usage::DEFAULT.into());
+        assert_eq!(wanted.content.key, KeyKind::EcdsaP256);
+        assert_eq!(wanted.strategy, RolloutStrategy::RollingRestart);
+    }
+
+    #[test]
+    fn a_short_certificate_is_renewed_at_a_third_left() {
+        let wanted = wanted(&json!({"duration": "30h"})).unwrap();
+        assert_eq!(wanted.renew_before, SignedDuration::from_hours(10));
+    }
+
+    #[test]
+    fn a_first_name_too_long_for_a_common_name_leaves_it_out() {
+        let name = format!("{}.example.com", "a".repeat(60));
+        let wanted = wanted(&json!({"dnsNames": [name]})).unwrap();
+        assert_eq!(wanted.content.common_name, None);
+    }
+
+    /// Whether a certificate issued for the first specification satisfies the second.
+    fn satisfies(issued: &Value, asked: &Value) -> bool {
+        let issued = wanted(issued).unwrap().content;
+        wanted(asked).unwrap().is_satisfied_by(&issued)
+    }
+
+    #[test]
+    fn the_order_of_dns_names_does_not_matter() {
+        let issued = json!({"dnsNames": ["a.example", "b.example"]});
+        assert!(satisfies(
+            &issued,
+            &json!({"dnsNames": ["b.example", "a.example"]})
+        ));
+        assert!(!satisfies(&issued, &json!({"dnsNames": ["b.example"]})));
+    }
+
+    #[test]
+    fn a_default_common_name_may_be_any_of_the_names_or_none() {
+        let mut issued = wanted(&json!({})).unwrap().content;
+        for (name, expected) in [
+            (None, true),
+            (Some("Coturn.example.com"), true),
+            (Some("x"), false),
+        ] {
+            issued.common_name = name.map(str::to_owned);
+            let asked = wanted(&json!({})).unwrap();
+            assert_eq!(asked.is_satisfied_by(&issued), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_specified_common_name_must_be_borne() {
+        let asked = json!({"commonName": "coturn"});
+        assert!(satisfies(&asked, &asked));
+        assert!(!satisfies(&json!({}), &asked));
+        assert!(!satisfies(&asked, &json!({})));
+    }
+
+    #[test]
+    fn what_the_schema_should_have_refused_is_refused_by_name() {
+        let cases = [
+            (json!({"dnsNames": []}), "spec names no server"),
+            (
+                json!({"ipAddresses": ["10.0.0"]}),
+                "`10.0.0`, which is no IP address",
+            ),
+            (json!({"duration": "5m"}), "spec.duration is 300s"),
+            (json!({"renewBefore": "8760h"}), "spec.renewBefore"),
+            (json!({"renewBefore": "0s"}), "spec.renewBefore"),
+            (
+                json!({"secretName": "coturn-ca"}),
+                "the name of the CA Secret",
+            ),
+            (
+                json!({"secretName": "x-coturn-cert-store"}),
+                "or of a store",
+            ),
+            (
+                json!({"privateKey": {"algorithm": "RSA", "size": 256}}),
+                "spec.privateKey.size 256",
+            ),
+            (json!({"issuer": {}}), "spec.issuer names no issuer"),
+            (
+                json!({"usages": ["server auth"]}),
+                "lacks digital signature",
+            ),
+            (
+                json!({"usages": ["digital signature"]}),
+                "neither server auth nor client auth",
+            ),
+            (
+                json!({"usages": ["digital signature", "server auth", "key encipherment"]}),
+                "key encipherment needs privateKey.algorithm RSA",
+            ),
+            (
+                json!({
+                    "usages": ["digital signature", "server auth", "key agreement"],
+                    "privateKey": {"algorithm": "RSA"},
+                }),
+                "key agreement needs privateKey.algorithm ECDSA",
+            ),
+            (
+                json!({"secretTemplate": {"labels": {"app.kubernetes.io/managed-by": "me"}}}),
+                "`app.kubernetes.io/managed-by`, which belongs to the operator",
+            ),
+            (
+                json!({"secretTemplate": {"annotations": {"coturncert.dev/x": "y"}}}),
+                "`coturncert.dev/x`, which belongs to the operator",
+            ),
+        ];
+        for (extra, expected) in cases {
+            let error = wanted(&extra).unwrap_err().to_string();
+            assert!(error.contains(expected), "{extra}: {error}");
+        }
+    }
+}
