@@ -65,17 +65,37 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         Command::Down => Ok(cluster::down(&state)?),
         Command::Status => status(&state),
         Command::Env => {
-            for (name, value) in attach(&state)?.env() {
-                println!("export {name}='{}'", value.display());
-            }
+            print_environment(&attach(&state)?);
             Ok(())
         }
         Command::LoadImage { archive } => attach(&state)?
             .load_image(archive)
             .map(drop)
             .map_err(Into::into),
-        Command::Kubectl { arguments } => shell::run(attach(&state)?.kubectl().args(arguments)),
-        Command::Helm { arguments } => shell::run(attach(&state)?.helm().args(arguments)),
+        Command::Kubectl { arguments } => {
+            shell::become_program(attach(&state)?.kubectl().args(arguments))
+        }
+        Command::Helm { arguments } => {
+            shell::become_program(attach(&state)?.helm().args(arguments))
+        }
+    }
+}
+
+/// The cluster's kubectl and helm come first: others may be of versions that do not fit.
+fn print_environment(cluster: &Cluster) {
+    for (name, value) in cluster.env() {
+        println!("export {name}='{}'", value.display());
+    }
+    let mut folders = Vec::new();
+    for program in ["kubectl", "helm"] {
+        if let Some(folder) = cluster.program(program).parent()
+            && !folders.contains(&folder.to_owned())
+        {
+            folders.push(folder.to_owned());
+        }
+    }
+    for folder in folders.iter().rev() {
+        println!("export PATH='{}':\"$PATH\"", folder.display());
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod cluster_commands;
 mod demo;
+mod ending;
 mod generate;
 mod image;
 mod mutants;

@@ -8,12 +8,20 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 
 use crate::shell;
+
+/// How long the tests of a mutant of the quick set may take. A mutant may make them wait for ever:
+/// that too is noticed.
+const QUICK: Duration = Duration::from_mins(10);
+/// The same of the other mutants: some start a cluster.
+const OTHERWISE: Duration = Duration::from_mins(20);
+/// The same without a mutant: the first run compiles everything.
+const UNBROKEN: Duration = Duration::from_hours(1);
 
 /// Options of `cargo xtask mutants`.
 #[derive(clap::Args)]
@@ -142,9 +150,10 @@ fn check_unbroken(mutants: &[Mutant], copy: &Path) -> anyhow::Result<()> {
     let commands: BTreeSet<_> = mutants.iter().map(|mutant| &mutant.arguments).collect();
     for arguments in commands {
         eprintln!("without a mutant: cargo {}", arguments.join(" "));
-        let run = run_tests(arguments, copy)?;
-        if !run.green {
-            bail!("it fails without a mutant:\n{}", run.output);
+        match run_tests(arguments, copy, UNBROKEN)? {
+            Run::Green => {}
+            Run::Red { output } => bail!("it fails without a mutant:\n{output}"),
+            Run::Endless => bail!("it did not end within {UNBROKEN:?} without a mutant"),
         }
     }
     Ok(())
@@ -153,21 +162,21 @@ fn check_unbroken(mutants: &[Mutant], copy: &Path) -> anyhow::Result<()> {
 /// Applies a mutant to the copy, runs its tests, takes it back. Returns the tests that went red.
 fn try_one(mutant: &Mutant, copy: &Path) -> anyhow::Result<Option<String>> {
     apply(mutant, copy, &[])?;
-    let outcome = run_tests(&mutant.arguments, copy);
+    let limit = if mutant.quick { QUICK } else { OTHERWISE };
+    let outcome = run_tests(&mutant.arguments, copy, limit);
     apply(mutant, copy, &["--reverse"])?;
-    let run = outcome?;
-    if run.green {
-        return Ok(None);
-    }
-    let mut failed = run
-        .output
+    let output = match outcome? {
+        Run::Green => return Ok(None),
+        Run::Red { output } => output,
+        Run::Endless => return Ok(Some(format!("no end within {limit:?}"))),
+    };
+    let mut failed = output
         .lines()
         .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
     let Some(first) = failed.next() else {
         bail!(
-            "{} fails without a red test; a mutant must build:\n{}",
-            mutant.name,
-            run.output
+            "{} fails without a red test; a mutant must build:\n{output}",
+            mutant.name
         );
     };
     Ok(Some(match failed.count() {
@@ -201,12 +210,13 @@ fn git_apply(mutant: &Mutant, copy: &Path, options: &[&str]) -> anyhow::Result<(
 }
 
 /// What came of a test command.
-struct Run {
-    green: bool,
-    output: String,
+enum Run {
+    Green,
+    Red { output: String },
+    Endless,
 }
 
-fn run_tests(arguments: &[String], copy: &Path) -> anyhow::Result<Run> {
+fn run_tests(arguments: &[String], copy: &Path, limit: Duration) -> anyhow::Result<Run> {
     let mut command = shell::cargo(&[]);
     command.args(arguments).current_dir(copy);
     // A target folder of its own: the same crates at another path would be taken for these.
@@ -216,10 +226,13 @@ fn run_tests(arguments: &[String], copy: &Path) -> anyhow::Result<Run> {
     if env::var_os(cluster::CACHE_VARIABLE).is_none() {
         command.env(cluster::CACHE_VARIABLE, target.join("cluster"));
     }
-    let output = shell::capture(&mut command)?;
+    let Some(output) = shell::finished_within(limit, &mut command)? else {
+        return Ok(Run::Endless);
+    };
+    if output.status.success() {
+        return Ok(Run::Green);
+    }
     let text = [output.stdout, output.stderr].concat();
-    Ok(Run {
-        green: output.status.success(),
-        output: String::from_utf8_lossy(&text).into_owned(),
-    })
+    let output = String::from_utf8_lossy(&text).into_owned();
+    Ok(Run::Red { output })
 }

@@ -1,18 +1,18 @@
 //! A cluster that ends with what it was started for: with its value, also after an error or a
 //! panic, and with a signal that ends this process.
 
-use std::{ops::Deref, path::PathBuf, process, thread};
+use std::ops::Deref;
 
 use cluster::{Cluster, Lines, Options};
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    iterator::Signals,
-};
+
+use crate::ending;
 
 /// A cluster that ends with this value, unless it is kept.
 pub struct OwnCluster {
     // Taken only when the value is consumed or dropped.
     cluster: Option<Cluster>,
+    // Dropped after it: until it has ended, a signal must end it.
+    _on_signal: ending::ClusterEnds,
 }
 
 impl OwnCluster {
@@ -24,9 +24,12 @@ impl OwnCluster {
 
     /// Starts one, or takes over the one that runs there.
     pub fn up(options: &Options) -> anyhow::Result<Self> {
-        end_with_signals(options.state.clone())?;
+        let on_signal = ending::cluster_with_this_process(&options.state)?;
         let cluster = Some(cluster::up(options, &Lines)?);
-        Ok(Self { cluster })
+        Ok(Self {
+            cluster,
+            _on_signal: on_signal,
+        })
     }
 
     /// Ends it, and fails if that fails or the outcome is a failure; the outcome's own comes first.
@@ -65,26 +68,4 @@ impl Drop for OwnCluster {
             eprintln!("the cluster did not end: {error}");
         }
     }
-}
-
-/// The first signal ends the cluster and then this process, the second this process at once.
-fn end_with_signals(state: PathBuf) -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::spawn(move || {
-        let mut received = signals.forever();
-        let Some(signal) = received.next() else {
-            return;
-        };
-        eprintln!("\nending the cluster");
-        thread::spawn(move || {
-            if let Err(error) = cluster::down(&state) {
-                eprintln!("the cluster did not end: {error}");
-            }
-            process::exit(128 + signal);
-        });
-        if received.next().is_some() {
-            process::exit(128 + signal);
-        }
-    });
-    Ok(())
 }

@@ -3,15 +3,17 @@
 use std::{
     env,
     ffi::OsStr,
+    io::Read,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    thread,
-    time::{Duration, Instant},
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 
-const POLL: Duration = Duration::from_millis(20);
+use crate::ending::Group;
 
 /// The workspace's folder.
 pub fn root() -> PathBuf {
@@ -24,7 +26,7 @@ pub fn root() -> PathBuf {
 
 /// The folder for whatever is built.
 pub fn target() -> PathBuf {
-    root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+    cluster::target()
 }
 
 /// Cargo, in the workspace.
@@ -47,16 +49,21 @@ pub fn provide(programs: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints the command, runs it, and fails if it does.
+/// Prints the command, runs it, and fails if it does. A signal that ends this process ends it too.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     eprintln!("$ {}", shown(command));
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {}", shown(command)))?;
+    let status = Group::start(command)?.wait()?;
     if !status.success() {
         bail!("`{}` ended with {status}", shown(command));
     }
     Ok(())
+}
+
+/// Prints the command and becomes it: it has this process's terminal, signals and end.
+pub fn become_program(command: &mut Command) -> anyhow::Result<()> {
+    eprintln!("$ {}", shown(command));
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot start {}", shown(command)))
 }
 
 /// Runs the command silently and returns what it printed, without the last line's end.
@@ -84,25 +91,39 @@ pub fn capture(command: &mut Command) -> anyhow::Result<Output> {
         .with_context(|| format!("cannot start {}", shown(command)))
 }
 
-/// As [`capture`], and fails if the command takes longer. For commands that print little: nobody
-/// reads it before they end.
+/// As [`capture`], and fails if the command takes longer.
 pub fn capture_within(limit: Duration, command: &mut Command) -> anyhow::Result<Output> {
-    let started = Instant::now();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start {}", shown(command)))?;
-    while child.try_wait()?.is_none() {
-        if started.elapsed() > limit {
-            child.kill()?;
-            child.wait()?;
-            bail!("`{}` did not end within {limit:?}", shown(command));
+    finished_within(limit, command)?
+        .with_context(|| format!("`{}` did not end within {limit:?}", shown(command)))
+}
+
+/// As [`capture`]; `None` if the command takes longer: then it is ended with all that it started.
+pub fn finished_within(limit: Duration, command: &mut Command) -> anyhow::Result<Option<Output>> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut group = Group::start(command)?;
+    let stdout = read_aside(group.child().stdout.take());
+    let stderr = read_aside(group.child().stderr.take());
+    let Some(status) = group.wait_within(limit)? else {
+        return Ok(None);
+    };
+    let read = |reader: JoinHandle<_>| reader.join().unwrap_or_default();
+    Ok(Some(Output {
+        status,
+        stdout: read(stdout),
+        stderr: read(stderr),
+    }))
+}
+
+/// A program whose output nobody reads stops once a pipe is full.
+fn read_aside(from: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        if let Some(mut from) = from {
+            // What was read before an error is what there is.
+            let _ = from.read_to_end(&mut text);
         }
-        thread::sleep(POLL);
-    }
-    Ok(child.wait_with_output()?)
+        text
+    })
 }
 
 /// The command as a person would type it, without the folders of its programs.
@@ -122,5 +143,34 @@ fn quoted(word: &OsStr) -> String {
         word.into_owned()
     } else {
         format!("'{word}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_prints_more_than_a_pipe_holds_comes_to_its_end() {
+        let mut talk = Command::new("sh");
+        talk.args([
+            "-c",
+            "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2",
+        ]);
+        let output = capture_within(Duration::from_secs(20), &mut talk).unwrap();
+        assert_eq!(
+            (output.stdout.len(), output.stderr.len()),
+            (1_000_000, 1_000_000)
+        );
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_told_by_its_name() {
+        let limit = Duration::from_millis(50);
+        let error = capture_within(limit, Command::new("sleep").arg("1000")).unwrap_err();
+        assert!(
+            error.to_string().contains("`sleep 1000` did not end"),
+            "{error}"
+        );
     }
 }

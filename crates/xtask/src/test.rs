@@ -1,7 +1,8 @@
 //! `cargo xtask test`: the layers of tests, from fast to real.
 
-use std::time::Instant;
+use std::{env, process::Command, time::Instant};
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 use cluster::Options as ClusterOptions;
 
@@ -81,7 +82,11 @@ fn run_layer(layer: Layer, filter: Option<&str>) -> anyhow::Result<()> {
             "--deny",
             "warnings",
         ])),
-        Layer::Unit => tests(&["--workspace", "--exclude", "e2e"], filter),
+        Layer::Unit => {
+            tests(&["--workspace", "--exclude", "e2e"], filter)?;
+            // Its other tests need a cluster.
+            tests(&["--package", "e2e", "--lib"], filter)
+        }
         Layer::Api => api(filter),
         Layer::E2e => e2e(filter),
         Layer::Mutants => mutants::quick(),
@@ -114,12 +119,18 @@ fn api(filter: Option<&str>) -> anyhow::Result<()> {
         .env(cluster::STATE_VARIABLE, &state);
     let outcome = shell::run(&mut command);
     cluster.end(outcome)?;
-    let mut command = shell::cargo(&["test", "--locked", "--package", "cluster"]);
-    command.args(["--test", "control_plane", "--", "--ignored"]);
-    shell::run(command.args(filter))
+    shell::run(clusters_own("control_plane").args(filter))
 }
 
-/// The scenarios run on a cluster of their own, which ends with them whatever they end with.
+/// Tests of the cluster crate that start clusters themselves.
+fn clusters_own(name: &str) -> Command {
+    let mut command = shell::cargo(&["test", "--locked", "--package", "cluster"]);
+    command.args(["--test", name, "--", "--ignored"]);
+    command
+}
+
+/// The scenarios run on a cluster of their own, which ends with them whatever they end with; then
+/// the tests of clusters with a node.
 fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
     let built = image::fast()?;
     let state = shell::target().join("cluster").join("e2e");
@@ -132,5 +143,11 @@ fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
         .env(cluster::STATE_VARIABLE, &state)
         .env("COTURN_CERT_OPERATOR", &built.binary);
     let outcome = shell::run(&mut command);
-    cluster.end(outcome)
+    cluster.end(outcome)?;
+    let mut command = clusters_own("node");
+    command.args(filter).env(
+        "COTURN_CERT_SUPERVISOR",
+        env::current_exe().context("this program has no path")?,
+    );
+    shell::run(&mut command)
 }

@@ -5,7 +5,14 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use crate::Error;
+use crate::{Error, PROXY_VARIABLES};
+
+/// Keeps this process's proxy from the command: [`PROXY_VARIABLES`].
+pub(crate) fn without_proxy(command: &mut Command) {
+    for variable in PROXY_VARIABLES {
+        command.env_remove(variable);
+    }
+}
 
 /// Runs `command` and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String, Error> {

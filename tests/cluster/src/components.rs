@@ -89,11 +89,15 @@ impl Binaries {
     pub(crate) fn provide(mode: NodeMode, progress: &dyn Progress) -> Result<Self, Error> {
         let module = Module::read()?;
         let folder = Cache::new().components(&module.key());
+        let folders: Vec<PathBuf> = assets(&module, progress)
+            .into_iter()
+            .chain([folder.clone()])
+            .collect();
         let wanted = COMPONENTS
             .iter()
             .filter(|component| mode == NodeMode::Real || !component.node);
         let (found, missing): (Vec<_>, Vec<_>) = wanted
-            .map(|component| (component, find(component, &folder)))
+            .map(|component| (component, find(component, &folders)))
             .partition(|(_, path)| path.is_some());
         let mut paths: BTreeMap<String, PathBuf> = found
             .into_iter()
@@ -115,14 +119,36 @@ impl Binaries {
     }
 }
 
-/// `KUBEBUILDER_ASSETS` is where Kubernetes developers keep etcd and the API server.
-fn find(component: &Component, folder: &Path) -> Option<PathBuf> {
-    let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-    assets
-        .into_iter()
-        .chain([folder.to_owned()])
-        .map(|folder| folder.join(component.name))
-        .find(|path| path.is_file())
+fn find(component: &Component, folders: &[PathBuf]) -> Option<PathBuf> {
+    let mut paths = folders.iter().map(|folder| folder.join(component.name));
+    paths.find(|path| path.is_file())
+}
+
+/// `KUBEBUILDER_ASSETS` is where Kubernetes developers keep etcd and the API server, of whatever
+/// version they work with: it is used if that is the pinned one.
+fn assets(module: &Module, progress: &dyn Progress) -> Option<PathBuf> {
+    let folder = PathBuf::from(env::var_os("KUBEBUILDER_ASSETS")?);
+    let pinned = kubernetes_version(&module.requirements).unwrap_or_default();
+    let found = output(Command::new(folder.join("kube-apiserver")).arg("--version"));
+    let found = found.map_or_else(|error| error.to_string(), |text| text.trim().to_owned());
+    if is_of_minor(&found, pinned) {
+        return Some(folder);
+    }
+    progress.note(&format!(
+        "KUBEBUILDER_ASSETS is not used: its kube-apiserver is not of the minor version of {pinned}: {found}"
+    ));
+    None
+}
+
+/// Whether what `kube-apiserver --version` says, as `Kubernetes v1.36.0`, is of the minor version
+/// of `pinned`, as `v1.36.3`.
+fn is_of_minor(told: &str, pinned: &str) -> bool {
+    let minor = |version: &str| -> Option<(String, String)> {
+        let mut numbers = version.strip_prefix('v')?.split('.');
+        Some((numbers.next()?.to_owned(), numbers.next()?.to_owned()))
+    };
+    let told = told.strip_prefix("Kubernetes ").and_then(minor);
+    told.is_some() && told == minor(pinned)
 }
 
 /// The Go module that pins the components.
@@ -221,6 +247,8 @@ fn kubernetes_version(requirements: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -230,6 +258,18 @@ mod tests {
             flags.contains(".gitVersion=v1.") && flags.contains(".gitMajor=1 "),
             "{flags}"
         );
+    }
+
+    #[rstest]
+    #[case("Kubernetes v1.36.3", true)]
+    #[case("Kubernetes v1.36.0-rc.1", true)]
+    #[case("Kubernetes v1.35.4", false)]
+    #[case("Kubernetes v1.3.6", false)]
+    #[case("Kubernetes v0.0.0", false)]
+    #[case("cannot run kube-apiserver", false)]
+    #[case("", false)]
+    fn programs_of_the_pinned_minor_version_are_taken(#[case] told: &str, #[case] taken: bool) {
+        assert_eq!(is_of_minor(told, "v1.36.3"), taken);
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! The components that make up Kubernetes' control plane, and how they are told to run.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, TcpListener},
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::json;
 
@@ -14,6 +11,7 @@ use crate::{
     kubeconfig,
     layout::{self, Layout},
     network::Network,
+    ports,
     program::Program,
 };
 
@@ -51,7 +49,7 @@ impl Endpoints {
     /// On this machine's loopback with three ports that are free at the moment. The Services'
     /// addresses lead nowhere.
     pub(crate) fn on_loopback() -> Result<Self, Error> {
-        let [api_port, etcd_client_port, etcd_peer_port] = free_ports()?;
+        let [api_port, etcd_client_port, etcd_peer_port] = ports::free()?;
         Ok(Self {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             advertise: Ipv4Addr::LOCALHOST,
@@ -232,20 +230,6 @@ impl<'a> ControlPlane<'a> {
             .flag("leader-elect", "false")
             .flag("secure-port", "0")
     }
-}
-
-/// Ports that nobody listens on. All are held until the last is found, so they differ.
-fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let find = || -> io::Result<[u16; N]> {
-        let listeners: Vec<TcpListener> = (0..N).map(|_| listen()).collect::<Result<_, _>>()?;
-        let mut ports = [0; N];
-        for (port, listener) in ports.iter_mut().zip(&listeners) {
-            *port = listener.local_addr()?.port();
-        }
-        Ok(ports)
-    };
-    find().map_err(|source| Error::Ports { source })
 }
 
 /// Who did what to which object, one line a request (`audit.k8s.io/v1`).

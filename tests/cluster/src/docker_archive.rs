@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
@@ -63,8 +63,8 @@ pub fn docker_archive(image: &Image, archive: &Path) -> Result<(), Error> {
     if let Some(folder) = archive.parent() {
         layout::create(folder)?;
     }
-    let layer = archive.with_extension("layer");
-    let draft = archive.with_extension("draft");
+    let layer = beside(archive, "layer");
+    let draft = beside(archive, "archive");
     let outcome = write_layer(&image.layer, &layer)
         .and_then(|digest| write_archive(image, &digest, &layer, &draft))
         .and_then(|()| fs::rename(&draft, archive));
@@ -72,6 +72,13 @@ pub fn docker_archive(image: &Image, archive: &Path) -> Result<(), Error> {
     let _ = fs::remove_file(&layer);
     let _ = fs::remove_file(&draft);
     outcome.map_err(Error::file("write", archive))
+}
+
+/// A file that whoever named the archive has not: it is written over, and removed in the end.
+fn beside(archive: &Path, part: &str) -> PathBuf {
+    let mut name = archive.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{part}-draft-of-process-{}", std::process::id()));
+    archive.with_file_name(name)
 }
 
 fn write_layer(layer: &Layer, to: &Path) -> io::Result<String> {
@@ -188,8 +195,6 @@ fn read_manifest(archive: &Path) -> io::Result<Option<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn image(layer: Layer) -> Image {
@@ -239,6 +244,23 @@ mod tests {
             ["docker.io/local/thing:dev"]
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn files_of_similar_names_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let others = ["image.layer", "image.draft", "image.tar.layer"];
+        for other in others {
+            fs::write(folder.path().join(other), "theirs").unwrap();
+        }
+
+        let image = image(Layer::default().bytes("a", 0o644, "1"));
+        docker_archive(&image, &folder.path().join("image.tar")).unwrap();
+
+        for other in others {
+            let content = fs::read_to_string(folder.path().join(other)).unwrap();
+            assert_eq!(content, "theirs", "{other}");
+        }
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub enum Error {
     /// The components have to be compiled and there is no Go compiler.
     #[error(
         "no `go` on the PATH, which compiles Kubernetes for the tests: install Go 1.26 or later, \
-         or set KUBEBUILDER_ASSETS to a folder that holds every one of {components}"
+         or set KUBEBUILDER_ASSETS to a folder that holds every one of {components}, \
+         with kube-apiserver of the minor version that tests/cluster/components/go.mod pins"
     )]
     GoMissing {
         /// The components that are missing, separated by commas.

@@ -81,9 +81,10 @@ impl Cluster {
                     .and_then(|one| one.pid);
                 let pid = running.ok_or_else(missing)?;
                 let supervisor = self.supervisor("signals")?;
-                let mut kill = enter(supervisor, "--pid", "kill");
-                let signal = signal.as_raw().to_string();
-                output(kill.args(["-s", &signal, "--"]).arg(pid.to_string())).map(drop)
+                // The shell's own `kill`: a minimal system has no program of that name.
+                let mut shell = enter(supervisor, "--pid", "sh");
+                let kill = format!("kill -s {} -- {pid}", signal.as_raw());
+                output(shell.args(["-c", &kill])).map(drop)
             }
             Shape::ControlPlane { processes } => {
                 let started = processes.iter().find(|one| one.name == component);

@@ -153,15 +153,35 @@ fn pause(root: &Path) -> Image {
         entrypoint: ["/busybox", "sleep", "2147483647"]
             .map(str::to_owned)
             .to_vec(),
-        layer: Layer::default().copy("busybox", 0o755, root.join("bin/busybox")),
+        layer: Layer::default().copy(
+            "busybox",
+            0o755,
+            root.join(busybox_folder(root)).join("busybox"),
+        ),
         ..Image::default()
+    }
+}
+
+/// Where busybox lies: Debian 13 has all programs in `usr/bin`, earlier releases have some in `bin`.
+fn busybox_folder(root: &Path) -> &'static str {
+    if root.join("usr/bin/busybox").exists() {
+        "usr/bin"
+    } else {
+        "bin"
     }
 }
 
 fn coturn(root: &Path) -> Result<Image, Error> {
     let mut layer = Layer::default().tree(root, &is_kept)?;
+    for folder in ["bin", "lib", "lib64"] {
+        // Where these are links, it is not the unpacked packages that bring them.
+        if !root.join(folder).exists() && root.join("usr").join(folder).exists() {
+            layer = layer.link(folder, format!("usr/{folder}"));
+        }
+    }
+    let tools = busybox_folder(root);
     for tool in TOOLS {
-        layer = layer.link(format!("bin/{tool}"), "/bin/busybox");
+        layer = layer.link(format!("{tools}/{tool}"), "busybox");
     }
     layer = layer
         .bytes(
@@ -193,9 +213,11 @@ fn is_kept(path: &Path) -> bool {
         ["bin" | "lib" | "lib64" | "usr" | "etc" | "var"]
         | ["usr", "bin" | "lib"]
         | ["usr", "lib", _]
+        | ["usr", "lib64", ..]
         | ["lib" | "lib64", ..]
         | ["etc", "ssl", ..]
-        | ["bin", "busybox"] => true,
+        | ["bin", "busybox"]
+        | ["usr", "bin", "busybox"] => true,
         ["usr", "lib", _, library, ..] => !library.starts_with("perl") && *library != "gconv",
         ["usr", "bin", program] => PROGRAMS.contains(program) || program.starts_with("turn"),
         _ => false,
@@ -207,14 +229,17 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::layer::Entry;
 
     #[rstest]
     #[case("usr/bin/turnserver", true)]
     #[case("usr/bin/openssl", true)]
     #[case("usr/bin/perl", false)]
     #[case("bin/busybox", true)]
+    #[case("usr/bin/busybox", true)]
     #[case("bin/tar", false)]
     #[case("lib64/ld-linux-x86-64.so.2", true)]
+    #[case("usr/lib64/ld-linux-x86-64.so.2", true)]
     #[case("usr/lib/x86_64-linux-gnu/libssl.so.3", true)]
     #[case("usr/lib/x86_64-linux-gnu/perl/5.36", false)]
     #[case("usr/share/doc", false)]
@@ -222,5 +247,36 @@ mod tests {
     #[case("etc/turnserver.conf", false)]
     fn the_image_holds_programs_and_libraries(#[case] path: &str, #[case] kept: bool) {
         assert_eq!(is_kept(Path::new(path)), kept);
+    }
+
+    /// The packages' files as Debian 12 unpacks them, and as Debian 13 does.
+    #[rstest]
+    #[case::apart(&["bin/busybox", "lib64/ld-linux-x86-64.so.2", "usr/bin/turnserver"], &[])]
+    #[case::merged(
+        &["usr/bin/busybox", "usr/lib64/ld-linux-x86-64.so.2", "usr/bin/turnserver"],
+        &["bin", "lib64"]
+    )]
+    fn programs_find_their_loader_and_busybox_in_either_place(
+        #[case] files: &[&str],
+        #[case] links: &[&str],
+    ) {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let file = root.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+
+        let layer = coturn(root.path()).unwrap().layer;
+        for path in files.iter().chain(links) {
+            assert!(layer.at(path).is_some(), "{path} is missing");
+        }
+        for folder in ["bin", "lib", "lib64"] {
+            let is_link = matches!(layer.at(folder), Some(Entry::Link { .. }));
+            assert_eq!(is_link, links.contains(&folder), "{folder}");
+            // Whoever unpacks the layer may not have what the link leads to yet.
+            let through = layer.at(&format!("{folder}/sh")).is_some();
+            assert!(!(is_link && through), "{folder}");
+        }
     }
 }

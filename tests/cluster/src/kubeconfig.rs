@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::{
     Error,
     certs::{self, Client, Pki},
+    command::without_proxy,
 };
 
 /// Writes the kubeconfig with which `client` reaches the API server at `server`.
@@ -33,14 +34,11 @@ pub(crate) fn write(path: &Path, server: &str, pki: &Pki, client: Client) -> Res
     certs::write_private(path, format!("{config:#}\n").as_bytes())
 }
 
-/// `kubectl` with the kubeconfig at `path`. A proxy that leads out of this machine does not lead
-/// to the cluster.
+/// `kubectl` with the kubeconfig at `path`.
 pub(crate) fn client(program: PathBuf, path: &Path) -> Command {
     let mut client = Command::new(program);
     client.env("KUBECONFIG", path);
-    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-        client.env_remove(variable);
-    }
+    without_proxy(&mut client);
     client
 }
 

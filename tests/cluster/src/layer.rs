@@ -102,6 +102,12 @@ impl Layer {
         self
     }
 
+    /// What lies at a path.
+    #[cfg(test)]
+    pub(crate) fn at(&self, path: &str) -> Option<&Entry> {
+        self.entries.get(Path::new(path))
+    }
+
     /// Writes the layer as a tar.
     pub(crate) fn write(&self, to: impl Write) -> io::Result<()> {
         let mut tar = Builder::new(to);

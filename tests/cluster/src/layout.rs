@@ -5,9 +5,11 @@ use std::{
     env,
     fs::{self, File},
     path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
 };
 
-use crate::Error;
+use crate::{Error, command::output};
 
 /// The files of one cluster.
 #[derive(Debug, Clone)]
@@ -163,14 +165,25 @@ pub fn default_state() -> PathBuf {
         .map_or_else(|| target().join("cluster").join("default"), PathBuf::from)
 }
 
-fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || {
+/// The workspace's target folder, wherever cargo's configuration puts it.
+pub fn target() -> PathBuf {
+    static TARGET: OnceLock<PathBuf> = OnceLock::new();
+    TARGET
+        .get_or_init(|| {
             let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-            package.ancestors().nth(2).unwrap_or(package).join("target")
-        },
-        PathBuf::from,
-    )
+            let workspace = package.ancestors().nth(2).unwrap_or(package);
+            // Without cargo nobody can have told it to use another.
+            configured_target(workspace).unwrap_or_else(|| workspace.join("target"))
+        })
+        .clone()
+}
+
+fn configured_target(workspace: &Path) -> Option<PathBuf> {
+    let mut metadata = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    metadata.args(["metadata", "--no-deps", "--format-version", "1"]);
+    let text = output(metadata.current_dir(workspace)).ok()?;
+    let metadata: serde_json::Value = serde_json::from_str(&text).ok()?;
+    Some(metadata["target_directory"].as_str()?.into())
 }
 
 /// Makes a folder and those above it.

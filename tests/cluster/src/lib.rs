@@ -32,6 +32,7 @@ mod network;
 mod node;
 mod options;
 mod packages;
+mod ports;
 mod process;
 mod program;
 mod progress;
@@ -46,7 +47,7 @@ pub use ending::down;
 pub use error::Error;
 pub use images::COTURN_IMAGE;
 pub use layer::Layer;
-pub use layout::default_state;
+pub use layout::{default_state, target};
 pub use node::NODE;
 pub use options::{Lifetime, NodeMode, Options};
 pub use packages::provide_packages;
@@ -59,3 +60,14 @@ pub const STATE_VARIABLE: &str = "COTURN_CERT_CLUSTER";
 /// The environment variable that names the folder for what clusters share, such as compiled
 /// components; without it, that is one in the target folder.
 pub const CACHE_VARIABLE: &str = "COTURN_CERT_CACHE";
+
+/// The environment variables that name a proxy. It leads out of this machine, and so not to the
+/// cluster: whatever talks to the cluster must be without them.
+pub const PROXY_VARIABLES: [&str; 6] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];

@@ -7,7 +7,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Error, command::spawn_error, layout::Layout};
+use crate::{
+    Error,
+    command::{spawn_error, without_proxy},
+    layout::Layout,
+};
 
 /// Runs a program, writes its process id to the first argument and ends it when the standard input
 /// ends. Should the leash itself be killed, the kernel ends the program.
@@ -77,6 +81,7 @@ impl Program {
         let path = layout.log(self.name);
         let log = append(&path).map_err(Error::file("write", &path))?;
         let errors = log.try_clone().map_err(Error::file("write", &path))?;
+        without_proxy(&mut command);
         command
             .stdin(Stdio::null())
             .stdout(log)

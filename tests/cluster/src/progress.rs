@@ -6,6 +6,8 @@ pub trait Progress {
     fn begin(&self, step: &str);
     /// The step that began last has ended well.
     fn end(&self, seconds: f64);
+    /// Something that a person should know and that stops nothing.
+    fn note(&self, text: &str);
 }
 
 /// Says nothing.
@@ -15,6 +17,7 @@ pub struct Silent;
 impl Progress for Silent {
     fn begin(&self, _step: &str) {}
     fn end(&self, _seconds: f64) {}
+    fn note(&self, _text: &str) {}
 }
 
 /// Writes a line per step to standard error: what it is, then its seconds.
@@ -28,6 +31,10 @@ impl Progress for Lines {
 
     fn end(&self, seconds: f64) {
         eprintln!("{seconds:.1} s");
+    }
+
+    fn note(&self, text: &str) {
+        eprintln!("{text}");
     }
 }
 

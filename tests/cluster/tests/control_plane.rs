@@ -3,7 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
-use std::{path::Path, process::Command};
+use std::{
+    env, fs,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use cluster::{Cluster, Options, Silent, up};
 
@@ -13,6 +19,21 @@ fn started(state: &Path) -> Cluster {
 
 fn succeeds(command: &mut Command) -> bool {
     command.output().unwrap().status.success()
+}
+
+/// Asks until there is an answer; stops the test if there is none for long.
+fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(
+            started.elapsed() < Duration::from_mins(2),
+            "waited in vain for: {what}"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
@@ -44,13 +65,62 @@ fn requests_are_written_to_the_audit_log_with_their_user() {
     let cluster = started(state.path());
     let mut create = cluster.kubectl();
     assert!(succeeds(create.args(["create", "configmap", "watched"])));
-    let log = std::fs::read_to_string(cluster.audit_log()).unwrap();
-    let line = log
-        .lines()
-        .find(|line| line.contains(r#""name":"watched""#))
-        .unwrap();
+    // The line is written when the answer is on its way already.
+    let line = until("the line in the audit log", || {
+        let log = fs::read_to_string(cluster.audit_log()).unwrap();
+        let mut lines = log.lines();
+        lines
+            .find(|line| line.contains(r#""name":"watched""#))
+            .map(str::to_owned)
+    });
     assert!(
         line.contains("kubernetes-admin") && line.contains(r#""verb":"create""#),
         "{line}"
     );
+}
+
+/// Tells a process that was started for it to hold a control plane in this folder.
+const HELD: &str = "COTURN_CERT_TEST_HELD";
+
+#[test]
+#[ignore = "is started by the test below; alone, it does nothing"]
+fn holds_a_control_plane_until_it_is_killed() {
+    let Some(state) = env::var_os(HELD) else {
+        return;
+    };
+    let _cluster = started(Path::new(&state));
+    // Whoever started this process kills it long before.
+    thread::sleep(Duration::from_mins(5));
+}
+
+#[test]
+#[ignore = "compiles Kubernetes on its first run"]
+fn an_owned_control_plane_ends_when_its_holder_is_killed() {
+    let state = tempfile::tempdir().unwrap();
+    let mut holder = Command::new(env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "holds_a_control_plane_until_it_is_killed",
+            "--ignored",
+        ])
+        .env(HELD, state.path())
+        .spawn()
+        .unwrap();
+    let held = until("the held control plane", || {
+        let ended = holder.try_wait().unwrap();
+        assert!(ended.is_none(), "the holder ended by itself: {ended:?}");
+        Cluster::attach(state.path()).unwrap()
+    });
+    assert!(held.status().unwrap().iter().all(|one| one.running));
+
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+
+    until("the end of its processes", || {
+        let status = held.status().unwrap();
+        status.iter().all(|one| !one.running).then_some(())
+    });
+    assert!(Cluster::attach(state.path()).unwrap().is_none());
+    let again = started(state.path());
+    assert!(again.status().unwrap().iter().all(|one| one.running));
 }

@@ -63,9 +63,11 @@ impl Environment {
     pub async fn client(&self) -> Client {
         let text = fs::read_to_string(self.cluster.kubeconfig()).expect("the kubeconfig");
         let kubeconfig = Kubeconfig::from_yaml(&text).expect("the kubeconfig is YAML");
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await
             .expect("the kubeconfig is complete");
+        // The environment's proxy leads out of this machine.
+        config.proxy_url = None;
         Client::try_from(config).expect("a client")
     }
 

@@ -1,46 +1,56 @@
-//! Every revision of the published Secret, as a watch sees it.
+//! Every change of the published Secret, as a watch sees it, and who made it.
 
 use std::sync::{Arc, Mutex};
 
 use api::names;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt as _,
-    runtime::watcher::{self, Event},
+    runtime::watcher::{self, Error, Event},
 };
 use tokio::task::JoinHandle;
 
 /// Watches one Secret until dropped.
 pub struct History {
-    seen: Arc<Mutex<Vec<Secret>>>,
+    seen: Arc<Mutex<Seen>>,
     task: JoinHandle<()>,
 }
 
+/// What a watch has seen of one Secret.
+#[derive(Default)]
+struct Seen {
+    last: Option<Secret>,
+    by_operator: Vec<Secret>,
+}
+
 impl History {
-    /// Watches from this moment on.
-    pub fn of(secrets: Api<Secret>, name: &str) -> Self {
-        let seen = Arc::new(Mutex::new(Vec::new()));
+    /// Watches from this moment on: what the Secret holds now is known when this returns.
+    pub async fn of(secrets: Api<Secret>, name: &str) -> Self {
         let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let mut events = watcher::watcher(secrets, config).boxed();
+        let seen = Arc::new(Mutex::new(Seen {
+            last: first(&mut events).await,
+            ..Seen::default()
+        }));
         let record = Arc::clone(&seen);
         let task = tokio::spawn(async move {
-            let mut events = watcher::watcher(secrets, config).boxed();
             while let Some(event) = events.next().await {
-                if let Ok(Event::Apply(secret) | Event::InitApply(secret)) = event {
-                    record.lock().unwrap().push(secret);
+                let mut seen = record.lock().unwrap();
+                match event {
+                    Ok(Event::Apply(secret) | Event::InitApply(secret)) => seen.note(secret),
+                    Ok(Event::Delete(_)) => seen.last = None,
+                    // It lists anew by itself.
+                    Ok(Event::Init | Event::InitDone) | Err(_) => {}
                 }
             }
         });
         Self { seen, task }
     }
 
-    /// The revisions whose pair the operator changed last.
+    /// The revisions whose data the operator changed.
     pub fn written_by_operator(&self) -> Vec<Secret> {
-        let seen = self.seen.lock().unwrap();
-        seen.iter()
-            .filter(|secret| is_operators(secret))
-            .cloned()
-            .collect()
+        self.seen.lock().unwrap().by_operator.clone()
     }
 
     /// Stops the test if a revision of the operator's holds a key that is not its certificate's.
@@ -70,87 +80,167 @@ impl Drop for History {
     }
 }
 
-/// Whether the operator changed the pair, or a half of it, last: of those who own any of its keys
-/// it is the newest. Times are in seconds; where two are the same there is no telling.
-fn is_operators(secret: &Secret) -> bool {
-    let owns = |fields: &serde_json::Value| {
-        [names::TLS_CRT, names::TLS_KEY]
-            .iter()
-            .any(|key| fields["f:data"].get(format!("f:{key}")).is_some())
-    };
-    let mut operators = None;
-    let mut others = None;
-    for entry in secret.managed_fields() {
-        if entry
-            .fields_v1
-            .as_ref()
-            .is_some_and(|fields| owns(&fields.0))
-        {
-            let newest = match entry.manager.as_deref() {
-                Some(names::FIELD_MANAGER | names::METADATA_FIELD_MANAGER) => &mut operators,
-                Some(_) | None => &mut others,
-            };
-            *newest = (*newest).max(entry.time.as_ref().map(|time| time.0));
+/// The Secret as it is when the watch begins.
+async fn first(events: &mut BoxStream<'_, Result<Event<Secret>, Error>>) -> Option<Secret> {
+    let mut found = None;
+    loop {
+        match events.next().await.expect("a watch that does not end") {
+            Ok(Event::InitApply(secret) | Event::Apply(secret)) => found = Some(secret),
+            Ok(Event::InitDone) => return found,
+            // It begins anew by itself.
+            Ok(Event::Init | Event::Delete(_)) | Err(_) => {}
         }
     }
-    operators > others
+}
+
+impl Seen {
+    fn note(&mut self, secret: Secret) {
+        if is_operators(self.last.as_ref(), &secret) {
+            self.by_operator.push(secret.clone());
+        }
+        self.last = Some(secret);
+    }
+}
+
+/// Whether the operator changed the data. Whoever gives a key another value becomes its only owner
+/// in that revision, so the owners of the changed keys tell, and no time has to.
+fn is_operators(before: Option<&Secret>, after: &Secret) -> bool {
+    let changed = changed_keys(before, after);
+    let operators = [names::FIELD_MANAGER, names::METADATA_FIELD_MANAGER];
+    !changed.is_empty()
+        && changed.iter().all(|key| {
+            let owners = owners(after, key);
+            !owners.is_empty() && owners.iter().all(|owner| operators.contains(owner))
+        })
+}
+
+/// The keys that have another value than before, or had none.
+fn changed_keys<'a>(before: Option<&Secret>, after: &'a Secret) -> Vec<&'a str> {
+    let before = before.and_then(|secret| secret.data.as_ref());
+    let data = after.data.iter().flatten();
+    data.filter(|(key, value)| before.and_then(|data| data.get(*key)) != Some(value))
+        .map(|(key, _)| key.as_str())
+        .collect()
+}
+
+/// Who owns a key of the data, by `metadata.managedFields`.
+fn owners<'a>(secret: &'a Secret, key: &str) -> Vec<&'a str> {
+    let owns = |fields: &serde_json::Value| fields["f:data"].get(format!("f:{key}")).is_some();
+    let entries = secret.managed_fields().iter();
+    entries
+        .filter(|entry| {
+            entry
+                .fields_v1
+                .as_ref()
+                .is_some_and(|fields| owns(&fields.0))
+        })
+        .filter_map(|entry| entry.manager.as_deref())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     use super::*;
 
-    fn owned(owners: &[(&str, &str, &[&str])]) -> Secret {
-        let entries: Vec<_> = owners
-            .iter()
-            .map(|(manager, time, keys)| {
-                let fields: serde_json::Map<_, _> = keys
-                    .iter()
-                    .map(|key| (format!("f:{key}"), json!({})))
-                    .collect();
-                json!({
-                    "manager": manager,
-                    "time": time,
-                    "operation": "Update",
-                    "fieldsType": "FieldsV1",
-                    "fieldsV1": {"f:data": fields},
-                })
+    const SOMEBODY: &str = "somebody-else";
+
+    /// A Secret with these keys: value and owner of each, all of the same second.
+    fn secret(keys: &[(&str, &str, &str)]) -> Secret {
+        let entry = |manager: &str| {
+            let owned = keys.iter().filter(|(_, _, owner)| *owner == manager);
+            let fields: Map<_, _> = owned
+                .map(|(key, _, _)| (format!("f:{key}"), json!({})))
+                .collect();
+            json!({
+                "manager": manager,
+                "time": "2026-01-01T00:00:00Z",
+                "operation": "Update",
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {"f:data": fields},
             })
-            .collect();
-        serde_json::from_value(json!({"metadata": {"managedFields": entries}})).unwrap()
+        };
+        let managers = [
+            names::FIELD_MANAGER,
+            names::METADATA_FIELD_MANAGER,
+            SOMEBODY,
+        ];
+        let mut secret: Secret =
+            serde_json::from_value(json!({"metadata": {"managedFields": managers.map(entry)}}))
+                .unwrap();
+        let data = keys
+            .iter()
+            .map(|(key, value, _)| ((*key).to_owned(), crate::fixtures::text(value)));
+        secret.data = Some(data.collect());
+        secret
     }
 
-    const EARLY: &str = "2026-01-01T00:00:00Z";
-    const LATE: &str = "2026-01-01T00:00:01Z";
+    fn published() -> Secret {
+        secret(&[
+            (names::TLS_CRT, "certificate", names::FIELD_MANAGER),
+            (names::TLS_KEY, "key", names::FIELD_MANAGER),
+        ])
+    }
 
-    #[test]
-    fn a_half_that_the_operator_wrote_over_somebody_elses_is_judged() {
-        assert!(is_operators(&owned(&[
-            ("somebody-else", EARLY, &["tls.crt"]),
-            (names::FIELD_MANAGER, LATE, &["tls.key"]),
-        ])));
+    fn overwritten() -> Secret {
+        secret(&[
+            (names::TLS_CRT, "foreign", SOMEBODY),
+            (names::TLS_KEY, "foreign", SOMEBODY),
+        ])
     }
 
     #[test]
-    fn a_half_that_somebody_else_wrote_last_is_not_the_operators() {
-        assert!(!is_operators(&owned(&[
-            (names::FIELD_MANAGER, EARLY, &["tls.key"]),
-            ("somebody-else", LATE, &["tls.crt"]),
-        ])));
-        assert!(!is_operators(&owned(&[(
-            "somebody-else",
-            LATE,
-            &["tls.crt", "tls.key"]
-        )])));
+    fn what_the_operator_creates_is_judged() {
+        assert!(is_operators(None, &published()));
     }
 
     #[test]
-    fn other_fields_do_not_count() {
-        assert!(is_operators(&owned(&[
-            (names::FIELD_MANAGER, EARLY, &["tls.crt", "tls.key"]),
-            ("somebody-else", LATE, &["ca.crt"]),
-        ])));
+    fn a_half_that_is_restored_within_the_same_second_is_judged() {
+        let half_restored = secret(&[
+            (names::TLS_CRT, "foreign", SOMEBODY),
+            (names::TLS_KEY, "key", names::FIELD_MANAGER),
+        ]);
+        assert!(is_operators(Some(&overwritten()), &half_restored));
+    }
+
+    #[test]
+    fn a_write_of_the_operators_over_its_own_is_judged() {
+        let renewed = secret(&[
+            (names::TLS_CRT, "another", names::FIELD_MANAGER),
+            (names::TLS_KEY, "another", names::FIELD_MANAGER),
+        ]);
+        assert!(is_operators(Some(&published()), &renewed));
+    }
+
+    #[test]
+    fn what_somebody_else_writes_is_not_judged() {
+        let spoilt = secret(&[
+            (names::TLS_CRT, "foreign", SOMEBODY),
+            (names::TLS_KEY, "key", names::FIELD_MANAGER),
+        ]);
+        assert!(!is_operators(Some(&published()), &spoilt));
+        assert!(!is_operators(Some(&published()), &overwritten()));
+        assert!(!is_operators(None, &overwritten()));
+    }
+
+    #[test]
+    fn a_write_that_leaves_the_data_alone_is_not_judged() {
+        let mut labelled = overwritten();
+        labelled.labels_mut().insert("a".into(), "b".into());
+        assert!(!is_operators(Some(&overwritten()), &labelled));
+        assert!(!is_operators(Some(&published()), &published()));
+    }
+
+    #[test]
+    fn the_watch_judges_by_the_revision_before() {
+        let mut seen = Seen {
+            last: Some(published()),
+            ..Seen::default()
+        };
+        seen.note(overwritten());
+        assert!(seen.by_operator.is_empty());
+        seen.note(published());
+        assert_eq!(seen.by_operator, [published()]);
     }
 }

@@ -6,6 +6,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::Environment;
 
 /// A running operator.
@@ -26,14 +28,23 @@ pub struct Start<'a> {
 }
 
 impl Operator {
-    /// Starts one. A second one of the same identity takes over the Lease at once.
+    /// Starts one. A second one of the same identity takes over the Lease at once. Call it on the
+    /// test's own thread: with that, the operator ends.
     pub fn start(start: &Start<'_>) -> Self {
         let log = File::options()
             .create(true)
             .append(true)
             .open(start.log)
             .expect("the log");
-        let child = Command::new(Environment::binary())
+        // The kernel ends it with the thread that starts it, that is, with the test. It keeps the id
+        // of the process that becomes it.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]);
+        for variable in cluster::PROXY_VARIABLES {
+            command.env_remove(variable);
+        }
+        let child = command
+            .arg(Environment::binary())
             .env("KUBECONFIG", start.kubeconfig)
             .env("RUST_LOG", "debug")
             .args([
@@ -68,6 +79,13 @@ impl Operator {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Kills the process of this id, wherever the [`Operator`] is that waits for its end.
+pub fn kill(id: u32) {
+    let id = Pid::from_raw(id.cast_signed()).expect("a process id");
+    // The test may have killed it itself a moment ago.
+    let _ = kill_process(id, Signal::KILL);
 }
 
 impl Drop for Operator {

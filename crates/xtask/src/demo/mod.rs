@@ -167,15 +167,15 @@ fn step(title: &str) {
 
 fn commands_to_try(cluster: &Cluster) {
     println!("\nThe cluster is left running. To look around:");
-    println!("  export KUBECONFIG={}", cluster.kubeconfig().display());
+    println!(
+        "  eval \"$(COTURN_CERT_CLUSTER='{}' cargo xtask cluster env)\"",
+        cluster.state().display()
+    );
     println!("  kubectl -n {NAMESPACE} get coturncertificates -o wide");
     println!("  kubectl -n {NAMESPACE} describe coturncertificate {CERTIFICATE}");
     println!(
         "  kubectl -n {NAMESPACE} delete secret {SECRET}      # it comes back, with the same key"
     );
     println!("  kubectl -n {NAMESPACE} logs deployment/coturn-cert-operator");
-    println!(
-        "  COTURN_CERT_CLUSTER={} cargo xtask cluster down",
-        cluster.state().display()
-    );
+    println!("  cargo xtask cluster down");
 }

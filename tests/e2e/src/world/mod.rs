@@ -245,9 +245,9 @@ impl World {
         self.create_secret(secret).await;
     }
 
-    /// A watch on the published Secret.
-    pub fn history(&self) -> History {
-        History::of(self.api(), PUBLISHED)
+    /// A watch on the published Secret, which sees whatever happens after this.
+    pub async fn history(&self) -> History {
+        History::of(self.api(), PUBLISHED).await
     }
 
     /// A mark in the API server's audit log.

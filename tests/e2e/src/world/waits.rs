@@ -1,11 +1,16 @@
 //! Waiting for a state of the world.
 
-use api::CoturnCertificate;
+use std::time::Duration;
+
+use api::{CoturnCertificate, names};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Condition};
 
 use super::World;
 use crate::{fixtures::COTURN, wait};
+
+/// An operator that has been silent for this long has done what it had to do.
+const CALM: Duration = Duration::from_secs(3);
 
 impl World {
     /// Waits until a condition of the newest generation has this status and reason.
@@ -31,6 +36,18 @@ impl World {
         self.until_condition("Ready", "True", "Ready").await;
         wait::until("RolledOut=True", async || {
             (self.condition("RolledOut").await?.status == "True").then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the operator has asked for nothing in a while: its Event about a change comes
+    /// after the status that tells of the change.
+    pub async fn until_calm(&self) {
+        wait::until("an operator that asks for nothing", async || {
+            let mark = self.mark();
+            tokio::time::sleep(CALM).await;
+            let requests = mark.requests(&self.namespace, names::FIELD_MANAGER);
+            requests.is_empty().then_some(())
         })
         .await;
     }

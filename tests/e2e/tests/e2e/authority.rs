@@ -12,6 +12,7 @@ struct Broken {
     word: &'static str,
 }
 
+/// Each has another reason than the one before: by the reason a test sees that it was noticed.
 fn broken(good: &TestCa) -> Vec<Broken> {
     let expired = CaBuilder::root("CN=x")
         .renewing(good)
@@ -53,6 +54,11 @@ fn broken(good: &TestCa) -> Vec<Broken> {
             secret: Some(truncated),
             reason: "AuthorityMalformed",
             word: "tls.crt",
+        },
+        Broken {
+            secret: Some(empty),
+            reason: "AuthorityIncomplete",
+            word: "tls.crt is missing or empty",
         },
         Broken {
             secret: Some(fixtures::ca_secret(&expired.secret())),

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -10,7 +9,7 @@ use std::{
 use api::names;
 use e2e::{
     World, fixtures,
-    operator::{Operator, Start, plain_kubeconfig},
+    operator::{self, Operator, Start, plain_kubeconfig},
     proxy::{Proxy, Strike},
     wait,
 };
@@ -46,10 +45,7 @@ impl Run<'_> {
         let target = Arc::clone(&victim);
         let strike: Strike = Arc::new(move || {
             let id = target.lock().unwrap().expect("the operator runs");
-            Command::new("kill")
-                .args(["-KILL", &id.to_string()])
-                .status()
-                .expect("kill");
+            operator::kill(id);
         });
         let proxy = Proxy::start(self.world.client.clone(), fatal, strike).await;
         let operator = self.start(&proxy);
@@ -103,7 +99,7 @@ async fn killed_after_each_write_of_a_first_issuance_it_comes_to_the_same_end() 
 async fn first_issuance(fatal: usize) -> bool {
     let world = World::with_ca("killed-first").await;
     let run = Run { world: &world };
-    let history = world.history();
+    let history = world.history().await;
     world.create_workload(&fixtures::light(1)).await;
     world.create_certificate(&json!({})).await;
 
@@ -140,7 +136,7 @@ async fn renewal(fatal: usize) -> bool {
     world.until_ready().await;
     let before = world.serial().await.unwrap();
     first.kill();
-    let history = world.history();
+    let history = world.history().await;
 
     world.renew("please").await;
     let (mut doomed, proxy) = run.start_doomed(fatal).await;
@@ -198,7 +194,7 @@ async fn repair(fatal: usize, overwritten: Overwritten) -> bool {
     world.until_settled().await;
     first.kill();
     let (before, workload) = (world.published().await, world.workload_state().await);
-    let history = world.history();
+    let history = world.history().await;
 
     let (mut doomed, proxy) = match overwritten {
         Overwritten::BeforeTheOperatorStarts => {

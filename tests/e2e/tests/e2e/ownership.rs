@@ -1,8 +1,10 @@
 //! What is not the operator's stays as it is.
 
+use std::time::Duration;
+
 use api::names;
-use e2e::{World, fixtures};
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Secret};
+use e2e::{World, fixtures, wait};
+use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 
 /// A pair of the world's CA, made by hand.
@@ -20,7 +22,7 @@ async fn a_running_workload_with_a_hand_made_secret_is_refused_and_not_touched()
     let secret = world.create_secret(&hand_made(&world)).await;
     world.create_workload(&fixtures::light(2)).await;
     world.until_running(2).await;
-    let pods = world.pod_uids().await;
+    let workload = world.workload_state().await;
     let mark = world.mark();
 
     world.install_operator();
@@ -34,13 +36,21 @@ async fn a_running_workload_with_a_hand_made_secret_is_refused_and_not_touched()
         "{}",
         refused.message
     );
-    assert_eq!(world.secret(fixtures::PUBLISHED).await.unwrap(), secret);
-    assert!(world.secret(fixtures::STORE).await.is_none());
-    assert_eq!(world.pod_uids().await, pods);
-    let workload: StatefulSet = world.api().get(fixtures::COTURN).await.unwrap();
-    assert_eq!(workload.metadata.generation, Some(1));
+    wait::throughout("nothing is touched", Duration::from_secs(5), async || {
+        assert_eq!(world.secret(fixtures::PUBLISHED).await.unwrap(), secret);
+        assert!(world.secret(fixtures::STORE).await.is_none());
+        assert_eq!(world.workload_state().await, workload);
+        true
+    })
+    .await;
+    assert_eq!(workload.generation, Some(1));
     let writes = mark.writes(&world.namespace, names::FIELD_MANAGER);
-    let about_itself = ["coturncertificates/status", "events"];
+    let status = "coturncertificates/status";
+    assert!(
+        writes.iter().any(|write| write.resource == status),
+        "the log tells of nothing that the operator did: {writes:?}"
+    );
+    let about_itself = [status, "events"];
     assert!(
         writes
             .iter()

@@ -19,7 +19,7 @@ use serde_json::json;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_is_one_rollout_and_no_client_fails() {
     let world = World::ready("renewal", &fixtures::coturn(3)).await;
-    let history = world.history();
+    let history = world.history().await;
     let before = world.serial().await.unwrap();
     let first = world.assert_served().await;
     let clients: Vec<_> = (0..3)

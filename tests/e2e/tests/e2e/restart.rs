@@ -9,6 +9,7 @@ use e2e::{World, fixtures, wait};
 async fn an_operator_that_is_restarted_writes_nothing_and_restarts_nothing() {
     let world = World::ready("restarted", &fixtures::light(2)).await;
     let workload = world.workload_state().await;
+    world.until_calm().await;
     let mark = world.mark();
 
     world.restart_operator().await;
