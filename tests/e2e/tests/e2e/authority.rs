@@ -1,5 +1,6 @@
 //! CAs that must not sign.
 
+use api::CoturnCertificate;
 use e2e::{World, fixtures};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use pki::testing::{CaBuilder, TestCa};
@@ -146,4 +147,22 @@ async fn a_ca_with_another_root_does_not_replace_a_certificate_in_service() {
     assert!(told.message.contains("sha256:"), "{}", told.message);
     assert_eq!(world.published().await, before);
     assert_eq!(world.condition("Ready").await.unwrap().status, "True");
+
+    // As the message asks for, once the partner trusts the other root.
+    let serial = world.serial().await.unwrap();
+    let suspend = async |suspend: bool| {
+        let spec = json!({"spec": {"suspend": suspend}});
+        world
+            .patch::<CoturnCertificate>(fixtures::COTURN, spec)
+            .await;
+    };
+    suspend(true).await;
+    world.until_condition("Ready", "True", "Ready").await;
+    world.delete_secret(fixtures::STORE).await;
+    world.delete_secret(fixtures::PUBLISHED).await;
+    suspend(false).await;
+    world.until_renewed(&serial).await;
+    let status = world.certificate().await.status.unwrap();
+    assert_eq!(status.certificate.unwrap().issuer, "CN=Other CA");
+    assert_eq!(world.revisions().await, 2);
 }
