@@ -9,6 +9,7 @@ mod content;
 mod fingerprint;
 mod key;
 mod leaf;
+pub mod lenient;
 pub mod names;
 mod status;
 mod trigger;

@@ -9,6 +9,10 @@ pub const FIELD_MANAGER: &str = "coturn-cert-operator";
 /// Annotation of a Secret: the `CoturnCertificate` (by name, same namespace) that owns it.
 pub const CERTIFICATE_NAME: &str = "coturncert.dev/certificate-name";
 
+/// Annotation of a published Secret: the SHA-256 fingerprint (lower hex) of the leaf that the operator
+/// wrote there. Who overwrites the pair leaves it as it was.
+pub const WRITTEN_FINGERPRINT: &str = "coturncert.dev/fingerprint";
+
 /// Annotation of a `CoturnCertificate`: any value that was not handled yet asks for a new
 /// certificate. The value handled last is kept in the store Secret.
 pub const RENEW: &str = "coturncert.dev/renew";

@@ -17,14 +17,14 @@ pub struct CoturnCertificateStatus {
     /// The generation that this status speaks of.
     #[serde(
         default,
-        deserialize_with = "lenient::or_default",
+        deserialize_with = "crate::lenient::or_default",
         skip_serializing_if = "Option::is_none"
     )]
     pub observed_generation: Option<i64>,
     /// Ready, Issued, Published, RolledOut, Reconciling, Stalled.
     #[serde(
         default,
-        deserialize_with = "lenient::elements",
+        deserialize_with = "crate::lenient::elements",
         skip_serializing_if = "Vec::is_empty"
     )]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -33,28 +33,28 @@ pub struct CoturnCertificateStatus {
     /// The certificate in service.
     #[serde(
         default,
-        deserialize_with = "lenient::or_default",
+        deserialize_with = "crate::lenient::or_default",
         skip_serializing_if = "Option::is_none"
     )]
     pub certificate: Option<CertificateStatus>,
     /// The authority that the CA Secret holds.
     #[serde(
         default,
-        deserialize_with = "lenient::or_default",
+        deserialize_with = "crate::lenient::or_default",
         skip_serializing_if = "Option::is_none"
     )]
     pub authority: Option<AuthorityStatus>,
     /// How far the workload's pods are on the certificate in service.
     #[serde(
         default,
-        deserialize_with = "lenient::or_default",
+        deserialize_with = "crate::lenient::or_default",
         skip_serializing_if = "Option::is_none"
     )]
     pub rollout: Option<RolloutStatus>,
     /// The last ten issuances, newest first.
     #[serde(
         default,
-        deserialize_with = "lenient::elements",
+        deserialize_with = "crate::lenient::elements",
         skip_serializing_if = "Vec::is_empty"
     )]
     #[schemars(length(max = 10))]
@@ -149,45 +149,8 @@ pub enum HistoryEvent {
     Issued,
     /// The store was lost and taken up again from the published Secret.
     Recovered,
-}
-
-/// Decoding that keeps what it can read.
-mod lenient {
-    use serde::{
-        Deserialize, Deserializer,
-        de::{DeserializeOwned, IgnoredAny},
-    };
-
-    #[derive(Deserialize)]
-    #[serde(untagged, bound = "T: DeserializeOwned")]
-    enum Part<T> {
-        Known(T),
-        Other(IgnoredAny),
-    }
-
-    impl<T> Part<T> {
-        fn known(self) -> Option<T> {
-            match self {
-                Self::Known(value) => Some(value),
-                Self::Other(_) => None,
-            }
-        }
-    }
-
-    /// The value, or its default.
-    pub fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
-        deserializer: D,
-    ) -> Result<T, D::Error> {
-        Ok(Part::deserialize(deserializer)?.known().unwrap_or_default())
-    }
-
-    /// Those elements of a list that can be read.
-    pub fn elements<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-        deserializer: D,
-    ) -> Result<Vec<T>, D::Error> {
-        let parts: Vec<Part<T>> = or_default(deserializer)?;
-        Ok(parts.into_iter().filter_map(Part::known).collect())
-    }
+    /// The store was put back to an earlier state, and this certificate is not in it.
+    Lost,
 }
 
 #[cfg(test)]

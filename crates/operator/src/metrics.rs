@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dates_of_a_certificate_that_is_lost_are_not_shown_any_more() {
+    fn a_resource_made_anew_that_has_no_certificate_yet_shows_no_dates() {
         let metrics = Metrics::default();
         let mut observed = testing::observation().observed;
         observed.resource.status.certificate = Some(certificate());

@@ -5,7 +5,6 @@
 //! No client, no clock, no randomness, no cryptography beyond comparing fingerprints.
 
 pub mod certificate;
-mod lenient;
 mod object;
 pub mod publication;
 mod renewal;

@@ -26,7 +26,7 @@ pub struct Publication {
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Interval {
     /// What the Secret held; none if that is not known any more.
-    #[serde(default, deserialize_with = "crate::lenient::or_default")]
+    #[serde(default, deserialize_with = "api::lenient::or_default")]
     pub held: Option<Held>,
     /// From when, as in [`Publication`]; the beginning of time before the log.
     pub from: Timestamp,
@@ -47,7 +47,7 @@ pub enum Beginning {
 /// At most sixteen intervals, oldest first.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PublicationLog {
-    #[serde(default, deserialize_with = "crate::lenient::or_default")]
+    #[serde(default, deserialize_with = "api::lenient::or_default")]
     beginning: Beginning,
     #[serde(default)]
     intervals: Vec<Interval>,
@@ -127,10 +127,14 @@ impl PublicationLog {
             .intervals
             .iter()
             .position(|interval| interval.held == Some(held));
-        match (self.beginning, position) {
-            (Beginning::Unknown, Some(0)) => Some(Timestamp::MIN),
-            (Beginning::Unknown, None) if self.intervals.is_empty() => Some(Timestamp::MIN),
-            (Beginning::First | Beginning::Reissued | Beginning::Unknown, position) => {
+        // Something foreign tells nothing of what it overwrote.
+        let predecessors = &self.intervals[..position.unwrap_or(self.intervals.len())];
+        let none_known = predecessors
+            .iter()
+            .all(|interval| interval.held == Some(Held::Foreign));
+        match self.beginning {
+            Beginning::Unknown if none_known => Some(Timestamp::MIN),
+            Beginning::First | Beginning::Reissued | Beginning::Unknown => {
                 position.map(|position| self.intervals[position].from)
             }
         }
@@ -271,6 +275,20 @@ mod tests {
                 from: at(20),
             });
         assert_eq!(log.first(leaf(2)), Some(at(20)));
+    }
+
+    #[test]
+    fn a_leaf_that_follows_something_foreign_may_have_been_published_before_a_recovered_log() {
+        let log = PublicationLog::default()
+            .with(Publication {
+                held: Held::Foreign,
+                from: at(10),
+            })
+            .with(Publication {
+                held: leaf(1),
+                from: at(20),
+            });
+        assert_eq!(log.first(leaf(1)), Some(Timestamp::MIN));
     }
 
     #[test]

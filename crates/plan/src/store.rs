@@ -15,22 +15,26 @@ pub struct StoreState {
     #[serde(default = "format_version")]
     pub version: u32,
     /// The root that the current pair chains to, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "api::lenient::or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub root: Option<Root>,
     /// What the published Secret held, and from when.
-    #[serde(default, deserialize_with = "crate::lenient::or_default")]
+    #[serde(default, deserialize_with = "api::lenient::or_default")]
     pub log: PublicationLog,
     /// The name of the Secret that the log speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_name: Option<String>,
-    /// Uid of that Secret; none while it is somebody else's.
+    /// Uid of that Secret as the operator wrote it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_uid: Option<String>,
     /// The value of the annotation `coturncert.dev/renew` that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handled_renew: Option<String>,
     /// The last ten issuances, newest first.
-    #[serde(default, deserialize_with = "crate::lenient::elements")]
+    #[serde(default, deserialize_with = "api::lenient::elements")]
     pub history: Vec<Issuance>,
 }
 
@@ -59,7 +63,23 @@ pub struct Issuance {
     pub serial: SerialNumber,
 }
 
+impl Issuance {
+    fn lost(serial: &SerialNumber, time: Timestamp) -> Self {
+        Self {
+            time,
+            what: HistoryEvent::Lost,
+            trigger: None,
+            serial: serial.clone(),
+        }
+    }
+}
+
 const HISTORY_KEPT: usize = 10;
+
+fn history(newest: impl IntoIterator<Item = Issuance>, earlier: Vec<Issuance>) -> Vec<Issuance> {
+    let entries = newest.into_iter().chain(earlier);
+    entries.take(HISTORY_KEPT).collect()
+}
 
 /// The format that is written.
 const fn format_version() -> u32 {
@@ -95,6 +115,8 @@ pub struct NewPair<'a> {
     pub trigger: Option<Trigger>,
     /// How the log begins, if there is none yet.
     pub beginning: Beginning,
+    /// The certificate that was in service and that the store does not tell of.
+    pub lost: Option<&'a SerialNumber>,
     /// The value of the annotation `coturncert.dev/renew` that this pair answers.
     pub handled_renew: Option<&'a str>,
     /// When, by the operator's clock.
@@ -134,10 +156,13 @@ impl StoreState {
         let earlier = before
             .map(|before| before.history.clone())
             .unwrap_or_default();
+        let lost = pair.lost.filter(|lost| **lost != pair.leaf.serial);
+        let lost = lost.map(|serial| Issuance::lost(serial, pair.time));
         Self {
             version: format_version(),
             root: pair.root,
-            log: before.map_or_else(
+            // What is taken up from the published Secret is there since a time of its own.
+            log: before.filter(|_| pair.trigger.is_some()).map_or_else(
                 || PublicationLog::empty(pair.beginning),
                 |before| before.log.clone(),
             ),
@@ -147,11 +172,26 @@ impl StoreState {
                 .handled_renew
                 .or_else(|| before?.handled_renew.as_deref())
                 .map(str::to_owned),
-            history: [issuance]
-                .into_iter()
-                .chain(earlier)
-                .take(HISTORY_KEPT)
-                .collect(),
+            history: history([Some(issuance), lost].into_iter().flatten(), earlier),
+        }
+    }
+
+    /// The state of a store that was put back to an earlier one: a certificate that is not in it was
+    /// in service, what was published meanwhile is not known, and `renew`, the value of the annotation
+    /// `coturncert.dev/renew`, counts as handled.
+    #[must_use]
+    pub fn after_a_rollback(
+        &self,
+        lost: &SerialNumber,
+        renew: Option<&str>,
+        time: Timestamp,
+    ) -> Self {
+        Self {
+            version: format_version(),
+            log: PublicationLog::empty(Beginning::Unknown),
+            handled_renew: renew.or(self.handled_renew.as_deref()).map(str::to_owned),
+            history: history([Issuance::lost(lost, time)], self.history.clone()),
+            ..self.clone()
         }
     }
 
@@ -190,7 +230,7 @@ impl StoreState {
 pub struct PublishedName {
     /// Its name.
     pub name: String,
-    /// Its uid, if it is the operator's.
+    /// Uid of the Secret of this name that is the operator's, if there was one.
     pub uid: Option<String>,
 }
 
@@ -214,6 +254,7 @@ mod tests {
             root: None,
             trigger: Some(Trigger::Renewing),
             beginning: Beginning::First,
+            lost: None,
             handled_renew,
             time: Timestamp::UNIX_EPOCH,
         };
@@ -285,6 +326,14 @@ mod tests {
         text["history"].as_array_mut().unwrap().push(later);
         let state: StoreState = serde_json::from_value(text).unwrap();
         assert_eq!(state, with_pair(None, None));
+    }
+
+    #[test]
+    fn a_root_that_cannot_be_read_loses_nothing_beside_it() {
+        let mut text = serde_json::to_value(with_pair(None, Some("a"))).unwrap();
+        text["root"] = serde_json::json!({"certificate": "ab", "key": "cd"});
+        let state: StoreState = serde_json::from_value(text).unwrap();
+        assert_eq!(state, with_pair(None, Some("a")));
     }
 
     #[test]

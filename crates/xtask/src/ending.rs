@@ -117,6 +117,15 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Ends what is left of the group, also after the program itself has ended.
+    pub fn end(&mut self) {
+        end_groups(&BTreeSet::from([self.id]), || {
+            let _ = self.child.try_wait();
+        });
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         if !self.ended {
@@ -252,6 +261,18 @@ mod tests {
         let mut group = Group::start(exit.args(["-c", "exit 3"])).unwrap();
         let status = group.wait_within(Duration::from_secs(20)).unwrap();
         assert_eq!(status.unwrap().code(), Some(3));
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_ends_with_its_group() {
+        let mut leaving = Command::new("sh");
+        leaving.args(["-c", "sleep 1000 & echo $!"]);
+        leaving.stdout(Stdio::piped());
+        let mut group = Group::start(&mut leaving).unwrap();
+        let child = child_of(&mut group);
+        assert!(group.wait().unwrap().success() && runs(&child));
+        group.end();
+        assert!(!runs(&child));
     }
 
     #[test]

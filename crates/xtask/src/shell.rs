@@ -106,6 +106,8 @@ pub fn finished_within(limit: Duration, command: &mut Command) -> anyhow::Result
     let Some(status) = group.wait_within(limit)? else {
         return Ok(None);
     };
+    // What it started and left behind may hold its output open for ever.
+    group.end();
     let read = |reader: JoinHandle<_>| reader.join().unwrap_or_default();
     Ok(Some(Output {
         status,

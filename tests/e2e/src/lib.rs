@@ -18,5 +18,9 @@ pub mod proxy;
 pub mod wait;
 mod world;
 
+/// Held for writing by whoever changes the schema, which all tests of a cluster share, and for reading
+/// by whoever counts requests: each operator reads its resources anew after a change.
+pub static SCHEMA: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
+
 pub use environment::Environment;
 pub use world::{WorkloadState, World};

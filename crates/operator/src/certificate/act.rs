@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{CoturnCertificate, CoturnCertificateStatus, Trigger, names};
+use api::{CoturnCertificate, CoturnCertificateStatus, SerialNumber, Trigger, names};
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, api::PostParams};
@@ -41,6 +41,7 @@ pub async fn act(
             store,
         } => writer.issue(*trigger, *beginning, store).await,
         Action::Recover { published, store } => writer.recover(published, store).await,
+        Action::NoteRollback { store, lost } => writer.note_rollback(store, lost).await,
         Action::Record {
             store,
             publication,
@@ -86,6 +87,7 @@ impl Writer<'_> {
             root: Some(root),
             trigger: Some(trigger),
             beginning,
+            lost: self.observation.observed.lost().as_ref(),
             handled_renew: self.observation.observed.resource.renew.as_deref(),
             time: self.now,
         });
@@ -133,6 +135,7 @@ impl Writer<'_> {
                 root,
                 trigger: None,
                 beginning: Beginning::Unknown,
+                lost: self.observation.observed.lost().as_ref(),
                 handled_renew: self.observation.observed.resource.renew.as_deref(),
                 time: self.now,
             })
@@ -148,9 +151,18 @@ impl Writer<'_> {
             key,
             roots,
         };
-        let body = secret::recovered(self.base(&name, store)?, &content, &state)
+        let body = secret::written(self.base(&name, store)?, &content, &state)
             .map_err(|error| encode(self.object(&name), &error))?;
         self.write_store(&name, store, body).await
+    }
+
+    async fn note_rollback(&mut self, store: &Version, lost: &SerialNumber) -> Result<(), Error> {
+        let Store::Present(stored) = &self.observation.observed.store else {
+            return Err(self.changed(&self.store_name()));
+        };
+        let renew = self.observation.observed.resource.renew.as_deref();
+        let state = stored.state.after_a_rollback(lost, renew, self.now);
+        self.write_record(store, &state).await
     }
 
     async fn record(
@@ -159,14 +171,19 @@ impl Writer<'_> {
         publication: Publication,
         secret: &PublishedName,
     ) -> Result<(), Error> {
-        let name = self.store_name();
-        let before = self.store_secret(store).await?;
         let Store::Present(stored) = &self.observation.observed.store else {
-            return Err(self.changed(&name));
+            return Err(self.changed(&self.store_name()));
         };
         let state = stored.state.with_publication(publication, secret);
-        let body = secret::recorded(&before, &state)
-            .map_err(|error| encode(self.object(&name), &error))?;
+        self.write_record(store, &state).await
+    }
+
+    /// The store with another record, and the same pairs.
+    async fn write_record(&mut self, store: &Version, state: &StoreState) -> Result<(), Error> {
+        let name = self.store_name();
+        let before = self.store_secret(store).await?;
+        let body =
+            secret::recorded(&before, state).map_err(|error| encode(self.object(&name), &error))?;
         self.write_store(&name, &Precondition::At(store.clone()), body)
             .await
     }
@@ -181,12 +198,17 @@ impl Writer<'_> {
         let resource = &self.observation.observed.resource;
         let name = resource.wanted.secret_name.clone();
         let object = self.object(&name);
+        let stored = self.observation.observed.stored();
+        let leaf = stored
+            .map(|stored| &stored.current.leaf)
+            .ok_or_else(|| self.changed(&name))?;
         let pair = secret::current(&source).ok_or_else(|| self.changed(&name))?;
         let content = PublishedContent {
             namespace: &resource.namespace,
             name: &name,
             owner: &resource.name,
             pair,
+            fingerprint: leaf.fingerprint,
             template: &resource.wanted.secret_template,
         };
         let api = requests::secrets(&self.context.client, &resource.namespace);

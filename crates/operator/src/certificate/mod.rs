@@ -17,6 +17,7 @@ use plan::certificate::{Action, Observed, Step, plan};
 
 use notices::Notices;
 pub use observe::{Freshness, Observation, observe};
+pub use unusable::broke_off;
 
 use crate::{
     context::{Context, Guarded},
@@ -60,12 +61,6 @@ pub async fn reconcile(context: &Context, guarded: &Guarded) -> Result<Duration,
         return Ok(RESYNC);
     }
     settle(context, object, wanted).await
-}
-
-/// Tells in the status of a pass that ended in the middle: what it reported before may not be true
-/// any more.
-pub async fn broke_off(context: &Context, guarded: &Guarded, error: &Error) -> Result<(), Error> {
-    unusable::report(context, guarded, error.reason(), &error.to_string()).await
 }
 
 async fn settle(

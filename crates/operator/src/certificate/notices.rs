@@ -25,6 +25,9 @@ impl Notices {
         if let Action::Issue { trigger, .. } = action {
             context.metrics.issued(*trigger);
         }
+        if !stands(observation, action) {
+            return;
+        }
         let Some(notice) = notice(observation, action, before) else {
             return;
         };
@@ -44,6 +47,19 @@ impl Notices {
         for (notice, regarding) in &self.0 {
             context.events.publish(notice, regarding).await;
         }
+    }
+}
+
+/// Whether what was written is what the API server stored. What an admission webhook made of it is
+/// told of as a failure.
+fn stands(observation: &Observation, action: &Action) -> bool {
+    match action {
+        Action::Publish { .. } => observation.observed.mounted().is_some(),
+        Action::Issue { .. }
+        | Action::Recover { .. }
+        | Action::NoteRollback { .. }
+        | Action::Record { .. }
+        | Action::WriteStatus(_) => true,
     }
 }
 
@@ -92,6 +108,15 @@ fn notice(
             "ca.crt of Secret {secret} was changed by somebody else; the roots of the certificate in service were put \
              back"
         ))),
+        Action::NoteRollback { lost, .. } => Some(Notice {
+            kind: EventType::Warning,
+            reason: "StoreRolledBack".to_owned(),
+            action: "NoteRollback",
+            note: format!(
+                "the store was put back to an earlier state: serial {lost} is not in it, serial {} stays in service",
+                leaf?.serial
+            ),
+        }),
         Action::Record { .. }
         | Action::Publish {
             cause: PublishCause::Metadata,

@@ -1,6 +1,9 @@
 //! Everything that a plan for a certificate looks at, read by name and remembered by revision.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use api::{CoturnCertificate, Reason, Wanted, names};
 use jiff::Timestamp;
@@ -56,6 +59,7 @@ pub async fn observe(
         namespace: &resource.namespace,
         freshness,
         now,
+        failed: AtomicBool::new(false),
     };
     let (authority, signer) = reader.authority(&resource.wanted.authority_secret).await?;
     let (store, store_secret) = reader.store(&resource).await?;
@@ -66,7 +70,7 @@ pub async fn observe(
         }
         None => None,
     };
-    if freshness == Freshness::Confirmed {
+    if freshness == Freshness::Confirmed && !reader.failed.into_inner() {
         context.facts.confirmed.note(&resource.name, now);
     }
     let rivals = rivals(context, &resource);
@@ -138,6 +142,8 @@ struct Reader<'a> {
     namespace: &'a str,
     freshness: Freshness,
     now: Timestamp,
+    /// Whether the API server answered a read by an error.
+    failed: AtomicBool,
 }
 
 impl Reader<'_> {
@@ -151,7 +157,10 @@ impl Reader<'_> {
         }
         let secret = match self.read(name).await? {
             Ok(secret) => secret,
-            Err(refusal) => return Ok((Authority::Unusable(refusal), None)),
+            Err(refusal) => {
+                facts.forget(name);
+                return Ok((Authority::Unusable(refusal), None));
+            }
         };
         let (authority, signer) = self.judge(name, secret.as_ref());
         facts.put(
@@ -199,7 +208,10 @@ impl Reader<'_> {
             return Ok((known, None));
         }
         Ok(match self.read(name).await? {
-            Err(refusal) => (Store::Unreadable(refusal), None),
+            Err(refusal) => {
+                facts.forget(name);
+                (Store::Unreadable(refusal), None)
+            }
             Ok(secret) => {
                 let store = read_store(secret.as_ref(), resource.renew.as_deref());
                 let version = secret.as_ref().map(|secret| version(&secret.metadata));
@@ -215,7 +227,10 @@ impl Reader<'_> {
             return Ok((known, None));
         }
         Ok(match self.read(name).await? {
-            Err(refusal) => (Published::Unreadable(refusal), None),
+            Err(refusal) => {
+                facts.forget(name);
+                (Published::Unreadable(refusal), None)
+            }
             Ok(secret) => {
                 let published = read_published(secret.as_ref());
                 let version = secret.as_ref().map(|secret| version(&secret.metadata));
@@ -232,8 +247,9 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a Secret. What the API server answers instead is told in status; no answer is an error of
-    /// this pass.
+    /// Reads a Secret. What the API server answers instead is told in status, and what was known is
+    /// forgotten by the caller, or the next pass would tell that again without a read; no answer is
+    /// an error of this pass.
     async fn read(&self, name: &str) -> Result<Result<Option<Secret>, Refusal>, Error> {
         let object = ObjectName::new("Secret", self.namespace, name);
         if !self.context.secrets.covers(name) {
@@ -249,6 +265,7 @@ impl Reader<'_> {
         match requests::read(&api, object, name).await {
             Ok(read) => Ok(Ok(read)),
             Err(error) => {
+                self.failed.store(true, Ordering::Relaxed);
                 let mut refusal = error.unread().ok_or(error)?;
                 if refusal.reason == Reason::Forbidden {
                     let advice = "add its name to the chart's value secretNames";

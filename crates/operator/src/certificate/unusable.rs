@@ -2,11 +2,12 @@
 //! because the operator fails on them: their status says so, and nothing else is touched.
 
 use api::{CoturnCertificate, CoturnCertificateStatus, Reason, names};
+use jiff::Timestamp;
 use kube::{
     Api, ResourceExt as _,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
 };
-use plan::certificate::unusable_status;
+use plan::certificate::{broken_off_status, unusable_status};
 use serde_json::{Value, json};
 
 use super::object_name;
@@ -23,10 +24,31 @@ pub fn nothing_was_done(guarded: &Guarded, why: &str) -> String {
     format!("{object} cannot be used, nothing was done: {}", redact(why))
 }
 
-/// Tells in the resource's status, untyped as it is, why nothing is done.
+/// Makes a status of the one before: of a generation, with a reason, a message and the time.
+type Tell = fn(&CoturnCertificateStatus, i64, Reason, &str, Timestamp) -> CoturnCertificateStatus;
+
+/// Tells in the resource's status why nothing is done.
 pub async fn report(
     context: &Context,
     guarded: &Guarded,
+    reason: Reason,
+    message: &str,
+) -> Result<(), Error> {
+    write(context, guarded, unusable_status, reason, message).await
+}
+
+/// Tells in the resource's status that a pass ended in the middle: what was told before may not be
+/// true any more.
+pub async fn broke_off(context: &Context, guarded: &Guarded, error: &Error) -> Result<(), Error> {
+    let (tell, message): (Tell, _) = (broken_off_status, error.to_string());
+    write(context, guarded, tell, error.reason(), &message).await
+}
+
+/// The status is written untyped, as it is: the rest of it may be what cannot be read.
+async fn write(
+    context: &Context,
+    guarded: &Guarded,
+    tell: Tell,
     reason: Reason,
     message: &str,
 ) -> Result<(), Error> {
@@ -41,7 +63,7 @@ pub async fn report(
     };
     let before = reported(&read.data);
     let generation = read.metadata.generation.unwrap_or_default();
-    let status = unusable_status(&before, generation, reason, message, Context::now());
+    let status = tell(&before, generation, reason, message, Context::now());
     if status == before {
         return Ok(());
     }
@@ -73,8 +95,6 @@ fn reported(data: &Value) -> CoturnCertificateStatus {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
     #[test]

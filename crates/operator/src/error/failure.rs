@@ -102,11 +102,18 @@ impl ApiFailure {
     }
 
     /// The part of the message that may differ from one try to the next: what the server says after
-    /// having named what refuses (`admission webhook "…" denied the request: …`).
+    /// having named what refuses (`admission webhook "…" denied the request: …`, or after the object,
+    /// `… is forbidden: exceeded quota: …`).
     pub(super) fn varying(&self) -> &str {
         match self {
             Self::Forbidden(message) | Self::Refused(message) | Self::Server { message, .. } => {
-                message.find(": ").map_or("", |at| &message[at..])
+                let object = ["is forbidden: ", "is invalid: "];
+                let named = object
+                    .iter()
+                    .find_map(|end| message.find(end).map(|at| at + end.len()))
+                    .unwrap_or_default();
+                let rest = &message[named..];
+                rest.find(": ").map_or("", |at| &rest[at..])
             }
             Self::Unreachable(message) => message,
             Self::NotFound | Self::AlreadyExists | Self::Conflict | Self::Garbled => "",

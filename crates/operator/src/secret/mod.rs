@@ -12,7 +12,7 @@ use k8s_openapi::{
 use plan::Version;
 
 pub use published::{PublishedContent, read_published, write_published};
-pub use store::{Base, StoreContent, current, read_store, recorded, recovered, written};
+pub use store::{Base, StoreContent, current, read_store, recorded, written};
 
 /// The bytes under a key of a Secret.
 pub fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {

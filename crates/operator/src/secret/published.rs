@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{SecretTemplate, names};
+use api::{Fingerprint, SecretTemplate, names};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::Secret,
@@ -23,6 +23,8 @@ pub struct PublishedContent<'a> {
     pub owner: &'a str,
     /// The pair.
     pub pair: StoreContent<'a>,
+    /// Fingerprint of its leaf.
+    pub fingerprint: Fingerprint,
     /// Labels and annotations.
     pub template: &'a SecretTemplate,
 }
@@ -140,6 +142,10 @@ fn write_metadata(metadata: &mut ObjectMeta, content: &PublishedContent<'_>) {
     );
     annotations.extend(content.template.annotations.clone());
     annotations.insert(names::CERTIFICATE_NAME.to_owned(), content.owner.to_owned());
+    annotations.insert(
+        names::WRITTEN_FINGERPRINT.to_owned(),
+        content.fingerprint.to_string(),
+    );
     match recorded_keys(content.template) {
         Some(keys) => drop(annotations.insert(names::TEMPLATE_KEYS.to_owned(), keys)),
         None => drop(annotations.remove(names::TEMPLATE_KEYS)),

@@ -61,17 +61,17 @@ pub fn read_store(secret: Option<&Secret>, renew: Option<&str>) -> Store {
         version,
         current,
         previous: pair(secret, &PREVIOUS),
-        state: state(secret).unwrap_or_else(|| unknown_state(secret, renew)),
+        state: state(secret).unwrap_or_else(|| StoreState::unknown(root(secret), renew)),
     }))
 }
 
-fn unknown_state(secret: &Secret, renew: Option<&str>) -> StoreState {
-    let root = current(secret).and_then(|pair| pki::root_of(pair.certificate, pair.roots));
-    let root = root.map(|root| Root {
+/// The root that the pair in service chains to, by what lies beside it.
+fn root(secret: &Secret) -> Option<Root> {
+    let root = current(secret).and_then(|pair| pki::root_of(pair.certificate, pair.roots))?;
+    Some(Root {
         certificate: root.fingerprint,
         anchor: root.anchor,
-    });
-    StoreState::unknown(root, renew)
+    })
 }
 
 fn pair(secret: &Secret, keys: &Keys) -> Option<Pair> {
@@ -86,7 +86,11 @@ fn pair(secret: &Secret, keys: &Keys) -> Option<Pair> {
 }
 
 fn state(secret: &Secret) -> Option<StoreState> {
-    serde_json::from_slice(value(secret, STATE)?).ok()
+    let state: StoreState = serde_json::from_slice(value(secret, STATE)?).ok()?;
+    Some(StoreState {
+        root: state.root.or_else(|| root(secret)),
+        ..state
+    })
 }
 
 /// The pair in service.
@@ -111,18 +115,6 @@ pub fn written(
     {
         put(&mut data, &PREVIOUS, &previous);
     }
-    put(&mut data, &CURRENT, pair);
-    put_state(&mut data, state)?;
-    Ok(secret(base, data))
-}
-
-/// The store Secret that takes up a pair found elsewhere.
-pub fn recovered(
-    base: Base<'_>,
-    pair: &StoreContent<'_>,
-    state: &StoreState,
-) -> Result<Secret, serde_json::Error> {
-    let mut data = BTreeMap::new();
     put(&mut data, &CURRENT, pair);
     put_state(&mut data, state)?;
     Ok(secret(base, data))

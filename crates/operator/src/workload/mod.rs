@@ -187,7 +187,18 @@ async fn mounted(
     let now = Context::now();
     let observation =
         certificate::observe(context, Arc::new(object), wanted, freshness, now).await?;
-    Ok(observation.observed.mounted())
+    of_what_was_read(&observation.observed)
+}
+
+/// What cannot be read is not taken for what is not there: the certificate may be due on the pods.
+fn of_what_was_read(observed: &plan::certificate::Observed) -> Result<Option<Mounted>, Error> {
+    use plan::certificate::{Published, Store};
+    match (&observed.store, &observed.published) {
+        (Store::Unreadable(refusal), _) | (_, Published::Unreadable(refusal)) => {
+            Err(Error::Unread(refusal.clone()))
+        }
+        _ => Ok(observed.mounted()),
+    }
 }
 
 /// What a resource asks for, if it asks it of this workload and is not going.
@@ -259,7 +270,10 @@ async fn stamp(
 
 #[cfg(test)]
 mod tests {
+    use plan::certificate::{Published, Store};
+
     use super::*;
+    use crate::certificate::testing;
 
     fn refused(failure: ApiFailure) -> String {
         let object = ObjectName::new("StatefulSet", "wire", "coturn");
@@ -279,5 +293,20 @@ mod tests {
         for failure in [webhook, timeout, broken] {
             assert!(!refused(failure).contains(patch));
         }
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_read_is_a_failure_and_no_certificate_less() {
+        let refusal = || Refusal {
+            reason: Reason::ApiUnavailable,
+            message: "etcd".to_owned(),
+        };
+        let mut observed = testing::observation().observed;
+        assert!(of_what_was_read(&observed).is_ok());
+        observed.published = Published::Unreadable(refusal());
+        assert!(of_what_was_read(&observed).is_err());
+        observed.published = Published::Absent;
+        observed.store = Store::Unreadable(refusal());
+        assert!(of_what_was_read(&observed).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::{ConditionType, CoturnCertificateStatus, Reason, names};
 use jiff::Timestamp;
 
-use super::{Observed, Published, PublishedSecret, Stored, TemplateKeys};
+use super::{Mark, Observed, Published, PublishedSecret, Stored, TemplateKeys};
 use crate::Refusal;
 
 /// Another `CoturnCertificate` that names the same published Secret.
@@ -19,27 +19,28 @@ pub struct Rival {
     pub incumbent: bool,
 }
 
-/// Whether a resource, by its status, has the Secret that it names: it issued a certificate, and the
-/// name is not somebody else's.
+/// Whether a resource, by its status, is the one among those that name its Secret that has it, or had
+/// it until it was deleted: it issued a certificate, and the name is no other resource's.
 #[must_use]
 pub fn is_incumbent(status: &CoturnCertificateStatus) -> bool {
-    let published = ConditionType::Published.as_str();
-    let is_told = status
-        .conditions
-        .iter()
-        .any(|condition| condition.type_ == published);
-    status.certificate.is_some() && is_told && !was_refused(status)
+    let published = published_reason(status);
+    status.certificate.is_some()
+        && published.is_some_and(|reason| reason != Reason::SecretClaimed.as_str())
 }
 
 /// Whether the status tells of somebody else's Secret under the name.
 pub fn was_refused(status: &CoturnCertificateStatus) -> bool {
     let refused = [Reason::SecretClaimed, Reason::SecretNotOwned];
-    status.conditions.iter().any(|condition| {
-        condition.type_ == ConditionType::Published.as_str()
-            && refused
-                .iter()
-                .any(|reason| condition.reason == reason.as_str())
-    })
+    published_reason(status)
+        .is_some_and(|told| refused.iter().any(|reason| told == reason.as_str()))
+}
+
+fn published_reason(status: &CoturnCertificateStatus) -> Option<&str> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == ConditionType::Published.as_str())
+        .map(|condition| condition.reason.as_str())
 }
 
 /// Why the published Secret may not be written, if it may not.
@@ -151,6 +152,7 @@ pub fn metadata_differs(observed: &Observed, published: &PublishedSecret) -> boo
         annotations: template.annotations.keys().cloned().collect(),
     };
     published.owner.as_deref() != Some(observed.resource.name.as_str())
+        || published.mark() != Mark::Operator
         || published
             .labels
             .get(names::MANAGED_BY_LABEL)

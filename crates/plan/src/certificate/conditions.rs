@@ -1,13 +1,13 @@
 //! What the conditions of a certificate say.
 
-use api::Reason;
+use api::{ConditionType, Reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
-    Decision, Observed, Obstacle, Published, Step, Store, Stored,
+    Decision, Observed, Obstacle, Published, Step, Store, Stored, claim,
     finding::{Finding, Findings},
-    held,
+    observed::held,
     ready::{Parts, ready, unless_suspended, was_realised},
     trigger,
 };
@@ -80,6 +80,9 @@ fn published(observed: &Observed, obstacle: Option<&Obstacle>) -> Finding {
     if let Some(obstacle) = obstacle.filter(|obstacle| obstacle.step == Step::Publish) {
         return Finding::refused(&obstacle.refusal);
     }
+    if let Some(refusal) = claim::refusal(observed) {
+        return Finding::refused(&refusal);
+    }
     if let Store::Unreadable(refusal) = &observed.store {
         return Finding::unread(refusal);
     }
@@ -117,6 +120,9 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
         return Finding::yes(Reason::NoWorkload, message);
     };
     if let Store::Unreadable(refusal) = &observed.store {
+        return Finding::unread(refusal);
+    }
+    if let Published::Unreadable(refusal) = &observed.published {
         return Finding::unread(refusal);
     }
     let Some(progress) = progress else {
@@ -218,6 +224,44 @@ fn reconciling(ready: &Finding, stalled: &Finding, realised: bool) -> Finding {
         return Finding::no(ready.reason, ready.message.clone());
     }
     Finding::yes(Reason::InProgress, ready.message.clone())
+}
+
+/// The conditions after a pass that ended in the middle: what is the case is not known, and what was
+/// realised stays realised.
+pub fn broken_off(
+    reason: Reason,
+    message: &str,
+    generation: i64,
+    before: &[Condition],
+    now: Timestamp,
+) -> Vec<Condition> {
+    let unknown = || Finding::unknown(reason, message.to_owned());
+    let stalled = if reason.heals_by_itself() {
+        Finding::no(Reason::InProgress, String::new())
+    } else {
+        Finding::yes(reason, message.to_owned())
+    };
+    let told = Findings {
+        issued: unknown(),
+        published: unknown(),
+        rolled_out: unknown(),
+        ready: unknown(),
+        reconciling: Finding::yes(Reason::InProgress, message.to_owned()),
+        stalled,
+    };
+    let reconciling = ConditionType::Reconciling.as_str();
+    let kept = before.iter().find(|condition| {
+        condition.type_ == reconciling && condition.observed_generation == Some(generation)
+    });
+    let mut conditions = told.into_conditions(generation, before, now);
+    for condition in &mut conditions {
+        if condition.type_ == reconciling
+            && let Some(kept) = kept
+        {
+            condition.clone_from(kept);
+        }
+    }
+    conditions
 }
 
 /// The conditions of a resource that cannot be acted on. What is issued, published and rolled out

@@ -5,24 +5,25 @@ mod claim;
 mod conditions;
 mod finding;
 mod observed;
+mod publishing;
 mod ready;
+mod recovery;
 mod status;
 mod trigger;
 
-use api::{CoturnCertificateStatus, Trigger};
+use api::{CoturnCertificateStatus, SerialNumber, Trigger};
 use jiff::{SignedDuration, Timestamp};
-use observed::held;
 
 pub use claim::{Rival, is_incumbent};
 pub use observed::{
-    Authority, Digest, Observed, Pair, Published, PublishedSecret, Resource, Store, Stored,
+    Authority, Digest, Mark, Observed, Pair, Published, PublishedSecret, Resource, Store, Stored,
     TemplateKeys,
 };
-pub use status::unusable_status;
+pub use status::{broken_off_status, unusable_status};
 
 use crate::{
     Precondition, Refusal, Version,
-    publication::{Beginning, Held, Publication},
+    publication::{Beginning, Publication},
     store::PublishedName,
 };
 
@@ -44,6 +45,13 @@ pub enum Action {
         published: Version,
         /// The store's revision.
         store: Precondition,
+    },
+    /// Note in the store that it was put back to an earlier state: its log tells nothing any more.
+    NoteRollback {
+        /// The store's revision.
+        store: Version,
+        /// The certificate that is not in it.
+        lost: SerialNumber,
     },
     /// Record in the store what the published Secret holds.
     Record {
@@ -148,20 +156,24 @@ fn decide(observed: &Observed, now: Timestamp) -> Decision {
             .map_or_else(|| Decision::Wait(obstacle.clone()), Decision::Act);
     }
     if let Some(refusal) = claim::refusal(observed) {
-        return note_stranger(observed, now)
+        return publishing::note_stranger(observed, now)
             .map_or_else(|| wait(Step::Publish, refusal), Decision::Act);
     }
     match &observed.store {
         Store::NotAStore => wait(Step::Issue, claim::store_taken(observed)),
         Store::Unreadable(refusal) => wait(Step::Issue, refusal.clone()),
-        Store::Absent => fill(observed, Precondition::Absent, first_or_lost(observed), now),
-        Store::Corrupt(version) => fill(
+        Store::Absent => {
+            let trigger = recovery::first_or_lost(observed);
+            recovery::fill(observed, Precondition::Absent, trigger, now)
+        }
+        Store::Corrupt(version) => recovery::fill(
             observed,
             Precondition::At(version.clone()),
             Trigger::Corrupt,
             now,
         ),
-        Store::Present(stored) => serve(observed, stored, now),
+        Store::Present(stored) => recovery::after_a_rollback(observed, stored, now)
+            .map_or_else(|| serve(observed, stored, now), Decision::Act),
     }
 }
 
@@ -169,7 +181,7 @@ fn decide(observed: &Observed, now: Timestamp) -> Decision {
 /// as long as it is the one in service, from being renewed.
 fn renewal_beside(observed: &Observed, obstacle: &Obstacle, now: Timestamp) -> Option<Action> {
     let stored = observed.stored()?;
-    let cause = match publish(observed, stored, now)? {
+    let cause = match publishing::publish(observed, stored, now)? {
         Action::Publish { cause, .. } if obstacle.step == Step::Publish => cause,
         _ => return None,
     };
@@ -185,57 +197,8 @@ fn renewal_beside(observed: &Observed, obstacle: &Obstacle, now: Timestamp) -> O
     }
 }
 
-/// While somebody else's Secret lies under the published name, pods take up what that holds. The
-/// record says so, in the operator's own store: once the other is gone, they are not taken for
-/// pods that started with the certificate in service.
-fn note_stranger(observed: &Observed, now: Timestamp) -> Option<Action> {
-    let stored = observed.stored()?;
-    let Published::Present(published) = &observed.published else {
-        return None;
-    };
-    let name = &observed.resource.wanted.secret_name;
-    let last = stored.state.log_of(name).last();
-    (last.map(|last| last.held) != Some(Held::Foreign)).then(|| Action::Record {
-        store: stored.version.clone(),
-        publication: Publication {
-            held: Held::Foreign,
-            from: written(published, last, now),
-        },
-        secret: PublishedName {
-            name: name.clone(),
-            uid: None,
-        },
-    })
-}
-
 fn wait(step: Step, refusal: Refusal) -> Decision {
     Decision::Wait(Obstacle { step, refusal })
-}
-
-/// Without any Secret the status tells whether there was a certificate: then pods may have read it.
-fn first_or_lost(observed: &Observed) -> Trigger {
-    match observed.resource.status.certificate {
-        None => Trigger::DoesNotExist,
-        Some(_) => Trigger::Corrupt,
-    }
-}
-
-/// There is no usable store: take up what is published, or issue.
-fn fill(observed: &Observed, store: Precondition, trigger: Trigger, now: Timestamp) -> Decision {
-    let published = match &observed.published {
-        Published::Present(published) => published,
-        Published::Absent | Published::Unreadable(_) => {
-            return issue(observed, store, trigger, now);
-        }
-    };
-    match &published.pair {
-        Some(pair) if now < pair.leaf.not_after => Decision::Act(Action::Recover {
-            published: published.version.clone(),
-            store,
-        }),
-        Some(_) => issue(observed, store, Trigger::Expired, now),
-        None => issue(observed, store, Trigger::Corrupt, now),
-    }
 }
 
 fn issue(observed: &Observed, store: Precondition, trigger: Trigger, now: Timestamp) -> Decision {
@@ -265,7 +228,8 @@ fn beginning(observed: &Observed, trigger: Trigger) -> Beginning {
 
 /// There is a store: what it holds is published and recorded, then replaced if its time has come.
 fn serve(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
-    publish(observed, stored, now).map_or_else(|| renew(observed, stored, now), Decision::Act)
+    publishing::publish(observed, stored, now)
+        .map_or_else(|| renew(observed, stored, now), Decision::Act)
 }
 
 fn renew(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
@@ -280,69 +244,15 @@ fn renew(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
     }
 }
 
-fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> {
-    let Published::Present(published) = &observed.published else {
-        return Some(Action::Publish {
-            store: stored.version.clone(),
-            secret: Precondition::Absent,
-            cause: PublishCause::Missing,
-        });
-    };
-    let held = held(published, stored);
-    let name = &observed.resource.wanted.secret_name;
-    let last = stored.state.log_of(name).last();
-    if last.map(|last| last.held) != Some(held) || !is_known(published, stored) {
-        return Some(Action::Record {
-            store: stored.version.clone(),
-            publication: Publication {
-                held,
-                from: written(published, last, now),
-            },
-            secret: PublishedName {
-                name: name.clone(),
-                uid: Some(published.version.uid.clone()),
-            },
-        });
-    }
-    let cause = match held {
-        Held::Foreign => PublishCause::Overwritten,
-        Held::Leaf(leaf) if leaf != stored.current.leaf.fingerprint => PublishCause::Superseded,
-        Held::Leaf(_) if claim::roots_differ(stored, published) => PublishCause::Roots,
-        Held::Leaf(_) if claim::metadata_differs(observed, published) => PublishCause::Metadata,
-        Held::Leaf(_) => return None,
-    };
-    Some(Action::Publish {
-        store: stored.version.clone(),
-        secret: Precondition::At(published.version.clone()),
-        cause,
-    })
-}
-
-/// Whether the store speaks of this very object.
-fn is_known(published: &PublishedSecret, stored: &Stored) -> bool {
-    stored.state.published_uid.as_deref() == Some(&published.version.uid)
-}
-
-/// Since when the published Secret holds what it holds. A writer that clears
-/// `metadata.managedFields` hides the time of its write, which cannot lie before the publication
-/// recorded last; then the time of the observation stands for it.
-fn written(
-    published: &PublishedSecret,
-    recorded: Option<Publication>,
-    now: Timestamp,
-) -> Timestamp {
-    match recorded.map(|recorded| recorded.from) {
-        Some(recorded) if published.written < recorded => now.max(recorded),
-        Some(_) | None => published.written,
-    }
-}
-
 impl Action {
     /// The step that this write belongs to; none for the status itself.
     #[must_use]
     pub const fn step(&self) -> Option<Step> {
         match self {
-            Self::Issue { .. } | Self::Recover { .. } | Self::Record { .. } => Some(Step::Issue),
+            Self::Issue { .. }
+            | Self::Recover { .. }
+            | Self::NoteRollback { .. }
+            | Self::Record { .. } => Some(Step::Issue),
             Self::Publish { .. } => Some(Step::Publish),
             Self::WriteStatus(_) => None,
         }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use api::{AuthorityFacts, CoturnCertificateStatus, Leaf, RolloutStrategy, Wanted};
+use api::{
+    AuthorityFacts, CoturnCertificateStatus, Leaf, RolloutStrategy, SerialNumber, Wanted, names,
+};
 use jiff::Timestamp;
 
 use super::{Obstacle, Rival};
@@ -146,6 +148,44 @@ pub struct PublishedSecret {
     pub template_keys: TemplateKeys,
 }
 
+/// Who wrote the pair of a published Secret, as far as the operator's mark beside it tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The operator: the mark is that of the leaf.
+    Operator,
+    /// Somebody else: the mark is that of another leaf.
+    SomebodyElse,
+    /// There is none.
+    None,
+}
+
+impl PublishedSecret {
+    /// Who wrote the pair.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        let leaf = self
+            .pair
+            .as_ref()
+            .map(|pair| pair.leaf.fingerprint.to_string());
+        match self.annotations.get(names::WRITTEN_FINGERPRINT) {
+            None => Mark::None,
+            Some(mark) if Some(mark) == leaf.as_ref() => Mark::Operator,
+            Some(_) => Mark::SomebodyElse,
+        }
+    }
+}
+
+impl Stored {
+    /// Whether it tells of a certificate.
+    #[must_use]
+    pub fn knows(&self, serial: &SerialNumber) -> bool {
+        let pairs = [Some(&self.current), self.previous.as_ref()];
+        let mut known = pairs.into_iter().flatten().map(|pair| &pair.leaf.serial);
+        let mut history = self.state.history.iter().map(|entry| &entry.serial);
+        known.any(|it| it == serial) || history.any(|it| it == serial)
+    }
+}
+
 /// Keys that a `secretTemplate` set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TemplateKeys {
@@ -163,6 +203,16 @@ impl Observed {
             Store::Present(stored) => Some(stored),
             Store::Absent | Store::NotAStore | Store::Unreadable(_) | Store::Corrupt(_) => None,
         }
+    }
+
+    /// The certificate that the status names and the store does not tell of: the store was lost, or
+    /// put back to an earlier state. What the status names was in the store before.
+    #[must_use]
+    pub fn lost(&self) -> Option<SerialNumber> {
+        let named = self.resource.status.certificate.as_ref()?;
+        let named = named.serial_number.parse().ok()?;
+        let is_known = self.stored().is_some_and(|stored| stored.knows(&named));
+        (!is_known).then_some(named)
     }
 
     /// The certificate as the workload's controller sees it: none before there is one.

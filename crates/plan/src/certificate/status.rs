@@ -7,13 +7,13 @@ use api::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Authority, Decision, Observed, Stored, conditions};
+use super::{Authority, Decision, Observed, Published, Store, Stored, conditions};
 
 /// Pods named in status, at most.
 const PODS_NAMED: usize = 16;
 
-/// The status that should be stored. While the store cannot be read, what it held last stays named:
-/// pods may go on serving it.
+/// The status that should be stored. While there is no usable store, what it held last stays named:
+/// pods may go on serving it, and a certificate that is lost was once there.
 pub fn of(observed: &Observed, decision: &Decision, now: Timestamp) -> CoturnCertificateStatus {
     let resource = &observed.resource;
     let stored = observed.stored();
@@ -28,9 +28,19 @@ pub fn of(observed: &Observed, decision: &Decision, now: Timestamp) -> CoturnCer
             .map(|stored| certificate(observed, stored))
             .or_else(|| resource.status.certificate.clone()),
         authority: authority(&observed.authority),
-        rollout: rollout(observed, now),
+        rollout: if is_unread(observed) {
+            resource.status.rollout.clone()
+        } else {
+            rollout(observed, now)
+        },
         history: stored.map_or_else(|| resource.status.history.clone(), history),
     }
+}
+
+/// Whether one of the Secrets is there or not, nobody knows: nothing is told of the pods then.
+fn is_unread(observed: &Observed) -> bool {
+    matches!(observed.store, Store::Unreadable(_))
+        || matches!(observed.published, Published::Unreadable(_))
 }
 
 fn certificate(observed: &Observed, stored: &Stored) -> CertificateStatus {
@@ -98,6 +108,22 @@ fn history(stored: &Stored) -> Vec<HistoryEntry> {
             serial_number: issuance.serial.to_string(),
         })
         .collect()
+}
+
+/// The status after a pass that ended in the middle.
+#[must_use]
+pub fn broken_off_status(
+    before: &CoturnCertificateStatus,
+    generation: i64,
+    reason: Reason,
+    message: &str,
+    now: Timestamp,
+) -> CoturnCertificateStatus {
+    CoturnCertificateStatus {
+        observed_generation: Some(generation),
+        conditions: conditions::broken_off(reason, message, generation, &before.conditions, now),
+        ..before.clone()
+    }
 }
 
 /// The status of a resource that cannot be acted on: what was in service stays named, the

@@ -100,7 +100,7 @@ fn no_gain(
 /// From when on a certificate of the specified duration ends a tenth of it after the one in service.
 pub fn gainful_from(observed: &Observed, leaf: &Leaf) -> Timestamp {
     let duration = observed.resource.wanted.duration;
-    leaf.not_after + duration / 10 - duration
+    leaf.not_after - (duration - duration / 10)
 }
 
 /// The specification is the limit: it heals with time.

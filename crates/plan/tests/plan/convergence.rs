@@ -28,6 +28,9 @@ enum Event {
     DeletePublished,
     DeleteStore,
     CorruptStore,
+    /// A backup tool puts a Secret of earlier back.
+    RestoreStore,
+    RestorePublished,
     /// Somebody puts a Secret of their own in the place of ours.
     Replace,
     /// The user asks for a renewal.
@@ -49,6 +52,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::DeleteStore),
         1 => Just(Event::CorruptStore),
         1 => Just(Event::Replace),
+        1 => Just(Event::RestoreStore),
+        1 => Just(Event::RestorePublished),
         1 => Just(Event::Renew),
         2 => (1_i64..=60).prop_map(Event::Minutes),
         1 => (0_usize..3).prop_map(Event::Restart),
@@ -91,6 +96,8 @@ fn happen(cluster: &mut Cluster, event: Event, earlier: &Observed, number: usize
                 cluster.truth.store = Store::Corrupt(stored.version);
             }
         }
+        Event::RestoreStore => cluster.restore_store(earlier),
+        Event::RestorePublished => cluster.restore_published(earlier),
         Event::Replace => cluster.replace_by_a_stranger(),
         Event::Renew => cluster.truth.resource.renew = Some(number.to_string()),
         Event::Minutes(passed) => cluster.clock += minutes(passed),
@@ -114,17 +121,18 @@ fn hides(cluster: &Cluster, event: Event) -> bool {
                 | Event::OldPair
                 | Event::DeletePublished
                 | Event::Replace
+                | Event::RestorePublished
         )
 }
 
-/// Whether the store is lost while the published Secret holds a pair that others put there. Then
-/// nobody knows any more what pods read before that.
-fn takes_up_a_foreign_pair(cluster: &Cluster) -> bool {
-    match (&cluster.truth.store, &cluster.truth.published) {
-        (Store::Absent | Store::Corrupt(_), Published::Present(published)) => published
-            .pair
-            .as_ref()
-            .is_some_and(|pair| cluster.wrote_last() != Some(pair.leaf.fingerprint)),
+/// Whether a store is put back that holds the same pair and knows less of what was published. Nobody
+/// can tell that from the store as it was.
+fn forgets(cluster: &Cluster, event: Event, earlier: &Observed) -> bool {
+    match (event, cluster.truth.stored(), earlier.stored()) {
+        (Event::RestoreStore, Some(there), Some(older)) => {
+            there.current.leaf.fingerprint == older.current.leaf.fingerprint
+                && there.state.log != older.state.log
+        }
         _ => false,
     }
 }
@@ -159,9 +167,8 @@ proptest! {
         let mut misled = false;
         for (number, event) in events.into_iter().enumerate() {
             let before = cluster.truth.clone();
-            misled |= hides(&cluster, event);
+            misled |= hides(&cluster, event) || forgets(&cluster, event, &earlier);
             happen(&mut cluster, event, &earlier, number);
-            misled |= takes_up_a_foreign_pair(&cluster);
             if number % 3 == 0 {
                 earlier = before;
             }

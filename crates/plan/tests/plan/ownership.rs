@@ -51,7 +51,8 @@ fn a_secret_of_somebody_else_in_the_place_of_ours_is_recorded_and_not_touched() 
     else {
         panic!("{:?}", replaced.action())
     };
-    assert_eq!((publication.held, &secret.uid), (Held::Foreign, &None));
+    assert_eq!(publication.held, Held::Foreign);
+    assert_eq!(secret.uid.as_deref(), Some("published"));
 
     let recorded = replaced
         .with_store(|it| it.state = it.state.with_publication(publication, &secret))
@@ -119,13 +120,29 @@ fn an_older_claim_does_not_win_the_secret_of_an_incumbent_that_was_deleted() {
 }
 
 #[test]
-fn who_is_refused_a_secret_is_not_its_incumbent() {
-    let refused = found(None)
-        .with(|it| it.resource.status = Case::converged().0.resource.status)
-        .reported();
-    assert!(refused.0.resource.status.certificate.is_some());
-    assert!(!is_incumbent(&refused.0.resource.status));
+fn who_lost_a_secret_to_a_stranger_is_still_its_incumbent_and_who_lost_a_claim_is_not() {
+    let had_it = |case: Case| {
+        case.with(|it| it.resource.status = Case::converged().0.resource.status)
+            .reported()
+            .0
+            .resource
+            .status
+    };
     assert!(is_incumbent(&Case::converged().0.resource.status));
+    assert!(is_incumbent(&had_it(found(None))));
+    let claimed = found(Some("younger")).with(|it| it.rivals = vec![rival("younger", -hours(1))]);
+    assert!(!is_incumbent(&had_it(claimed)));
+}
+
+#[test]
+fn a_copy_of_the_pair_in_service_without_annotations_is_no_foreign_content() {
+    let case = Case::converged().with_published(|it| {
+        it.version.uid = "restored".to_owned();
+        it.owner = None;
+        it.annotations.clear();
+    });
+    assert_eq!(case.condition("Published"), "False SecretNotOwned");
+    assert_eq!(case.reported().action(), None);
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn word(action: Option<&Action>) -> String {
     match action {
         Some(Action::Issue { trigger, .. }) => format!("Issue {trigger}"),
         Some(Action::Recover { .. }) => "Recover".to_owned(),
+        Some(Action::NoteRollback { .. }) => "NoteRollback".to_owned(),
         Some(Action::Record { publication, .. }) => match publication.held {
             Held::Foreign => "Record foreign".to_owned(),
             Held::Leaf(leaf) if leaf == current().leaf.fingerprint => "Record current".to_owned(),
@@ -29,8 +30,12 @@ fn word(action: Option<&Action>) -> String {
     }
 }
 
+/// The published Secret, with what somebody made of its pair.
 fn holding(pair: Option<Pair>) -> Published {
-    present(published(pair, published_at()))
+    present(PublishedSecret {
+        pair,
+        ..published(Some(current()), published_at())
+    })
 }
 
 fn corrupt() -> Store {
@@ -41,11 +46,11 @@ fn corrupt() -> Store {
 #[case(Store::Absent, Published::Absent, "Issue Corrupt")]
 #[case(Store::Absent, holding(None), "Issue Corrupt")]
 #[case(Store::Absent, holding(Some(current())), "Recover")]
-#[case(Store::Absent, holding(Some(foreign())), "Recover")]
+#[case(Store::Absent, holding(Some(foreign())), "Issue Corrupt")]
 #[case(corrupt(), Published::Absent, "Issue Corrupt")]
 #[case(corrupt(), holding(None), "Issue Corrupt")]
 #[case(corrupt(), holding(Some(current())), "Recover")]
-#[case(corrupt(), holding(Some(previous())), "Recover")]
+#[case(corrupt(), holding(Some(previous())), "Issue Corrupt")]
 #[case(Case::converged().0.store, Published::Absent, "Publish Missing")]
 #[case(Case::converged().0.store, holding(None), "Record foreign")]
 #[case(Case::converged().0.store, holding(Some(current())), "nothing")]

@@ -9,15 +9,7 @@ use plan::{
 };
 use rstest::rstest;
 
-use crate::support::{Case, Sts, fingerprint, hours, minutes, now, refusal, terminating, version};
-
-/// One pod is current, the other drains.
-fn draining() -> Sts {
-    Sts::of(2)
-        .stamped(fingerprint(1))
-        .pod(minutes(50))
-        .pod_with(hours(50), terminating(now() + hours(11)))
-}
+use crate::support::{Case, Sts, draining, fingerprint, hours, minutes, now, refusal, version};
 
 fn changed(observed: &mut Observed) {
     observed.resource.wanted.content.common_name = None;

@@ -4,25 +4,12 @@ use api::{CoturnCertificateStatus, Reason};
 use jiff::{SignedDuration, Timestamp};
 use plan::{
     certificate::{Action, Authority, plan, unusable_status},
-    publication::{Held, Publication, PublicationLog},
+    publication::PublicationLog,
 };
 use proptest::prelude::*;
 use rstest::rstest;
 
-use crate::support::{
-    Case, Sts, fingerprint, hours, minutes, now, pair, refusal, terminating, waiting,
-};
-
-fn draining() -> Sts {
-    Sts::of(2)
-        .stamped(fingerprint(1))
-        .pod(minutes(50))
-        .pod_with(hours(50), terminating(now() + hours(11)))
-}
-
-fn done() -> Sts {
-    Sts::of(1).pod(minutes(50))
-}
+use crate::support::{Case, Sts, done, draining, fingerprint, hours, minutes, now, pair, refusal};
 
 fn transition(case: &Case, kind: &str) -> Timestamp {
     let conditions = case.status().conditions;
@@ -235,110 +222,6 @@ fn a_resource_that_cannot_be_used_keeps_naming_what_is_in_service() {
         (ready.status.as_str(), ready.reason.as_str()),
         ("False", "InvalidSpec")
     );
-}
-
-/// A pod that started before the certificate in service was published: ten hours ago.
-fn with_pods(sts: Sts) -> Case {
-    Case::converged()
-        .with_workload(done())
-        .reported()
-        .with_workload(sts.stamped(fingerprint(1)).with(|live| {
-            live.update_revision = Some("2".to_owned());
-            live.changed = now() - minutes(1);
-        }))
-}
-
-fn started_with_foreign(pod: &mut plan::rollout::Pod) {
-    pod.created = now() - hours(2);
-    pod.started
-        .insert("tls".to_owned(), vec![Some(now() - hours(2))]);
-}
-
-fn overwritten_meanwhile(case: Case) -> Case {
-    case.with_store(|it| {
-        for (held, age) in [
-            (Held::Foreign, hours(3)),
-            (Held::Leaf(fingerprint(1)), hours(1)),
-        ] {
-            let from = now() - age;
-            it.state.log = it.state.log.with(Publication { held, from });
-        }
-    })
-}
-
-#[test]
-fn the_only_pod_of_a_workload_may_be_between_two_certificates() {
-    assert_eq!(with_pods(Sts::of(1)).condition("Ready"), "True Ready");
-    let starting = Sts::of(1).pod_with(minutes(1), waiting);
-    assert_eq!(with_pods(starting).condition("Ready"), "True Ready");
-}
-
-#[test]
-fn a_rollout_during_which_no_pod_runs_is_not_ready() {
-    let none = Sts::of(2).pod_with(minutes(1), waiting);
-    assert_eq!(with_pods(none).condition("Ready"), "False RollingOut");
-    let one = Sts::of(2).pod(hours(50)).pod_with(minutes(1), waiting);
-    assert_eq!(with_pods(one).condition("Ready"), "True Ready");
-}
-
-#[test]
-fn a_rollout_away_from_something_foreign_is_not_ready() {
-    let foreign = Sts::of(2)
-        .pod(minutes(50))
-        .pod_with(hours(2), started_with_foreign);
-    let case = overwritten_meanwhile(with_pods(foreign));
-    assert_eq!(case.condition("RolledOut"), "False RollingOut");
-    assert_eq!(case.condition("Ready"), "False RollingOut");
-}
-
-/// A rollout is due, and the write that starts it failed.
-fn refused(reason: Reason, published: SignedDuration) -> Case {
-    let untouched = Sts::of(2).pod(hours(50)).pod(hours(50)).with(|live| {
-        live.refused = Some(refusal(reason));
-    });
-    Case::converged()
-        .with_workload(done())
-        .reported()
-        .with_workload(untouched)
-        .with_store(|it| it.state.log = published_for(published))
-}
-
-fn published_for(age: SignedDuration) -> PublicationLog {
-    PublicationLog::starting_with(Publication {
-        held: Held::Leaf(fingerprint(1)),
-        from: now() - age,
-    })
-}
-
-#[rstest]
-#[case::of_the_user(Reason::Forbidden, minutes(1), "True Forbidden")]
-#[case::of_the_user_for_long(Reason::Forbidden, hours(1), "True Forbidden")]
-#[case::of_time_for_long(Reason::ApiUnavailable, hours(1), "False InProgress")]
-fn a_rollout_that_is_refused_is_not_ready_although_the_generation_was_realised(
-    #[case] reason: Reason,
-    #[case] published: SignedDuration,
-    #[case] stalled: &str,
-) {
-    let case = refused(reason, published);
-    let expected = format!("False {reason}");
-    assert_eq!(case.condition("RolledOut"), expected);
-    assert_eq!(case.condition("Ready"), expected);
-    assert_eq!(case.condition("Stalled"), stalled);
-    assert_eq!(case.message("RolledOut"), "put a renewed CA there");
-}
-
-#[test]
-fn a_write_that_is_tried_again_soon_does_not_block_a_rollout() {
-    let case = refused(Reason::Conflict, minutes(9));
-    assert_eq!(case.condition("RolledOut"), "False RollingOut");
-    assert_eq!(case.condition("Ready"), "True Ready");
-}
-
-#[test]
-fn a_refusal_does_not_matter_where_no_rollout_is_due() {
-    let case = Case::converged()
-        .with_workload(done().with(|live| live.refused = Some(refusal(Reason::Forbidden))));
-    assert_eq!(case.condition("Ready"), "True Ready");
 }
 
 #[test]

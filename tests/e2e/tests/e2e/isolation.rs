@@ -1,7 +1,7 @@
 //! One bad resource harms no other.
 
 use api::CoturnCertificate;
-use e2e::{World, fixtures, wait};
+use e2e::{SCHEMA, World, fixtures, wait};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps,
 };
@@ -30,6 +30,7 @@ async fn an_undecodable_resource_harms_no_other() {
     later["spec"]["workloadRef"]["kind"] = json!(LATER);
     let later: DynamicObject = serde_json::from_value(later).unwrap();
 
+    let alone = SCHEMA.write().await;
     change_kinds(&world.client, |kinds| kinds.push(JSON(json!(LATER)))).await;
     wait::until("the schema of a later version", async || {
         let created = untyped.create(&PostParams::default(), &later).await;
@@ -40,6 +41,7 @@ async fn an_undecodable_resource_harms_no_other() {
         kinds.retain(|kind| kind.0 != json!(LATER));
     })
     .await;
+    drop(alone);
 
     wait::until("the broken resource says that it is", async || {
         let object = untyped.get("broken").await.ok()?;

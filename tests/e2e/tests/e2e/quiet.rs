@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use api::names;
-use e2e::{World, fixtures};
+use e2e::{SCHEMA, World, fixtures};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_converged_certificate_causes_no_write_in_two_minutes() {
     let world = World::ready("quiet", &fixtures::light(2)).await;
+    let _unchanged = SCHEMA.read().await;
     world.until_calm().await;
     let mark = world.mark();
 

@@ -18,7 +18,7 @@ use plan::{
 use super::{Case, authority, pair, present, published, workload};
 
 /// How long anything takes: longer than the tolerance of clocks, within which nothing is told apart.
-const TICK: SignedDuration = SignedDuration::from_secs(3);
+pub(super) const TICK: SignedDuration = SignedDuration::from_secs(3);
 
 /// A write whose precondition did not hold.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub struct Cluster {
     wrote: Option<Fingerprint>,
     /// Leaves that were in the store.
     stored: BTreeSet<Fingerprint>,
-    revision: u32,
+    pub(super) revision: u32,
 }
 
 impl Cluster {
@@ -129,6 +129,11 @@ impl Cluster {
                 };
                 self.put_pair(store, new)?;
                 self.change_store(|state| state.with_publication(publication, &secret))
+            }
+            Action::NoteRollback { store, lost } => {
+                self.store_is(&Precondition::At(store.clone()))?;
+                let (clock, renew) = (self.clock, self.truth.resource.renew.clone());
+                self.change_store(|state| state.after_a_rollback(lost, renew.as_deref(), clock))
             }
             Action::Record {
                 store,
@@ -215,6 +220,7 @@ impl Cluster {
                 root,
                 trigger,
                 beginning,
+                lost: self.truth.lost().as_ref(),
                 handled_renew: self.truth.resource.renew.as_deref(),
                 time: self.clock,
             },
@@ -252,65 +258,19 @@ impl Cluster {
             self.stored.contains(&pair.leaf.fingerprint),
             "published, but never stored"
         );
-        assert!(
-            !matches!(cause, PublishCause::Roots | PublishCause::Metadata),
-            "nobody changes roots or metadata here"
-        );
+        assert_ne!(cause, PublishCause::Roots, "nobody changes roots here");
+        // A write of metadata leaves the time of the pair as it was.
+        let written = match &self.truth.published {
+            Published::Present(secret) if cause == PublishCause::Metadata => secret.written,
+            _ => self.clock,
+        };
         self.wrote = Some(pair.leaf.fingerprint);
         let secret = PublishedSecret {
             version: self.next("published", at),
-            ..published(Some(pair), self.clock)
+            ..published(Some(pair), written)
         };
         self.truth.published = present(secret);
         Ok(())
-    }
-
-    /// Somebody else overwrites the published Secret.
-    pub fn overwrite(&mut self, pair: Option<Pair>) {
-        self.clock += TICK;
-        self.revision += 1;
-        if let Published::Present(secret) = &mut self.truth.published {
-            secret.version.resource_version = self.revision.to_string();
-            secret.pair = pair;
-            secret.written = self.clock;
-        }
-    }
-
-    /// Somebody deletes the published Secret and creates one of their own.
-    pub fn replace_by_a_stranger(&mut self) {
-        self.clock += TICK;
-        let mut secret = published(Some(super::foreign()), self.clock);
-        secret.version = self.next("strange", &Precondition::Absent);
-        secret.owner = None;
-        self.truth.published = present(secret);
-    }
-
-    /// Whether the Secret under the published name is somebody else's.
-    pub fn has_a_stranger(&self) -> bool {
-        match &self.truth.published {
-            Published::Present(secret) => secret.owner.is_none(),
-            Published::Absent | Published::Unreadable(_) => false,
-        }
-    }
-
-    /// A container of a pod ends and starts again: it reads what is published.
-    pub fn restart(&mut self, ordinal: usize) {
-        self.clock += TICK;
-        let (Some(rollout::Workload::Present(live)), Published::Present(secret)) =
-            (&mut self.truth.workload, &self.truth.published)
-        else {
-            return;
-        };
-        if let Some(pod) = live
-            .pods
-            .get_mut(ordinal)
-            .filter(|pod| pod.ready_since.is_some())
-        {
-            pod.started.insert("tls".to_owned(), vec![Some(self.clock)]);
-            pod.ready_since = Some(self.clock);
-            let read = secret.pair.as_ref().map(|it| it.leaf.fingerprint);
-            self.serves.insert(pod.name.clone(), read);
-        }
     }
 
     fn store_is(&self, at: &Precondition) -> Result<(), Stale> {
@@ -322,7 +282,7 @@ impl Cluster {
         holds(at, there)
     }
 
-    fn next(&mut self, name: &str, before: &Precondition) -> Version {
+    pub(super) fn next(&mut self, name: &str, before: &Precondition) -> Version {
         self.revision += 1;
         let uid = match before {
             Precondition::Absent => format!("{name}-{}", self.revision),

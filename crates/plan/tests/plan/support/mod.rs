@@ -2,6 +2,7 @@
 //! of it.
 
 mod cluster;
+mod hands;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use plan::{
 };
 
 pub use cluster::Cluster;
-pub use workload::{Sts, terminating, waiting, workload};
+pub use workload::{Sts, done, draining, terminating, waiting, workload};
 
 /// The time at which tests look, whole seconds.
 pub fn now() -> Timestamp {
@@ -146,18 +147,27 @@ fn wanted() -> Wanted {
     }
 }
 
+fn annotations(pair: Option<&Pair>) -> BTreeMap<String, String> {
+    let owner = (names::CERTIFICATE_NAME.to_owned(), "coturn".to_owned());
+    let mark = pair.map(|pair| {
+        let leaf = pair.leaf.fingerprint.to_string();
+        (names::WRITTEN_FINGERPRINT.to_owned(), leaf)
+    });
+    [owner].into_iter().chain(mark).collect()
+}
+
 /// A published Secret as the operator writes it.
 pub fn published(pair: Option<Pair>, written: Timestamp) -> PublishedSecret {
     PublishedSecret {
         version: version("published", 1),
         owner: Some("coturn".to_owned()),
+        annotations: annotations(pair.as_ref()),
         pair,
         written,
         labels: BTreeMap::from([(
             names::MANAGED_BY_LABEL.to_owned(),
             names::FIELD_MANAGER.to_owned(),
         )]),
-        annotations: BTreeMap::from([(names::CERTIFICATE_NAME.to_owned(), "coturn".to_owned())]),
         template_keys: TemplateKeys::default(),
     }
 }

@@ -6,7 +6,7 @@ use api::{Fingerprint, WorkloadKind, WorkloadRef};
 use jiff::{SignedDuration, Timestamp};
 use plan::rollout::{Live, Pod, Workload};
 
-use super::{hours, now, version};
+use super::{fingerprint, hours, minutes, now, version};
 
 pub fn workload() -> WorkloadRef {
     WorkloadRef {
@@ -90,4 +90,17 @@ pub fn waiting(pod: &mut Pod) {
 /// A pod that is being deleted, with its grace period ending then.
 pub fn terminating(until: Timestamp) -> impl FnOnce(&mut Pod) {
     move |pod| pod.terminating = Some(until)
+}
+
+/// One pod is current, the other drains.
+pub fn draining() -> Sts {
+    Sts::of(2)
+        .stamped(fingerprint(1))
+        .pod(minutes(50))
+        .pod_with(hours(50), terminating(now() + hours(11)))
+}
+
+/// The only pod is current.
+pub fn done() -> Sts {
+    Sts::of(1).pod(minutes(50))
 }

@@ -1,5 +1,5 @@
-//! Decoding that keeps what it can read: a store may have been written by a later version, and a part
-//! of it that is not understood must not make the pair beside it unusable.
+//! Decoding that keeps what it can read: a status or a store may have been written by a later version,
+//! and a part of it that is not understood must not make the rest unusable.
 
 use serde::{
     Deserialize, Deserializer,
@@ -23,6 +23,10 @@ impl<T> Part<T> {
 }
 
 /// The value, or its default.
+///
+/// # Errors
+///
+/// Only if the input is no well-formed value at all.
 pub fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -30,6 +34,10 @@ pub fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
 }
 
 /// Those elements of a list that can be read.
+///
+/// # Errors
+///
+/// As [`or_default`].
 pub fn elements<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {

@@ -1,0 +1,94 @@
+//! What the published Secret shall hold, and what the store shall know of it.
+
+use jiff::Timestamp;
+
+use super::{
+    Action, Observed, PublishCause, Published, PublishedSecret, Stored, claim, observed::held,
+};
+use crate::{
+    Precondition,
+    publication::{Held, Publication},
+    store::PublishedName,
+};
+
+/// The write that is due until the published Secret holds the pair in service and the store knows.
+pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> {
+    let Published::Present(published) = &observed.published else {
+        return Some(Action::Publish {
+            store: stored.version.clone(),
+            secret: Precondition::Absent,
+            cause: PublishCause::Missing,
+        });
+    };
+    let held = held(published, stored);
+    let name = &observed.resource.wanted.secret_name;
+    let last = stored.state.log_of(name).last();
+    if last.map(|last| last.held) != Some(held) || !is_known(published, stored) {
+        return Some(Action::Record {
+            store: stored.version.clone(),
+            publication: Publication {
+                held,
+                from: written(published, last, now),
+            },
+            secret: PublishedName {
+                name: name.clone(),
+                uid: Some(published.version.uid.clone()),
+            },
+        });
+    }
+    let cause = match held {
+        Held::Foreign => PublishCause::Overwritten,
+        Held::Leaf(leaf) if leaf != stored.current.leaf.fingerprint => PublishCause::Superseded,
+        Held::Leaf(_) if claim::roots_differ(stored, published) => PublishCause::Roots,
+        Held::Leaf(_) if claim::metadata_differs(observed, published) => PublishCause::Metadata,
+        Held::Leaf(_) => return None,
+    };
+    Some(Action::Publish {
+        store: stored.version.clone(),
+        secret: Precondition::At(published.version.clone()),
+        cause,
+    })
+}
+
+/// Whether the store speaks of this very object.
+fn is_known(published: &PublishedSecret, stored: &Stored) -> bool {
+    stored.state.published_uid.as_deref() == Some(&published.version.uid)
+}
+
+/// Since when the published Secret holds what it holds. A writer that clears
+/// `metadata.managedFields` hides the time of its write, which cannot lie before the publication
+/// recorded last; then the time of the observation stands for it.
+fn written(
+    published: &PublishedSecret,
+    recorded: Option<Publication>,
+    now: Timestamp,
+) -> Timestamp {
+    match recorded.map(|recorded| recorded.from) {
+        Some(recorded) if published.written < recorded => now.max(recorded),
+        Some(_) | None => published.written,
+    }
+}
+
+/// While somebody else's Secret lies under the published name, pods take up what that holds. The
+/// record says so, in the operator's own store: once the other is gone, they are not taken for
+/// pods that started with the certificate in service.
+pub fn note_stranger(observed: &Observed, now: Timestamp) -> Option<Action> {
+    let stored = observed.stored()?;
+    let Published::Present(published) = &observed.published else {
+        return None;
+    };
+    let name = &observed.resource.wanted.secret_name;
+    let held = held(published, stored);
+    let last = stored.state.log_of(name).last();
+    (last.map(|last| last.held) != Some(held)).then(|| Action::Record {
+        store: stored.version.clone(),
+        publication: Publication {
+            held,
+            from: written(published, last, now),
+        },
+        secret: PublishedName {
+            name: name.clone(),
+            uid: stored.state.published_uid.clone(),
+        },
+    })
+}

@@ -1,0 +1,73 @@
+//! Where the store is lost, unusable, or older than it was: what is left decides.
+
+use api::Trigger;
+use jiff::Timestamp;
+
+use super::{
+    Action, Decision, Mark, Observed, Published, PublishedSecret, Stored, issue, observed::held,
+};
+use crate::{Precondition, publication::Held};
+
+/// Without any Secret the status tells whether there was a certificate: then pods may have read it.
+pub fn first_or_lost(observed: &Observed) -> Trigger {
+    match observed.resource.status.certificate {
+        None => Trigger::DoesNotExist,
+        Some(_) => Trigger::Corrupt,
+    }
+}
+
+/// There is no usable store: take up what the operator published, or issue.
+pub fn fill(
+    observed: &Observed,
+    store: Precondition,
+    trigger: Trigger,
+    now: Timestamp,
+) -> Decision {
+    let published = match &observed.published {
+        Published::Present(published) => published,
+        Published::Absent | Published::Unreadable(_) => {
+            return issue(observed, store, trigger, now);
+        }
+    };
+    match (&published.pair, published.mark()) {
+        (Some(pair), Mark::Operator | Mark::None) if now < pair.leaf.not_after => {
+            Decision::Act(Action::Recover {
+                published: published.version.clone(),
+                store,
+            })
+        }
+        (Some(_), Mark::Operator | Mark::None) => issue(observed, store, Trigger::Expired, now),
+        (Some(_), Mark::SomebodyElse) | (None, _) => issue(observed, store, Trigger::Corrupt, now),
+    }
+}
+
+/// What is due after the store was put back to an earlier state, as by a backup tool. A newer pair
+/// that is published stays in service. If it is lost, the older one stays, and what the store
+/// remembers of the time since counts for nothing.
+pub fn after_a_rollback(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> {
+    if let Published::Present(published) = &observed.published
+        && is_newer(published, stored, now)
+    {
+        return Some(Action::Recover {
+            published: published.version.clone(),
+            store: Precondition::At(stored.version.clone()),
+        });
+    }
+    Some(Action::NoteRollback {
+        store: stored.version.clone(),
+        lost: observed.lost()?,
+    })
+}
+
+/// Whether the operator published this pair, and the store is of an earlier time.
+fn is_newer(published: &PublishedSecret, stored: &Stored, now: Timestamp) -> bool {
+    let Some(pair) = &published.pair else {
+        return false;
+    };
+    let (leaf, current) = (&pair.leaf, &stored.current.leaf);
+    published.mark() == Mark::Operator
+        && held(published, stored) == Held::Foreign
+        && !stored.knows(&leaf.serial)
+        && leaf.is_valid_at(now)
+        && (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after)
+}

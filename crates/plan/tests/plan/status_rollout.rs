@@ -1,0 +1,151 @@
+//! What the status says while pods are replaced, cannot be, or cannot be judged.
+
+use api::Reason;
+use jiff::SignedDuration;
+use plan::{
+    certificate::{Published, broken_off_status},
+    publication::{Held, Publication, PublicationLog},
+};
+use rstest::rstest;
+
+use crate::support::{
+    Case, Sts, done, draining, fingerprint, hours, minutes, now, refusal, waiting,
+};
+
+/// A pod that started before the certificate in service was published: ten hours ago.
+fn with_pods(sts: Sts) -> Case {
+    Case::converged()
+        .with_workload(done())
+        .reported()
+        .with_workload(sts.stamped(fingerprint(1)).with(|live| {
+            live.update_revision = Some("2".to_owned());
+            live.changed = now() - minutes(1);
+        }))
+}
+
+fn started_with_foreign(pod: &mut plan::rollout::Pod) {
+    pod.created = now() - hours(2);
+    pod.started
+        .insert("tls".to_owned(), vec![Some(now() - hours(2))]);
+}
+
+fn overwritten_meanwhile(case: Case) -> Case {
+    case.with_store(|it| {
+        for (held, age) in [
+            (Held::Foreign, hours(3)),
+            (Held::Leaf(fingerprint(1)), hours(1)),
+        ] {
+            let from = now() - age;
+            it.state.log = it.state.log.with(Publication { held, from });
+        }
+    })
+}
+
+#[test]
+fn the_only_pod_of_a_workload_may_be_between_two_certificates() {
+    assert_eq!(with_pods(Sts::of(1)).condition("Ready"), "True Ready");
+    let starting = Sts::of(1).pod_with(minutes(1), waiting);
+    assert_eq!(with_pods(starting).condition("Ready"), "True Ready");
+}
+
+#[test]
+fn a_rollout_during_which_no_pod_runs_is_not_ready() {
+    let none = Sts::of(2).pod_with(minutes(1), waiting);
+    assert_eq!(with_pods(none).condition("Ready"), "False RollingOut");
+    let one = Sts::of(2).pod(hours(50)).pod_with(minutes(1), waiting);
+    assert_eq!(with_pods(one).condition("Ready"), "True Ready");
+}
+
+#[test]
+fn a_rollout_away_from_something_foreign_is_not_ready() {
+    let foreign = Sts::of(2)
+        .pod(minutes(50))
+        .pod_with(hours(2), started_with_foreign);
+    let case = overwritten_meanwhile(with_pods(foreign));
+    assert_eq!(case.condition("RolledOut"), "False RollingOut");
+    assert_eq!(case.condition("Ready"), "False RollingOut");
+}
+
+/// A rollout is due, and the write that starts it failed.
+fn refused(reason: Reason, published: SignedDuration) -> Case {
+    let untouched = Sts::of(2).pod(hours(50)).pod(hours(50)).with(|live| {
+        live.refused = Some(refusal(reason));
+    });
+    Case::converged()
+        .with_workload(done())
+        .reported()
+        .with_workload(untouched)
+        .with_store(|it| it.state.log = published_for(published))
+}
+
+fn published_for(age: SignedDuration) -> PublicationLog {
+    PublicationLog::starting_with(Publication {
+        held: Held::Leaf(fingerprint(1)),
+        from: now() - age,
+    })
+}
+
+#[rstest]
+#[case::of_the_user(Reason::Forbidden, minutes(1), "True Forbidden")]
+#[case::of_the_user_for_long(Reason::Forbidden, hours(1), "True Forbidden")]
+#[case::of_time_for_long(Reason::ApiUnavailable, hours(1), "False InProgress")]
+fn a_rollout_that_is_refused_is_not_ready_although_the_generation_was_realised(
+    #[case] reason: Reason,
+    #[case] published: SignedDuration,
+    #[case] stalled: &str,
+) {
+    let case = refused(reason, published);
+    let expected = format!("False {reason}");
+    assert_eq!(case.condition("RolledOut"), expected);
+    assert_eq!(case.condition("Ready"), expected);
+    assert_eq!(case.condition("Stalled"), stalled);
+    assert_eq!(case.message("RolledOut"), "put a renewed CA there");
+}
+
+#[test]
+fn a_write_that_is_tried_again_soon_does_not_block_a_rollout() {
+    let case = refused(Reason::Conflict, minutes(9));
+    assert_eq!(case.condition("RolledOut"), "False RollingOut");
+    assert_eq!(case.condition("Ready"), "True Ready");
+}
+
+#[test]
+fn a_refusal_does_not_matter_where_no_rollout_is_due() {
+    let case = Case::converged()
+        .with_workload(done().with(|live| live.refused = Some(refusal(Reason::Forbidden))));
+    assert_eq!(case.condition("Ready"), "True Ready");
+}
+
+#[test]
+fn a_pass_that_broke_off_leaves_unknown_what_is_the_case_and_realised_what_was() {
+    let before = Case::converged().with_workload(done()).status();
+    let status = broken_off_status(&before, 1, Reason::ApiUnavailable, "no end", now());
+    let told = |kind: &str| {
+        let condition = status
+            .conditions
+            .iter()
+            .find(|it| it.type_ == kind)
+            .unwrap();
+        format!("{} {}", condition.status, condition.reason)
+    };
+    assert_eq!(told("Ready"), "Unknown ApiUnavailable");
+    assert_eq!(told("Reconciling"), "False Realised");
+    assert_eq!(told("Stalled"), "False InProgress");
+    assert_eq!(status.certificate, before.certificate);
+
+    let again = Case::converged()
+        .with(|it| it.resource.status = status)
+        .with_workload(draining());
+    assert_eq!(again.condition("Ready"), "True Ready");
+}
+
+#[test]
+fn a_published_secret_that_cannot_be_read_leaves_unknown_what_pods_serve() {
+    let before = Case::converged().with_workload(done()).reported();
+    let rollout = before.0.resource.status.rollout.clone();
+    let unreadable = Published::Unreadable(refusal(Reason::ApiUnavailable));
+    let case = before.with(|it| it.published = unreadable);
+    assert_eq!(case.condition("RolledOut"), "Unknown ApiUnavailable");
+    assert!(rollout.is_some());
+    assert_eq!(case.status().rollout, rollout);
+}
