@@ -16,3 +16,4 @@ mod quiet;
 mod renewal;
 mod repair;
 mod restart;
+mod rollback;
