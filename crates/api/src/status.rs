@@ -133,7 +133,10 @@ pub struct PodNotCurrent {
 pub struct HistoryEntry {
     /// When, by the operator's clock.
     pub time: Time,
-    /// What happened.
+    /// What happened: `Issued`, `Recovered` or `Lost`.
+    // No enum in the schema: an operator that tells of more must be able to write it under the
+    // CustomResourceDefinition of an earlier version.
+    #[schemars(with = "String", length(max = 63))]
     pub what: HistoryEvent,
     /// Why it happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,9 +150,9 @@ pub struct HistoryEntry {
 pub enum HistoryEvent {
     /// A certificate was signed.
     Issued,
-    /// The store was lost and taken up again from the published Secret.
+    /// The store was lost, or older than the published Secret, and took up what that holds.
     Recovered,
-    /// The store was put back to an earlier state, and this certificate is not in it.
+    /// The certificate was in service, and the store does not have it any more.
     Lost,
 }
 

@@ -223,6 +223,7 @@ mod tests {
         };
         let regarding = ObjectReference::default();
         events.publish(&notice, &regarding).await;
-        assert!(started.elapsed() >= ANSWER);
+        let elapsed = started.elapsed();
+        assert!((ANSWER..2 * ANSWER).contains(&elapsed), "{elapsed:?}");
     }
 }

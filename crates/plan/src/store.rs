@@ -76,8 +76,8 @@ impl Issuance {
 
 const HISTORY_KEPT: usize = 10;
 
-fn history(newest: impl IntoIterator<Item = Issuance>, earlier: Vec<Issuance>) -> Vec<Issuance> {
-    let entries = newest.into_iter().chain(earlier);
+fn history(newest: Issuance, earlier: Vec<Issuance>) -> Vec<Issuance> {
+    let entries = [newest].into_iter().chain(earlier);
     entries.take(HISTORY_KEPT).collect()
 }
 
@@ -115,8 +115,6 @@ pub struct NewPair<'a> {
     pub trigger: Option<Trigger>,
     /// How the log begins, if there is none yet.
     pub beginning: Beginning,
-    /// The certificate that was in service and that the store does not tell of.
-    pub lost: Option<&'a SerialNumber>,
     /// The value of the annotation `coturncert.dev/renew` that this pair answers.
     pub handled_renew: Option<&'a str>,
     /// When, by the operator's clock.
@@ -156,8 +154,6 @@ impl StoreState {
         let earlier = before
             .map(|before| before.history.clone())
             .unwrap_or_default();
-        let lost = pair.lost.filter(|lost| **lost != pair.leaf.serial);
-        let lost = lost.map(|serial| Issuance::lost(serial, pair.time));
         Self {
             version: format_version(),
             root: pair.root,
@@ -172,7 +168,7 @@ impl StoreState {
                 .handled_renew
                 .or_else(|| before?.handled_renew.as_deref())
                 .map(str::to_owned),
-            history: history([Some(issuance), lost].into_iter().flatten(), earlier),
+            history: history(issuance, earlier),
         }
     }
 
@@ -190,7 +186,7 @@ impl StoreState {
             version: format_version(),
             log: PublicationLog::empty(Beginning::Unknown),
             handled_renew: renew.or(self.handled_renew.as_deref()).map(str::to_owned),
-            history: history([Issuance::lost(lost, time)], self.history.clone()),
+            history: history(Issuance::lost(lost, time), self.history.clone()),
             ..self.clone()
         }
     }
@@ -254,7 +250,6 @@ mod tests {
             root: None,
             trigger: Some(Trigger::Renewing),
             beginning: Beginning::First,
-            lost: None,
             handled_renew,
             time: Timestamp::UNIX_EPOCH,
         };

@@ -87,7 +87,6 @@ impl Writer<'_> {
             root: Some(root),
             trigger: Some(trigger),
             beginning,
-            lost: self.observation.observed.lost().as_ref(),
             handled_renew: self.observation.observed.resource.renew.as_deref(),
             time: self.now,
         });
@@ -135,7 +134,6 @@ impl Writer<'_> {
                 root,
                 trigger: None,
                 beginning: Beginning::Unknown,
-                lost: self.observation.observed.lost().as_ref(),
                 handled_renew: self.observation.observed.resource.renew.as_deref(),
                 time: self.now,
             })

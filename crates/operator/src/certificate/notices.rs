@@ -4,7 +4,7 @@
 use api::{ConditionType, CoturnCertificateStatus};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Resource as _, runtime::events::EventType};
-use plan::certificate::{Action, PublishCause};
+use plan::certificate::{Action, PublishCause, Published};
 
 use super::Observation;
 use crate::{context::Context, events::Notice};
@@ -54,7 +54,15 @@ impl Notices {
 /// told of as a failure.
 fn stands(observation: &Observation, action: &Action) -> bool {
     match action {
-        Action::Publish { .. } => observation.observed.mounted().is_some(),
+        Action::Publish { .. } => {
+            let observed = &observation.observed;
+            let stored = observed.stored().map(|stored| stored.current.digest);
+            let published = match &observed.published {
+                Published::Present(secret) => secret.pair.as_ref().map(|pair| pair.digest),
+                Published::Absent | Published::Unreadable(_) => None,
+            };
+            published.is_some() && published == stored
+        }
         Action::Issue { .. }
         | Action::Recover { .. }
         | Action::NoteRollback { .. }

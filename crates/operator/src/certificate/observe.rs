@@ -142,7 +142,7 @@ struct Reader<'a> {
     namespace: &'a str,
     freshness: Freshness,
     now: Timestamp,
-    /// Whether the API server answered a read by an error.
+    /// Whether the API server answered a read by an error that nothing will tell the end of.
     failed: AtomicBool,
 }
 
@@ -265,11 +265,12 @@ impl Reader<'_> {
         match requests::read(&api, object, name).await {
             Ok(read) => Ok(Ok(read)),
             Err(error) => {
-                self.failed.store(true, Ordering::Relaxed);
                 let mut refusal = error.unread().ok_or(error)?;
                 if refusal.reason == Reason::Forbidden {
                     let advice = "add its name to the chart's value secretNames";
                     refusal.message = format!("{}; {advice}", refusal.message);
+                } else {
+                    self.failed.store(true, Ordering::Relaxed);
                 }
                 Ok(Err(refusal))
             }

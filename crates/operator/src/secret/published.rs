@@ -8,7 +8,10 @@ use k8s_openapi::{
     api::core::v1::Secret,
     apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta},
 };
-use plan::certificate::{Pair, Published, PublishedSecret, TemplateKeys};
+use plan::{
+    certificate::{Pair, Published, PublishedSecret, TemplateKeys},
+    store::Root,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{StoreContent, bytes, created, digest, value, version};
@@ -44,6 +47,7 @@ pub fn read_published(secret: Option<&Secret>) -> Published {
         version: version(metadata),
         owner: annotations.get(names::CERTIFICATE_NAME).cloned(),
         pair: pair(secret),
+        root: root(secret),
         written: written(metadata),
         labels: metadata.labels.clone().unwrap_or_default(),
         template_keys: template_keys(&annotations),
@@ -59,6 +63,17 @@ fn pair(secret: &Secret) -> Option<Pair> {
     Some(Pair {
         leaf,
         digest: digest::of(certificate, key, roots),
+    })
+}
+
+fn root(secret: &Secret) -> Option<Root> {
+    let root = pki::root_of(
+        value(secret, names::TLS_CRT)?,
+        value(secret, names::CA_CRT)?,
+    )?;
+    Some(Root {
+        certificate: root.fingerprint,
+        anchor: root.anchor,
     })
 }
 

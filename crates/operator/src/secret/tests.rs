@@ -49,7 +49,6 @@ fn state(number: usize) -> StoreState {
         }),
         trigger: Some(Trigger::DoesNotExist),
         beginning: Beginning::First,
-        lost: None,
         handled_renew: Some("a"),
         time: NOW,
     };

@@ -134,10 +134,14 @@ async fn gather(
     reference: &WorkloadRef,
     freshness: Freshness,
 ) -> Result<Option<Gathered>, Error> {
-    let (mut certificates, mut failure) = (Vec::new(), None);
+    let (mut certificates, mut pending, mut failure) = (Vec::new(), Vec::new(), None);
     for guarded in context.certificates.store.state() {
-        match mounted(context, &guarded, reference, freshness).await {
-            Ok(found) => certificates.extend(found),
+        match of_certificate(context, &guarded, reference, freshness).await {
+            Ok(Some(found)) => {
+                certificates.extend(found.mounted);
+                pending.extend(found.is_pending.then(|| guarded.name_any()));
+            }
+            Ok(None) => {}
             Err(error) => failure = Some(error),
         }
     }
@@ -152,17 +156,24 @@ async fn gather(
         reference: reference.clone(),
         workload,
         certificates,
+        pending,
     };
     Ok(Some(Gathered { observed, failure }))
 }
 
-/// The certificate of a resource, if it is the workload's and published.
-async fn mounted(
+/// What a workload is told of one of its certificates.
+struct Found {
+    mounted: Option<Mounted>,
+    is_pending: bool,
+}
+
+/// The certificate of a resource, if it is the workload's.
+async fn of_certificate(
     context: &Context,
     guarded: &Guarded,
     reference: &WorkloadRef,
     freshness: Freshness,
-) -> Result<Option<Mounted>, Error> {
+) -> Result<Option<Found>, Error> {
     let Ok(known) = &guarded.0 else {
         return Ok(None);
     };
@@ -187,14 +198,21 @@ async fn mounted(
     let now = Context::now();
     let observation =
         certificate::observe(context, Arc::new(object), wanted, freshness, now).await?;
-    of_what_was_read(&observation.observed)
+    let observed = observation.observed;
+    Ok(Some(Found {
+        mounted: of_what_was_read(&observed)?,
+        is_pending: observed.is_pending(now),
+    }))
 }
 
 /// What cannot be read is not taken for what is not there: the certificate may be due on the pods.
 fn of_what_was_read(observed: &plan::certificate::Observed) -> Result<Option<Mounted>, Error> {
     use plan::certificate::{Published, Store};
     match (&observed.store, &observed.published) {
-        (Store::Unreadable(refusal), _) | (_, Published::Unreadable(refusal)) => {
+        // Once it may be read, its watch tells so.
+        (Store::Unreadable(refusal), _) | (_, Published::Unreadable(refusal))
+            if refusal.reason != Reason::Forbidden =>
+        {
             Err(Error::Unread(refusal.clone()))
         }
         _ => Ok(observed.mounted()),
@@ -297,14 +315,17 @@ mod tests {
 
     #[test]
     fn a_secret_that_cannot_be_read_is_a_failure_and_no_certificate_less() {
-        let refusal = || Refusal {
-            reason: Reason::ApiUnavailable,
+        let refused = |reason| Refusal {
+            reason,
             message: "etcd".to_owned(),
         };
+        let refusal = || refused(Reason::ApiUnavailable);
         let mut observed = testing::observation().observed;
         assert!(of_what_was_read(&observed).is_ok());
         observed.published = Published::Unreadable(refusal());
         assert!(of_what_was_read(&observed).is_err());
+        observed.published = Published::Unreadable(refused(Reason::Forbidden));
+        assert_eq!(of_what_was_read(&observed).unwrap(), None);
         observed.published = Published::Absent;
         observed.store = Store::Unreadable(refusal());
         assert!(of_what_was_read(&observed).is_err());

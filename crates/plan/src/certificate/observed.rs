@@ -13,7 +13,7 @@ use crate::{
     publication::Held,
     renewal_time,
     rollout::{Mounted, Progress, Workload, assess},
-    store::StoreState,
+    store::{Root, StoreState},
 };
 
 /// Everything that is known about a certificate.
@@ -138,6 +138,8 @@ pub struct PublishedSecret {
     pub owner: Option<String>,
     /// The pair that it holds, if it is one.
     pub pair: Option<Pair>,
+    /// The root that the pair chains to, as far as it lies beside it.
+    pub root: Option<Root>,
     /// When `tls.crt` and `tls.key` were written last, by the API server's clock.
     pub written: Timestamp,
     /// Its labels.
@@ -205,20 +207,26 @@ impl Observed {
         }
     }
 
-    /// The certificate that the status names and the store does not tell of: the store was lost, or
-    /// put back to an earlier state. What the status names was in the store before.
+    /// The certificate that the newest line of the status' history tells of and the store does not:
+    /// the store was put back to an earlier state. What stands in the status stood in the store
+    /// before. A status that is older than the store tells nothing.
     #[must_use]
     pub fn lost(&self) -> Option<SerialNumber> {
-        let named = self.resource.status.certificate.as_ref()?;
-        let named = named.serial_number.parse().ok()?;
-        let is_known = self.stored().is_some_and(|stored| stored.knows(&named));
-        (!is_known).then_some(named)
+        let stored = self.stored()?;
+        let newest = self.resource.status.history.first()?;
+        let serial = newest.serial_number.parse().ok()?;
+        // The API server keeps whole seconds.
+        let known = stored.state.history.first();
+        let is_later =
+            known.is_none_or(|known| newest.time.0.as_second() >= known.time.as_second());
+        (is_later && !stored.knows(&serial)).then_some(serial)
     }
 
-    /// The certificate as the workload's controller sees it: none before there is one.
+    /// The certificate as the workload's controller sees it: none before there is one, and none while
+    /// the record of what was published is an earlier one.
     #[must_use]
     pub fn mounted(&self) -> Option<Mounted> {
-        let stored = self.stored()?;
+        let stored = self.stored().filter(|_| self.lost().is_none())?;
         let Published::Present(published) = &self.published else {
             return None;
         };
@@ -230,6 +238,13 @@ impl Observed {
             log: stored.state.log_of(&self.resource.wanted.secret_name),
             strategy: self.strategy(),
         })
+    }
+
+    /// Whether a write of a Secret is due for it, as far as its workload does not hold that back.
+    #[must_use]
+    pub fn is_pending(&self, now: Timestamp) -> bool {
+        let action = super::plan(self, now).action;
+        action.is_some_and(|action| action.step().is_some())
     }
 
     /// A suspended resource restarts nothing either.

@@ -46,7 +46,7 @@ pub fn fill(
 /// remembers of the time since counts for nothing.
 pub fn after_a_rollback(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> {
     if let Published::Present(published) = &observed.published
-        && is_newer(published, stored, now)
+        && is_newer(observed, published, stored, now)
     {
         return Some(Action::Recover {
             published: published.version.clone(),
@@ -59,15 +59,32 @@ pub fn after_a_rollback(observed: &Observed, stored: &Stored, now: Timestamp) ->
     })
 }
 
-/// Whether the operator published this pair, and the store is of an earlier time.
-fn is_newer(published: &PublishedSecret, stored: &Stored, now: Timestamp) -> bool {
+/// Whether the operator published this pair, and the store is of an earlier time. A copy of a Secret
+/// of elsewhere bears a mark as well: what it holds chains to another root, or is not what the status
+/// tells of.
+fn is_newer(
+    observed: &Observed,
+    published: &PublishedSecret,
+    stored: &Stored,
+    now: Timestamp,
+) -> bool {
     let Some(pair) = &published.pair else {
         return false;
     };
     let (leaf, current) = (&pair.leaf, &stored.current.leaf);
-    published.mark() == Mark::Operator
+    let is_told_of = match observed.lost() {
+        Some(lost) => lost == leaf.serial,
+        // The resource was made anew.
+        None => {
+            observed.resource.status.history.is_empty()
+                && (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after)
+        }
+    };
+    let root = stored.state.root.zip(published.root);
+    is_told_of
+        && published.mark() == Mark::Operator
+        && root.is_some_and(|(trusted, of_pair)| trusted.is_trusted_like(&of_pair))
         && held(published, stored) == Held::Foreign
         && !stored.knows(&leaf.serial)
         && leaf.is_valid_at(now)
-        && (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after)
 }

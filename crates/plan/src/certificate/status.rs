@@ -16,7 +16,9 @@ const PODS_NAMED: usize = 16;
 /// pods may go on serving it, and a certificate that is lost was once there.
 pub fn of(observed: &Observed, decision: &Decision, now: Timestamp) -> CoturnCertificateStatus {
     let resource = &observed.resource;
-    let stored = observed.stored();
+    // What a store that was put back does not know stays named until the store has noted it: nothing
+    // else tells that it was put back.
+    let stored = observed.stored().filter(|_| observed.lost().is_none());
     CoturnCertificateStatus {
         observed_generation: Some(resource.generation),
         conditions: conditions::judge(observed, decision, now).into_conditions(

@@ -1,6 +1,7 @@
 //! The pods of one workload, and the one write that brings them closer to the certificates that
 //! they mount. Looks at all certificates of the workload together.
 
+mod coalescing;
 mod evidence;
 mod progress;
 
@@ -21,8 +22,10 @@ pub struct Observed {
     pub reference: WorkloadRef,
     /// What is known of it.
     pub workload: Workload,
-    /// Its certificates.
+    /// Its certificates that are published.
     pub certificates: Vec<Mounted>,
+    /// Names of its certificates for which a write of a Secret is due.
+    pub pending: Vec<String>,
 }
 
 /// What is known of a workload.
@@ -159,9 +162,11 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         .filter(|mounted| mounted.strategy == RolloutStrategy::RollingRestart)
         .filter(|mounted| mounted.is_published() && live.mounts.contains(&mounted.secret))
         .collect();
+    let due = due(live, &restarting);
+    let waits_until = coalescing::waits_until(observed, &restarting, &due, now);
     let action = if live.replicas == 0 && live.pods.is_empty() {
         stamp(live, &restarting, Effect::NoPods)
-    } else if may_start(live, &restarting, now) {
+    } else if !due.is_empty() && waits_until.is_none() && may_start(live, now) {
         stamp(live, &restarting, Effect::Rollout)
     } else {
         None
@@ -170,20 +175,25 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         .certificates
         .iter()
         .filter_map(|mounted| assess(&observed.workload, mounted, now).next_check)
+        .chain(waits_until)
         .min();
     Plan { action, next_check }
 }
 
-/// A rollout starts for a certificate that some pod lacks and the template does not carry, unless
-/// one is under way already: then it would only be stacked on.
-fn may_start(live: &Live, restarting: &[&Mounted], now: Timestamp) -> bool {
-    let needs = |mounted: &&Mounted| {
-        !live.carries(&mounted.secret, mounted.current)
-            && live.pods.iter().any(|pod| pod.needs_restart_for(mounted))
-    };
-    !live.on_delete
-        && restarting.iter().any(needs)
-        && progress::under_way(live, now) != progress::UnderWay::Yes
+/// The certificates that some pod lacks and the template does not carry.
+fn due<'a>(live: &Live, restarting: &[&'a Mounted]) -> Vec<&'a Mounted> {
+    restarting
+        .iter()
+        .copied()
+        .filter(|mounted| !live.carries(&mounted.secret, mounted.current))
+        .filter(|mounted| live.pods.iter().any(|pod| pod.needs_restart_for(mounted)))
+        .collect()
+}
+
+/// A rollout that is under way is not stacked on, and one that Kubernetes would not make is not asked
+/// for.
+fn may_start(live: &Live, now: Timestamp) -> bool {
+    !live.on_delete && progress::under_way(live, now) != progress::UnderWay::Yes
 }
 
 fn stamp(live: &Live, restarting: &[&Mounted], effect: Effect) -> Option<Action> {

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod coalescing;
 mod convergence;
 mod issuance;
 mod ownership;

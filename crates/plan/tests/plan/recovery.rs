@@ -4,12 +4,12 @@
 
 use api::Fingerprint;
 use plan::{
-    certificate::{Observed, Published, PublishedSecret, Store, Stored},
+    certificate::{Observed, Obstacle, Published, PublishedSecret, Step, Store, Stored},
     rollout::Stage,
 };
 use rstest::rstest;
 
-use crate::support::{Case, Cluster, Sts, foreign, minutes, present};
+use crate::support::{Case, Cluster, Sts, foreign, hours, minutes, pair, present, published, root};
 
 /// What became of one of the two Secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,4 +203,89 @@ fn a_lost_certificate_is_told_of_in_the_history() {
     let newest = &status.history[0];
     assert_eq!(newest.what, api::HistoryEvent::Lost);
     assert_eq!(newest.serial_number, lost.to_string());
+}
+
+fn stage(cluster: &Cluster) -> Stage {
+    cluster.truth.progress(cluster.clock).unwrap().stage
+}
+
+/// Both Secrets are older, and something keeps the store from being written for a while.
+#[rstest]
+#[case::the_user(|it: &mut Observed| it.resource.wanted.suspend = true, |it: &mut Observed| it.resource.wanted.suspend = false)]
+#[case::a_refusal(
+    |it: &mut Observed| it.failed = Some(refused()),
+    |it: &mut Observed| it.failed = None
+)]
+fn what_was_put_back_is_noted_also_after_a_status_was_written(
+    #[case] hold: fn(&mut Observed),
+    #[case] release: fn(&mut Observed),
+) {
+    let mut history = History::of_a_renewal();
+    history.leave(Left::Older, Left::Older);
+    let cluster = &mut history.cluster;
+    let named = cluster.truth.resource.status.certificate.clone();
+    hold(&mut cluster.truth);
+    assert!(cluster.rests_within(60));
+    assert_eq!(cluster.truth.resource.status.certificate, named);
+    assert!(cluster.truth.progress(cluster.clock).is_none());
+
+    release(&mut cluster.truth);
+    assert!(cluster.rests_within(60));
+    assert_eq!(stage(cluster), Stage::Unknown);
+    assert!(cluster.stamped.len() == 1 && cluster.issued.len() == 2);
+}
+
+fn refused() -> Obstacle {
+    Obstacle {
+        step: Step::Issue,
+        refusal: crate::support::refusal(api::Reason::ApiUnavailable),
+    }
+}
+
+#[test]
+fn a_store_that_is_put_back_twice_is_noticed_twice() {
+    let mut history = History::of_a_renewal();
+    for _ in 0..2 {
+        history.leave(Left::Older, Left::Older);
+        assert!(history.cluster.rests_within(60));
+        assert_eq!(stage(&history.cluster), Stage::Unknown);
+    }
+}
+
+#[test]
+fn a_status_that_is_older_than_a_store_of_many_certificates_tells_of_no_loss() {
+    let mut history = History::of_a_renewal();
+    let cluster = &mut history.cluster;
+    let status = cluster.truth.resource.status.clone();
+    for number in 0..12 {
+        cluster.clock += minutes(60);
+        cluster.truth.resource.renew = Some(format!("again {number}"));
+        assert!(cluster.rests_within(60));
+    }
+    cluster.truth.resource.status = status;
+    assert_eq!(cluster.truth.lost(), None);
+}
+
+#[test]
+fn a_newer_pair_of_another_root_with_a_mark_of_its_own_is_put_right() {
+    let mut history = History::of_a_renewal();
+    let cluster = &mut history.cluster;
+    let before = leaf(&cluster.truth);
+    // Only the root tells: the resource was made anew, so its status names nothing.
+    cluster.truth.resource.status = api::CoturnCertificateStatus::default();
+    cluster.truth.resource.renew = None;
+    let copied = pair(77, cluster.clock, cluster.clock + hours(9000));
+    let version = secret(&cluster.truth).version.clone();
+    cluster.truth.published = present(PublishedSecret {
+        version,
+        root: Some(root(2)),
+        ..published(Some(copied), cluster.clock)
+    });
+    assert!(cluster.rests_within(60));
+    assert_eq!(leaf(&cluster.truth), before);
+    assert_eq!(
+        secret(&cluster.truth).pair.as_ref(),
+        Some(&stored(&cluster.truth).current)
+    );
+    assert!(cluster.stamped.len() == 1 && cluster.issued.len() == 2);
 }

@@ -37,6 +37,7 @@ fn decide(sts: Sts, certificates: Vec<Mounted>) -> Plan {
         reference: workload(),
         workload: sts.observed(),
         certificates,
+        pending: Vec::new(),
     };
     plan(&observed, now())
 }
@@ -208,6 +209,7 @@ fn a_workload_that_does_not_exist_is_not_written() {
         reference: workload(),
         workload: Workload::Missing,
         certificates: vec![mounted("tls")],
+        pending: Vec::new(),
     };
     assert_eq!(plan(&observed, now()).action, None);
 }

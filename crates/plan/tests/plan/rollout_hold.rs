@@ -120,6 +120,7 @@ fn a_suspended_resource_starts_no_rollout() {
         reference: crate::support::workload(),
         workload: case.0.workload.clone().unwrap(),
         certificates: case.0.mounted().into_iter().collect(),
+        pending: Vec::new(),
     };
     assert_eq!(plan::rollout::plan(&observed, now()).action, None);
     assert_eq!(case.condition("RolledOut"), "False RestartNeeded");

@@ -129,6 +129,11 @@ impl World {
 
     /// Installs the chart with the image of this tree.
     pub fn install_operator(&self) {
+        self.install_operator_with(&[]);
+    }
+
+    /// The same, with more values of the chart.
+    pub fn install_operator_with(&self, values: &[&str]) {
         let mut helm = Environment::get().cluster().helm();
         helm.args(["install", RELEASE])
             .arg(root().join("charts/coturn-cert-operator"));
@@ -138,6 +143,9 @@ impl World {
             "crds.install=false,image.repository=docker.io/local/coturn-cert-operator",
         ]);
         helm.args(["--set", "image.tag=dev,image.pullPolicy=Never"]);
+        for value in values {
+            helm.args(["--set", value]);
+        }
         run(&mut helm);
     }
 

@@ -17,3 +17,4 @@ mod renewal;
 mod repair;
 mod restart;
 mod rollback;
+mod two;

@@ -95,6 +95,7 @@ impl Cluster {
             reference: workload(),
             workload: seen.workload.clone()?,
             certificates: seen.mounted().into_iter().collect(),
+            pending: Vec::new(),
         };
         rollout::plan(&observed, self.clock).action
     }
@@ -220,7 +221,6 @@ impl Cluster {
                 root,
                 trigger,
                 beginning,
-                lost: self.truth.lost().as_ref(),
                 handled_renew: self.truth.resource.renew.as_deref(),
                 time: self.clock,
             },

@@ -162,6 +162,7 @@ pub fn published(pair: Option<Pair>, written: Timestamp) -> PublishedSecret {
         version: version("published", 1),
         owner: Some("coturn".to_owned()),
         annotations: annotations(pair.as_ref()),
+        root: pair.as_ref().map(|_| root(1)),
         pair,
         written,
         labels: BTreeMap::from([(
