@@ -21,3 +21,11 @@ pub struct Content {
     /// Algorithm and size of the key.
     pub key: KeyKind,
 }
+
+impl Content {
+    /// Whether no name and no address tells whose certificate it is.
+    #[must_use]
+    pub fn is_nameless(&self) -> bool {
+        self.dns_names.is_empty() && self.ip_addresses.is_empty()
+    }
+}

@@ -20,6 +20,14 @@ impl Fingerprint {
     pub fn short(&self) -> String {
         hex(&self.0[..4])
     }
+
+    /// As in the value of SDP's attribute `fingerprint` (RFC 8122, section 5): the name of the hash
+    /// function, then upper-case pairs of hex digits with colons between them.
+    #[must_use]
+    pub fn to_sdp(&self) -> String {
+        let pairs = self.0.map(|octet| format!("{octet:02X}"));
+        format!("sha-256 {}", pairs.join(":"))
+    }
 }
 
 impl fmt::Display for Fingerprint {
@@ -145,6 +153,14 @@ mod tests {
         let fingerprint = Fingerprint::from_digest([0xab; 32]);
         assert_eq!(fingerprint.to_string(), "ab".repeat(32));
         assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
+    }
+
+    #[test]
+    fn in_sdp_a_fingerprint_is_the_hash_functions_name_and_upper_case_pairs() {
+        let mut digest = [0x0a; 32];
+        digest[31] = 0xf0;
+        let expected = format!("sha-256 {}F0", "0A:".repeat(31));
+        assert_eq!(Fingerprint::from_digest(digest).to_sdp(), expected);
     }
 
     #[test]

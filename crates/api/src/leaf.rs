@@ -13,6 +13,8 @@ pub struct Leaf {
     pub serial: SerialNumber,
     /// The issuer's name (RFC 4514).
     pub issuer: String,
+    /// Whose key signed it.
+    pub signer: Signer,
     /// Valid from.
     pub not_before: Timestamp,
     /// Valid until.
@@ -29,6 +31,15 @@ impl Leaf {
     pub fn is_valid_at(&self, time: Timestamp) -> bool {
         (self.not_before..self.not_after).contains(&time)
     }
+}
+
+/// Whose key signed a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// Its own: nobody vouches for it, it is known by its fingerprint.
+    Itself,
+    /// Another, as far as its own is not proven.
+    Another,
 }
 
 /// An authority that passed every check.

@@ -24,7 +24,7 @@ pub use conditions::{ConditionType, Reason};
 pub use content::Content;
 pub use fingerprint::{Fingerprint, InvalidHex, SerialNumber};
 pub use key::{InvalidKey, KeyKind, PrivateKey, PrivateKeyAlgorithm};
-pub use leaf::{AuthorityFacts, Leaf};
+pub use leaf::{AuthorityFacts, Leaf, Signer};
 pub use status::{
     AuthorityStatus, CertificateStatus, CoturnCertificateStatus, HistoryEntry, HistoryEvent,
     PodNotCurrent, RolloutStatus,

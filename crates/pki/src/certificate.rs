@@ -1,6 +1,6 @@
 //! One parsed certificate, with the questions that judging it asks.
 
-use api::Fingerprint;
+use api::{Fingerprint, Signer};
 use der::{AnyRef, Decode, Encode, Reader, SliceReader, oid::AssociatedOid};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
@@ -115,6 +115,15 @@ impl Certificate {
 
     pub(crate) fn is_self_issued(&self) -> bool {
         self.subject() == self.issuer()
+    }
+
+    /// Its own if that is proven by the signature.
+    pub(crate) fn signer(&self) -> Signer {
+        if self.is_self_issued() && self.verify_signature(self).is_ok() {
+            Signer::Itself
+        } else {
+            Signer::Another
+        }
     }
 
     pub(crate) fn is_ca(&self) -> bool {

@@ -18,6 +18,7 @@ pub fn inspect(certificate: &[u8], key: &[u8]) -> Result<Leaf, PairError> {
         fingerprint: leaf.fingerprint(),
         serial: SerialNumber::from_octets(leaf.serial()),
         issuer: name::shown(leaf.issuer()),
+        signer: leaf.signer(),
         not_before: leaf.not_before(),
         not_after: leaf.not_after(),
         content: content::of(leaf),

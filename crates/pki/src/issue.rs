@@ -6,6 +6,7 @@ use api::{Content, Usage};
 use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::{CertificateDer, DnsName, ServerName, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage};
+use x509_cert::{ext::pkix::AuthorityKeyIdentifier, name::Name};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     constraints, inspect,
     key::SigningKey,
     leaf, lint, name, pem, validity,
+    validity::validity_of_its_own,
 };
 
 /// What is asked for.
@@ -22,7 +24,7 @@ use crate::{
 pub struct LeafRequest {
     /// What the certificate shall hold.
     pub content: Content,
-    /// How long it shall be valid from the time of signing; the authority may cut it.
+    /// How long it shall be valid from the time of signing; an authority may cut it.
     pub duration: SignedDuration,
 }
 
@@ -32,7 +34,8 @@ pub struct IssuedPair {
     pub certificate: String,
     /// PEM, PKCS#8.
     pub key: Zeroizing<String>,
-    /// PEM: the authority's root, then the further roots that its Secret publishes.
+    /// PEM: the authority's root, then the further roots that its Secret publishes; of a self-signed
+    /// leaf the leaf itself, the only one that can be trusted for it.
     pub root: String,
     /// What the certificate is.
     pub leaf: Leaf,
@@ -53,16 +56,83 @@ pub fn issue(
     request: &LeafRequest,
     now: Timestamp,
 ) -> Result<IssuedPair, IssueError> {
-    let content = &request.content;
+    let (content, chain) = (&request.content, authority.chain());
     let validity = usable_validity(authority, request.duration, now)?;
+    if content.is_nameless() {
+        return Err(IssueError::NoNames);
+    }
     check_names(content)?;
-    constraints::check_names(authority.chain(), content)?;
-    constraints::check_usages(authority.chain(), content)?;
-    let key = SigningKey::generate(content.key)
-        .map_err(|_| IssueError::Signing(format!("no {} key could be made", content.key)))?;
-    let leaf = sign(authority, content, validity, &key)?;
-    check_path(authority, &leaf, content, now)?;
-    finish(authority, &leaf, &key, content)
+    constraints::check_names(chain, content)?;
+    constraints::check_usages(chain, content)?;
+    let key = fresh_key(content)?;
+    let signing = Signing {
+        name: chain.signing().subject().clone(),
+        key_id: leaf::authority_key_id(chain.signing())?,
+        key: authority.key(),
+    };
+    let leaf = sign(signing, content, validity, &key)?;
+    let path = Path {
+        issuer: chain.signing(),
+        intermediates: chain.intermediates(),
+        root: chain.root(),
+    };
+    check_path(&path, &leaf, content, now)?;
+    finish(&path, &leaf, &key, content, authority.roots().to_owned())
+}
+
+/// Makes a leaf that its own, fresh key signs: nobody vouches for it, and it vouches for no other
+/// certificate. It goes through the same checks, with itself as the root.
+pub fn issue_self_signed(request: &LeafRequest, now: Timestamp) -> Result<IssuedPair, IssueError> {
+    let content = &request.content;
+    check_duration(request.duration)?;
+    check_names(content)?;
+    let name = name::from_request(&content.subject, content.common_name.as_deref())?;
+    if name.is_empty() {
+        return Err(IssueError::NoSubject);
+    }
+    let key = fresh_key(content)?;
+    let signing = Signing {
+        name,
+        key_id: leaf::own_key_id(key.public_key())?,
+        key: &key,
+    };
+    let validity = validity_of_its_own(request.duration, now);
+    let leaf = sign(signing, content, validity, &key)?;
+    let path = Path {
+        issuer: &leaf,
+        intermediates: &[],
+        root: &leaf,
+    };
+    check_path(&path, &leaf, content, now)?;
+    finish(&path, &leaf, &key, content, pem::encode([&leaf.der])?)
+}
+
+/// Whose key signs a leaf.
+struct Signing<'a> {
+    /// The issuer's name.
+    name: Name,
+    key_id: AuthorityKeyIdentifier,
+    key: &'a SigningKey,
+}
+
+/// What leads from a leaf to the root.
+struct Path<'a> {
+    issuer: &'a Certificate,
+    /// The issuer, and what stands between it and the root.
+    intermediates: &'a [Certificate],
+    root: &'a Certificate,
+}
+
+fn fresh_key(content: &Content) -> Result<SigningKey, IssueError> {
+    SigningKey::generate(content.key)
+        .map_err(|_| IssueError::Signing(format!("no {} key could be made", content.key)))
+}
+
+fn check_duration(duration: SignedDuration) -> Result<(), IssueError> {
+    match duration.as_secs() {
+        ..=0 => Err(IssueError::Duration(duration.as_secs())),
+        1.. => Ok(()),
+    }
 }
 
 fn usable_validity(
@@ -71,9 +141,7 @@ fn usable_validity(
     now: Timestamp,
 ) -> Result<Validity, IssueError> {
     let facts = authority.facts();
-    if duration.as_secs() <= 0 {
-        return Err(IssueError::Duration(duration.as_secs()));
-    }
+    check_duration(duration)?;
     if facts.not_after.as_second() <= now.as_second() {
         let (subject, not_after) = (facts.subject.clone(), facts.not_after);
         return Err(IssueError::AuthorityExpired { subject, not_after });
@@ -89,9 +157,6 @@ fn usable_validity(
 }
 
 fn check_names(content: &Content) -> Result<(), IssueError> {
-    if content.dns_names.is_empty() && content.ip_addresses.is_empty() {
-        return Err(IssueError::NoNames);
-    }
     let invalid = |name: &&String| {
         let domain = name.strip_prefix("*.");
         let host = domain.unwrap_or(name);
@@ -108,39 +173,38 @@ fn check_names(content: &Content) -> Result<(), IssueError> {
 }
 
 fn sign(
-    authority: &Authority,
+    signing: Signing<'_>,
     content: &Content,
     validity: Validity,
     key: &SigningKey,
 ) -> Result<Certificate, IssueError> {
-    let issuer = authority.chain().signing();
     let subject = name::from_request(&content.subject, content.common_name.as_deref())?;
     let failed = |error: x509_cert::builder::Error| IssueError::Signing(error.to_string());
+    let public_key = key.public_key().clone();
     let template = Template {
-        extensions: leaf::extensions(content, key.public_key(), issuer, subject.is_empty())?,
-        issuer: issuer.subject().clone(),
+        extensions: leaf::extensions(content, &public_key, &signing.key_id, subject.is_empty())?,
+        issuer: signing.name,
         subject,
         serial: random_serial().map_err(failed)?,
         validity,
-        public_key: key.public_key().clone(),
+        public_key,
     };
-    let der = template.sign(authority.key()).map_err(failed)?;
+    let der = template.sign(signing.key).map_err(failed)?;
     Certificate::parse(der).map_err(IssueError::SelfCheck)
 }
 
 /// Path validation to the root by rustls-webpki, for each purpose asked for, and for each name.
 fn check_path(
-    authority: &Authority,
+    path: &Path<'_>,
     leaf: &Certificate,
     content: &Content,
     now: Timestamp,
 ) -> Result<(), IssueError> {
     let wrong = |error: webpki::Error| IssueError::SelfCheck(error.to_string());
-    let chain = authority.chain();
-    let anchors = [webpki::anchor_from_trusted_cert(&chain.root().der).map_err(wrong)?];
-    let signing = webpki::anchor_from_trusted_cert(&chain.signing().der).map_err(wrong)?;
-    let intermediates: Vec<CertificateDer<'_>> = chain
-        .intermediates()
+    let anchors = [webpki::anchor_from_trusted_cert(&path.root.der).map_err(wrong)?];
+    let signing = webpki::anchor_from_trusted_cert(&path.issuer.der).map_err(wrong)?;
+    let intermediates: Vec<CertificateDer<'_>> = path
+        .intermediates
         .iter()
         .map(|certificate| certificate.der.clone())
         .collect();
@@ -215,20 +279,20 @@ fn refusal(error: &webpki::Error) -> IssueError {
 
 /// A second look at the pair as everybody else will read it.
 fn finish(
-    authority: &Authority,
+    path: &Path<'_>,
     leaf: &Certificate,
     key: &SigningKey,
     content: &Content,
+    root: String,
 ) -> Result<IssuedPair, IssueError> {
-    let issuer = authority.chain().signing();
-    if let Some(finding) = lint::findings(leaf, issuer)
+    if let Some(finding) = lint::findings(leaf, path.issuer)
         .into_iter()
         .find(lint::Finding::is_fault)
     {
         return Err(IssueError::SelfCheck(finding.to_string()));
     }
-    let intermediates = authority.chain().intermediates();
-    let certificate = pem::encode(std::iter::once(leaf).chain(intermediates).map(|it| &it.der))?;
+    let chain = std::iter::once(leaf).chain(path.intermediates);
+    let certificate = pem::encode(chain.map(|it| &it.der))?;
     let key = key.to_pem();
     let leaf = inspect(certificate.as_bytes(), key.as_bytes())
         .map_err(|error| IssueError::SelfCheck(error.to_string()))?;
@@ -240,7 +304,7 @@ fn finish(
     Ok(IssuedPair {
         certificate,
         key,
-        root: authority.roots().to_owned(),
+        root,
         leaf,
     })
 }

@@ -50,11 +50,11 @@ pub(crate) fn key_usage(usage: Usage) -> Option<KeyUsages> {
     }
 }
 
-/// The extensions of a leaf with this content and key, issued by `issuer`.
+/// The extensions of a leaf with this content and key; `issuer` identifies the key that signs it.
 pub(crate) fn extensions(
     content: &Content,
     public_key: &SubjectPublicKeyInfoOwned,
-    issuer: &Certificate,
+    issuer: &AuthorityKeyIdentifier,
     subject_is_empty: bool,
 ) -> Result<Vec<Extension>, IssueError> {
     let mut extensions = vec![extension(
@@ -74,8 +74,11 @@ pub(crate) fn extensions(
         extensions.push(extension(false, &ExtendedKeyUsage(purposes))?);
     }
     extensions.push(extension(false, &key_id(public_key)?)?);
-    extensions.push(extension(false, &authority_key_id(issuer)?)?);
-    extensions.push(extension(subject_is_empty, &subject_alt_name(content)?)?);
+    extensions.push(extension(false, issuer)?);
+    // An empty one must not be (RFC 5280 §4.2.1.6): it is left out.
+    if !content.is_nameless() {
+        extensions.push(extension(subject_is_empty, &subject_alt_name(content)?)?);
+    }
     Ok(extensions)
 }
 
@@ -94,10 +97,21 @@ pub(crate) fn authority_key_id(issuer: &Certificate) -> Result<AuthorityKeyIdent
         Some(own) => own.0.clone(),
         None => key_id(issuer.public_key())?.0,
     };
-    Ok(AuthorityKeyIdentifier {
+    Ok(identified_by(key_id))
+}
+
+/// The key itself, for a certificate that it signs for itself.
+pub(crate) fn own_key_id(
+    public_key: &SubjectPublicKeyInfoOwned,
+) -> Result<AuthorityKeyIdentifier, der::Error> {
+    Ok(identified_by(key_id(public_key)?.0))
+}
+
+fn identified_by(key_id: OctetString) -> AuthorityKeyIdentifier {
+    AuthorityKeyIdentifier {
         key_identifier: Some(key_id),
         ..Default::default()
-    })
+    }
 }
 
 fn subject_alt_name(content: &Content) -> Result<SubjectAltName, IssueError> {

@@ -1,4 +1,5 @@
-//! Certificates: judging an authority, signing leaves, and telling what a pair is.
+//! Certificates: judging an authority, signing leaves by it or by themselves, and telling what a pair
+//! is.
 //!
 //! No Kubernetes, no async, no clock of its own: time is an argument, and what comes from outside
 //! (the bytes of Secrets) is bounded, parsed once and answered with one typed reason. The bytes of
@@ -28,6 +29,6 @@ pub use api::{AuthorityFacts, Leaf};
 pub use authority::{Authority, CaSecret};
 pub use error::{AuthorityError, IssueError, PairError};
 pub use inspect::inspect;
-pub use issue::{IssuedPair, LeafRequest, issue};
+pub use issue::{IssuedPair, LeafRequest, issue, issue_self_signed};
 pub use root::{RootIdentity, root_of};
 pub use validity::{Validity, validity};

@@ -50,7 +50,8 @@ pub enum Finding {
     /// The validity ends before it begins.
     #[error("its validity ends before it begins")]
     Validity,
-    /// There is no subjectAltName.
+    /// There is no subjectAltName, though somebody else vouches for the leaf: what is known by its
+    /// fingerprint alone needs no name.
     #[error("subjectAltName is missing or empty")]
     NoNames,
     /// subjectAltName is critical, or is not although the subject is empty.
@@ -126,7 +127,7 @@ pub(crate) fn findings(leaf: &Certificate, issuer: &Certificate) -> Vec<Finding>
             Finding::OutlivesAuthority,
         ),
         (leaf.not_after() < leaf.not_before(), Finding::Validity),
-        (has_no_names(leaf), Finding::NoNames),
+        (has_no_names(leaf) && leaf != issuer, Finding::NoNames),
         (has_wrong_criticality(leaf), Finding::NamesCriticality),
         (!has_current_signature(leaf), Finding::SignatureAlgorithm),
         (leaf.verify_signature(issuer).is_err(), Finding::Signature),

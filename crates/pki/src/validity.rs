@@ -19,13 +19,22 @@ pub struct Validity {
     pub not_after: Timestamp,
 }
 
-/// The validity of a leaf issued at `now`: from five minutes before `now` until `duration` after
-/// it, but never outside that of the authority's whole chain.
+/// The validity of a leaf issued at `now`: as asked for, but never outside that of the authority's
+/// whole chain.
 pub fn validity(facts: &AuthorityFacts, duration: SignedDuration, now: Timestamp) -> Validity {
+    let asked = validity_of_its_own(duration, now);
+    Validity {
+        not_before: asked.not_before.max(facts.not_before),
+        not_after: asked.not_after.min(facts.not_after),
+    }
+}
+
+/// From five minutes before `now` until `duration` after it.
+pub(crate) fn validity_of_its_own(duration: SignedDuration, now: Timestamp) -> Validity {
     let now = now.as_second();
     Validity {
-        not_before: at(now.saturating_sub(BACKDATE_SECONDS)).max(facts.not_before),
-        not_after: at(now.saturating_add(duration.as_secs())).min(facts.not_after),
+        not_before: at(now.saturating_sub(BACKDATE_SECONDS)),
+        not_after: at(now.saturating_add(duration.as_secs())),
     }
 }
 

@@ -240,6 +240,7 @@ mod tests {
             fingerprint: Fingerprint::from_digest([1; 32]),
             serial: SerialNumber::from_octets(&[1]),
             issuer: "CN=CA".to_owned(),
+            signer: api::Signer::Another,
             not_before: Timestamp::UNIX_EPOCH,
             not_after: Timestamp::UNIX_EPOCH,
             content: None,

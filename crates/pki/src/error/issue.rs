@@ -10,6 +10,11 @@ pub enum IssueError {
     /// The request names no server.
     #[error("the request names no server; set spec.dnsNames or spec.ipAddresses")]
     NoNames,
+    /// The subject of a self-signed certificate would be empty, and its issuer with it.
+    #[error(
+        "a self-signed certificate needs a subject, which is its issuer's name too; set spec.commonName"
+    )]
+    NoSubject,
     /// A DNS name is none.
     #[error(
         "`{0}` is no DNS name that a certificate can hold; write it in lower case ASCII, with `*.` at most in front of two labels or more"
@@ -81,9 +86,11 @@ impl IssueError {
     /// The condition's reason.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::NoNames | Self::DnsName(_) | Self::SubjectAttribute(_) | Self::Duration(_) => {
-                Reason::InvalidSpec
-            }
+            Self::NoNames
+            | Self::NoSubject
+            | Self::DnsName(_)
+            | Self::SubjectAttribute(_)
+            | Self::Duration(_) => Reason::InvalidSpec,
             Self::AuthorityExpired { .. } => Reason::AuthorityExpired,
             Self::AuthorityNotYetValid { .. } => Reason::AuthorityNotYetValid,
             Self::NameForbidden { .. } | Self::UsageForbidden { .. } | Self::Forbidden { .. } => {

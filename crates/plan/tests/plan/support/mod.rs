@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use api::{
     AuthorityFacts, CommonName, Content, CoturnCertificateStatus, Fingerprint, KeyKind, Leaf,
-    Reason, RolloutStrategy, SecretTemplate, SerialNumber, Subject, Usage, Wanted, names,
+    Reason, RolloutStrategy, SecretTemplate, SerialNumber, Signer, Subject, Usage, Wanted, names,
 };
 use jiff::{SignedDuration, Timestamp};
 use plan::{
@@ -78,6 +78,7 @@ pub fn pair(number: u32, not_before: Timestamp, not_after: Timestamp) -> Pair {
             fingerprint: fingerprint(number),
             serial: SerialNumber::from_octets(&number.to_be_bytes()),
             issuer: "CN=CA".to_owned(),
+            signer: Signer::Another,
             not_before,
             not_after,
             content: Some(content()),
