@@ -33,16 +33,16 @@ use crate::{CoturnCertificateStatus, PrivateKey, Usage};
     printcolumn(name = "Rolled-Out", type_ = "string", json_path = ".status.conditions[?(@.type=='RolledOut')].status", priority = "1")
 )]
 #[x_kube(
-    validation = ("size(self.dnsNames) + size(self.ipAddresses) > 0", "set dnsNames or ipAddresses: a certificate without a name is accepted by nobody"),
+    validation = ("has(self.issuer.selfSigned) || size(self.dnsNames) + size(self.ipAddresses) > 0", "set dnsNames or ipAddresses: a certificate without a name is accepted by nobody, unless it is known by its fingerprint (issuer.selfSigned)"),
     validation = ("!has(self.issuer.ca) || self.secretName != self.issuer.ca.secretName", "secretName must not be the CA Secret: it would be overwritten"),
     validation = ("!self.secretName.endsWith('-coturn-cert-store')", "secretName must not end in -coturn-cert-store: such names belong to stores"),
-    validation = ("!has(self.renewBefore) || duration(self.renewBefore) < duration(self.duration)", "renewBefore must be shorter than duration"),
+    validation = ("!has(self.renewBefore) || duration(self.renewBefore) < duration(has(self.duration) ? self.duration : has(self.issuer.selfSigned) ? '720h' : '8760h')", "renewBefore must be shorter than duration, which is 8760h by default and 720h with issuer.selfSigned"),
     validation = ("!('key encipherment' in self.usages) || self.privateKey.algorithm == 'RSA'", "key encipherment needs privateKey.algorithm RSA"),
     validation = ("!('key agreement' in self.usages) || self.privateKey.algorithm == 'ECDSA'", "key agreement needs privateKey.algorithm ECDSA: RSA keys agree on nothing (RFC 3279, 2.3.1)"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CoturnCertificateSpec {
-    /// Who signs.
+    /// Who signs: a CA, or nobody but the certificate itself.
     pub issuer: IssuerSource,
     /// DNS names of the subjectAltName; `*.` may stand for the first label. The federation
     /// partner's whitelist is matched against these.
@@ -53,7 +53,9 @@ pub struct CoturnCertificateSpec {
     #[serde(default)]
     #[schemars(schema_with = "ip_addresses")]
     pub ip_addresses: Vec<String>,
-    /// Common name of the subject; default: the first DNS name, if at most 64 characters.
+    /// Common name of the subject; default: the first DNS name, if at most 64 characters. With
+    /// `issuer.selfSigned` the value of `secretName` stands in where there is no such name: the
+    /// subject is the issuer as well, and that must not be empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), regex(pattern = NO_CONTROL))]
     pub common_name: Option<String>,
@@ -65,15 +67,16 @@ pub struct CoturnCertificateSpec {
     #[serde(default = "default_usages")]
     #[schemars(schema_with = "usages")]
     pub usages: Vec<Usage>,
-    /// How long a certificate is valid, from 1h; default 8760h (365 days). A change takes effect at
-    /// the next issuance. Never longer than the authority.
-    #[serde(default = "default_duration")]
+    /// How long a certificate is valid, from 1h; default 8760h (365 days), with `issuer.selfSigned`
+    /// 720h (30 days). The defaults do not change within this version of the API. A change takes
+    /// effect at the next issuance. Never longer than the authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration")]
-    pub duration: Duration,
+    pub duration: Option<Duration>,
     /// How long before its end a certificate is renewed; default 720h (30 days), or a third of a
     /// shorter duration. At most a third of the certificate's actual lifetime takes effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "optional_duration")]
+    #[schemars(schema_with = "renew_before")]
     pub renew_before: Option<Duration>,
     /// The private key; every certificate gets a fresh one.
     #[serde(default)]
@@ -99,12 +102,17 @@ pub struct CoturnCertificateSpec {
 
 /// Who signs: exactly one.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Default)]
-#[x_kube(validation = ("has(self.ca)", "issuer must name exactly one issuer: set issuer.ca"))]
+#[x_kube(validation = ("[has(self.ca), has(self.selfSigned)].exists_one(named, named)", "issuer must name exactly one issuer: set issuer.ca or issuer.selfSigned"))]
 #[serde(rename_all = "camelCase")]
 pub struct IssuerSource {
     /// A CA Secret of this namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<CaIssuer>,
+    /// No CA: every certificate is signed by its own key, and known by its fingerprint alone, which
+    /// another has at each renewal. Names may be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "self_signed")]
+    pub self_signed: Option<SelfSignedIssuer>,
 }
 
 /// An authority in a Secret: `tls.crt` (the signing certificate, then its chain), `tls.key`, and
@@ -116,6 +124,10 @@ pub struct CaIssuer {
     #[schemars(schema_with = "secret_name")]
     pub secret_name: String,
 }
+
+/// Nothing is to be provided.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+pub struct SelfSignedIssuer {}
 
 /// Attributes of a certificate's subject beside the common name, in the order given.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
@@ -238,10 +250,6 @@ fn default_usages() -> Vec<Usage> {
     Usage::DEFAULT.to_vec()
 }
 
-fn default_duration() -> Duration {
-    std::time::Duration::from_hours(8760).into()
-}
-
 fn default_secret_name() -> String {
     "coturn-dtls-certificate".to_owned()
 }
@@ -250,6 +258,11 @@ const DNS_LABEL: &str = "[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?";
 const OBJECT_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 /// Control characters in a subject would be shown as they are in logs and terminals.
 const NO_CONTROL: &str = "^\\P{Cc}*$";
+
+/// Not nullable: `selfSigned:` without its braces is dropped, and then no issuer is named.
+fn self_signed(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object"})
+}
 
 fn dns_names(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -295,7 +308,7 @@ fn duration(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-fn optional_duration(_: &mut SchemaGenerator) -> Schema {
+fn renew_before(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string", "maxLength": 32, "pattern": "^([0-9]+(\\.[0-9]+)?(h|m|s))+$",
         "x-kubernetes-validations": [

@@ -102,7 +102,8 @@ reasons! {
     AuthorityExpiresFirst,
     /// A renewal at this moment would gain nothing, by `duration` and `renewBefore`.
     RenewalTooEarly,
-    /// The CA Secret has another root than the certificate in service.
+    /// The CA Secret has another root than the certificate in service, or the next one would have
+    /// none.
     AwaitingPartnerConfirmation,
 
     /// Something is waited for: the certificate is not there yet.

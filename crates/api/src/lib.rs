@@ -7,6 +7,7 @@ mod certificate;
 mod conditions;
 mod content;
 mod fingerprint;
+mod issuer;
 mod key;
 mod leaf;
 pub mod lenient;
@@ -18,11 +19,12 @@ mod wanted;
 
 pub use certificate::{
     CaIssuer, CoturnCertificate, CoturnCertificateSpec, IssuerSource, Rollout, RolloutStrategy,
-    SecretTemplate, Subject, WorkloadKind, WorkloadRef,
+    SecretTemplate, SelfSignedIssuer, Subject, WorkloadKind, WorkloadRef,
 };
 pub use conditions::{ConditionType, Reason};
 pub use content::Content;
 pub use fingerprint::{Fingerprint, InvalidHex, SerialNumber};
+pub use issuer::Issuer;
 pub use key::{InvalidKey, KeyKind, PrivateKey, PrivateKeyAlgorithm};
 pub use leaf::{AuthorityFacts, Leaf, Signer};
 pub use status::{

@@ -37,7 +37,7 @@ pub struct CoturnCertificateStatus {
         skip_serializing_if = "Option::is_none"
     )]
     pub certificate: Option<CertificateStatus>,
-    /// The authority that the CA Secret holds.
+    /// The authority that the CA Secret holds; absent where there is none.
     #[serde(
         default,
         deserialize_with = "crate::lenient::or_default",
@@ -69,6 +69,9 @@ pub struct CertificateStatus {
     pub serial_number: String,
     /// SHA-256 of the leaf's DER encoding, lower-case hex.
     pub fingerprint: String,
+    /// The same as SDP's attribute `fingerprint` has it (RFC 8122): `sha-256 AB:CD:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdp_fingerprint: Option<String>,
     /// The issuer's name (RFC 4514).
     pub issuer: String,
     /// Valid from.

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum Trigger {
     /// There is none yet.
     DoesNotExist,
-    /// The resource asks for another content than the certificate has.
+    /// The resource asks for another content than the certificate has, or for a signature by a CA where
+    /// it is self-signed, or the other way round.
     SpecChanged,
     /// Its renewal time has come.
     Renewing,

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use crate::{
-    Content, CoturnCertificateSpec, InvalidKey, PrivateKeyAlgorithm, RolloutStrategy,
+    Content, CoturnCertificateSpec, InvalidKey, Issuer, PrivateKeyAlgorithm, RolloutStrategy,
     SecretTemplate, Usage, WorkloadRef, names,
 };
 
 /// A resource's specification with every default filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
-    /// Name of the CA Secret.
-    pub authority_secret: String,
+    /// Who signs.
+    pub issuer: Issuer,
     /// What the next certificate shall contain.
     pub content: Content,
     /// Where the common name in it comes from.
@@ -39,8 +39,8 @@ pub struct Wanted {
 pub enum CommonName {
     /// `spec.commonName` gives it: a certificate must bear that one.
     Specified,
-    /// It is the first DNS name, for want of another. `spec.dnsNames` is a set: a certificate that
-    /// bears another name of it, or none, is as good.
+    /// It is the first DNS name, or stands in where there is none, for want of another.
+    /// `spec.dnsNames` is a set: a certificate that bears another name of it, or none, is as good.
     Default,
 }
 
@@ -48,8 +48,11 @@ pub enum CommonName {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SpecError {
     /// No issuer is named.
-    #[error("spec.issuer names no issuer; set spec.issuer.ca.secretName")]
+    #[error("spec.issuer names no issuer; set spec.issuer.ca.secretName or spec.issuer.selfSigned")]
     NoIssuer,
+    /// More than one is named.
+    #[error("spec.issuer names two issuers; remove spec.issuer.ca or spec.issuer.selfSigned")]
+    TwoIssuers,
     /// The key's size does not exist.
     #[error(transparent)]
     Key(#[from] InvalidKey),
@@ -91,18 +94,21 @@ impl Wanted {
     /// stored under another schema does no harm. The form of names and of the subject is left to
     /// who encodes them, the form of labels and annotations to the API server.
     pub fn parse(spec: &CoturnCertificateSpec) -> Result<Self, SpecError> {
-        let ca = spec.issuer.ca.as_ref().ok_or(SpecError::NoIssuer)?;
-        let duration = duration("duration", spec.duration)?;
+        let issuer = Issuer::parse(&spec.issuer)?;
+        let duration = match spec.duration {
+            Some(value) => duration("duration", value)?,
+            None => issuer.default_duration(),
+        };
         Ok(Self {
-            content: content(spec)?,
+            content: content(spec, &issuer)?,
             common_name: match spec.common_name {
                 Some(_) => CommonName::Specified,
                 None => CommonName::Default,
             },
             renew_before: renew_before(spec.renew_before, duration)?,
-            secret_name: secret_name(spec, &ca.secret_name)?,
+            secret_name: secret_name(spec, &issuer)?,
             duration,
-            authority_secret: ca.secret_name.clone(),
+            issuer,
             secret_template: secret_template(spec)?,
             workload: spec.workload_ref.clone(),
             strategy: spec.rollout.strategy,
@@ -110,7 +116,7 @@ impl Wanted {
         })
     }
 
-    /// Whether a certificate with this content is as specified.
+    /// Whether a certificate with this content is as specified, whoever signed it.
     #[must_use]
     pub fn is_satisfied_by(&self, found: &Content) -> bool {
         let Content {
@@ -124,7 +130,10 @@ impl Wanted {
         let is_wanted_name = |name: &String| dns_names.contains(&name.to_ascii_lowercase());
         let common_name = match self.common_name {
             CommonName::Specified => found.common_name == *common_name,
-            CommonName::Default => found.common_name.as_ref().is_none_or(is_wanted_name),
+            CommonName::Default => {
+                found.common_name == *common_name
+                    || found.common_name.as_ref().is_none_or(is_wanted_name)
+            }
         };
         common_name
             && found.dns_names == *dns_names
@@ -135,8 +144,9 @@ impl Wanted {
     }
 }
 
-fn content(spec: &CoturnCertificateSpec) -> Result<Content, SpecError> {
-    if spec.dns_names.is_empty() && spec.ip_addresses.is_empty() {
+fn content(spec: &CoturnCertificateSpec, issuer: &Issuer) -> Result<Content, SpecError> {
+    let is_nameless = spec.dns_names.is_empty() && spec.ip_addresses.is_empty();
+    if is_nameless && *issuer != Issuer::SelfSigned {
         return Err(SpecError::NoNames);
     }
     let address = |text: &String| text.parse().map_err(|_| SpecError::IpAddress(text.clone()));
@@ -154,7 +164,7 @@ fn content(spec: &CoturnCertificateSpec) -> Result<Content, SpecError> {
         common_name: spec
             .common_name
             .clone()
-            .or_else(|| default_common_name(&spec.dns_names)),
+            .or_else(|| default_common_name(spec, issuer)),
         subject: spec.subject.clone(),
         usages: usages(spec)?,
         key: spec.private_key.kind()?,
@@ -189,11 +199,11 @@ fn secret_template(spec: &CoturnCertificateSpec) -> Result<SecretTemplate, SpecE
     }
 }
 
-fn default_common_name(dns_names: &[String]) -> Option<String> {
-    dns_names
-        .first()
-        .map(|name| name.to_ascii_lowercase())
+fn default_common_name(spec: &CoturnCertificateSpec, issuer: &Issuer) -> Option<String> {
+    let first = spec.dns_names.first().map(|name| name.to_ascii_lowercase());
+    first
         .filter(|name| name.chars().count() <= MAX_COMMON_NAME)
+        .or_else(|| issuer.stand_in(&spec.secret_name))
 }
 
 fn duration(field: &'static str, value: kube::core::Duration) -> Result<SignedDuration, SpecError> {
@@ -231,9 +241,9 @@ fn renew_before(
     Ok(renew_before)
 }
 
-fn secret_name(spec: &CoturnCertificateSpec, ca: &str) -> Result<String, SpecError> {
+fn secret_name(spec: &CoturnCertificateSpec, issuer: &Issuer) -> Result<String, SpecError> {
     let name = &spec.secret_name;
-    if name == ca || name.ends_with(names::STORE_SUFFIX) {
+    if issuer.ca_secret() == Some(name.as_str()) || name.ends_with(names::STORE_SUFFIX) {
         return Err(SpecError::SecretName(name.clone()));
     }
     Ok(name.clone())

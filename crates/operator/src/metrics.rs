@@ -253,6 +253,7 @@ mod tests {
         CertificateStatus {
             serial_number: "1".to_owned(),
             fingerprint: String::new(),
+            sdp_fingerprint: None,
             issuer: String::new(),
             not_before: Time(Timestamp::UNIX_EPOCH),
             not_after: Time(Timestamp::UNIX_EPOCH),

@@ -257,6 +257,17 @@ mod tests {
     }
 
     #[test]
+    fn a_ca_secret_wakes_no_certificate_that_signs_itself() {
+        let spec: CoturnCertificateSpec =
+            serde_json::from_value(json!({"issuer": {"selfSigned": {}}})).unwrap();
+        let itself = DeserializeGuard(Ok(CoturnCertificate::new("a", spec)));
+        let (bell, calls) = bell();
+        let known = store(&[itself, certificate("b", "y")]);
+        bell.heed_secret(&known, &Touched::Secret("ca".to_owned()));
+        assert_eq!(heard(calls).0, ["b"]);
+    }
+
+    #[test]
     fn a_list_of_all_secrets_wakes_all_certificates() {
         let known = store(&[certificate("a", "x"), certificate("b", "y")]);
         let (bell, calls) = bell();

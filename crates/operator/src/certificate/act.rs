@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use api::{CoturnCertificate, CoturnCertificateStatus, SerialNumber, Trigger, names};
+use api::{CoturnCertificate, CoturnCertificateStatus, Issuer, SerialNumber, Trigger, names};
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, api::PostParams};
-use pki::{IssuedPair, LeafRequest};
+use pki::LeafRequest;
 use plan::{
     Precondition, Version,
     certificate::{Action, PublishCause, Published, Store},
     publication::{Beginning, Publication},
-    store::{NewPair, PublishedName, Root, StoreState},
+    store::{NewPair, PublishedName, StoreState},
 };
 
-use super::observe::Observation;
+use super::{
+    observe::Observation,
+    sign::{Signed, Signing},
+};
 use crate::{
     context::Context,
     error::{Error, ObjectName},
@@ -75,16 +78,17 @@ impl Writer<'_> {
             content: wanted.content.clone(),
             duration: wanted.duration,
         };
-        let authority = self
-            .observation
-            .authority
-            .take()
-            .ok_or_else(|| self.changed(&name))?;
-        let root = Root::of(authority.facts());
-        let pair = sign(authority, request, self.now).await?;
+        let signing = match &wanted.issuer {
+            Issuer::SelfSigned => Signing::Itself,
+            Issuer::Ca { .. } => {
+                let read = self.observation.authority.take();
+                Signing::By(Box::new(read.ok_or_else(|| self.changed(&name))?))
+            }
+        };
+        let Signed { pair, root } = signing.sign(request, self.now).await?;
         let state = self.state_with(&NewPair {
             leaf: &pair.leaf,
-            root: Some(root),
+            root,
             trigger: Some(trigger),
             beginning,
             handled_renew: self.observation.observed.resource.renew.as_deref(),
@@ -123,10 +127,7 @@ impl Writer<'_> {
             return Err(self.changed(&name));
         };
         let roots = secret::value(source, names::CA_CRT).unwrap_or_default();
-        let root = pki::root_of(certificate, roots).map(|root| Root {
-            certificate: root.fingerprint,
-            anchor: root.anchor,
-        });
+        let root = secret::root_of(certificate, roots);
         let held = plan::publication::Held::Leaf(leaf.fingerprint);
         let state = self
             .state_with(&NewPair {
@@ -360,18 +361,6 @@ impl Writer<'_> {
             object: self.object(secret),
         }
     }
-}
-
-/// Signs on a thread of its own: an RSA key takes up to seconds.
-async fn sign(
-    authority: pki::Authority,
-    request: LeafRequest,
-    now: Timestamp,
-) -> Result<IssuedPair, Error> {
-    tokio::task::spawn_blocking(move || pki::issue(&authority, &request, now))
-        .await
-        .map_err(|_| Error::SigningInterrupted)?
-        .map_err(Error::from)
 }
 
 /// A write that leaves the pair alone goes under a manager of its own, so that the time at which

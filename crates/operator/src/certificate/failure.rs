@@ -104,7 +104,7 @@ pub fn unread(observed: &Observed) -> Option<Refusal> {
     };
     let authority = match &observed.authority {
         Authority::Unusable(refusal) => Some(refusal),
-        Authority::Usable(_) => None,
+        Authority::Usable(_) | Authority::Itself => None,
     };
     let store = match &observed.store {
         Store::Unreadable(refusal) => Some(refusal),

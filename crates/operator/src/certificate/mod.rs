@@ -4,6 +4,7 @@ mod act;
 mod failure;
 mod notices;
 mod observe;
+mod sign;
 #[cfg(test)]
 pub mod testing;
 mod unusable;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use api::{CoturnCertificate, Reason, Wanted, names};
+use api::{CoturnCertificate, Issuer, Reason, Wanted, names};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
@@ -37,7 +37,7 @@ pub struct Observation {
     pub object: Arc<CoturnCertificate>,
     /// What plan looks at.
     pub observed: Observed,
-    /// The authority, able to sign, if it was read in this pass.
+    /// The authority, able to sign, if there is one and it was read in this pass.
     pub authority: Option<pki::Authority>,
     /// The store Secret, if it was read or written in this pass.
     pub store: Option<Secret>,
@@ -61,7 +61,10 @@ pub async fn observe(
         now,
         failed: AtomicBool::new(false),
     };
-    let (authority, signer) = reader.authority(&resource.wanted.authority_secret).await?;
+    let (authority, signer) = match &resource.wanted.issuer {
+        Issuer::Ca { secret } => reader.authority(secret).await?,
+        Issuer::SelfSigned => (Authority::Itself, None),
+    };
     let (store, store_secret) = reader.store(&resource).await?;
     let (published, published_secret) = reader.published(&resource.wanted.secret_name).await?;
     let workload = match &resource.wanted.workload {
@@ -175,7 +178,7 @@ impl Reader<'_> {
     fn still_holds(&self, authority: &Authority) -> bool {
         match authority {
             Authority::Usable(facts) => (facts.not_before..facts.not_after).contains(&self.now),
-            Authority::Unusable(_) => false,
+            Authority::Unusable(_) | Authority::Itself => false,
         }
     }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use plan::Version;
+use plan::{Version, store::Root};
 
 pub use published::{PublishedContent, read_published, write_published};
 pub use store::{Base, StoreContent, current, read_store, recorded, written};
@@ -25,6 +25,15 @@ pub fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
 
 fn bytes(value: &[u8]) -> ByteString {
     ByteString(value.to_vec())
+}
+
+/// The root that a chain leads to, among those beside it.
+pub fn root_of(chain: &[u8], roots: &[u8]) -> Option<Root> {
+    let root = pki::root_of(chain, roots)?;
+    Some(Root {
+        certificate: root.fingerprint,
+        anchor: root.anchor,
+    })
 }
 
 /// Identity and revision of an object as the API server returned it.

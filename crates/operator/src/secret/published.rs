@@ -14,7 +14,7 @@ use plan::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{StoreContent, bytes, created, digest, value, version};
+use super::{StoreContent, bytes, created, digest, root_of, value, version};
 
 /// What a published Secret shall look like. Has no Debug: it borrows a private key.
 pub struct PublishedContent<'a> {
@@ -67,14 +67,10 @@ fn pair(secret: &Secret) -> Option<Pair> {
 }
 
 fn root(secret: &Secret) -> Option<Root> {
-    let root = pki::root_of(
+    root_of(
         value(secret, names::TLS_CRT)?,
         value(secret, names::CA_CRT)?,
-    )?;
-    Some(Root {
-        certificate: root.fingerprint,
-        anchor: root.anchor,
-    })
+    )
 }
 
 /// When the pair was written last, by the API server's clock: the newest entry of

@@ -13,7 +13,7 @@ use plan::{
     store::{Root, StoreState},
 };
 
-use super::{bytes, digest, value, version};
+use super::{bytes, digest, root_of, value, version};
 
 const STATE: &str = "state.json";
 const CURRENT: Keys = Keys {
@@ -67,11 +67,7 @@ pub fn read_store(secret: Option<&Secret>, renew: Option<&str>) -> Store {
 
 /// The root that the pair in service chains to, by what lies beside it.
 fn root(secret: &Secret) -> Option<Root> {
-    let root = current(secret).and_then(|pair| pki::root_of(pair.certificate, pair.roots))?;
-    Some(Root {
-        certificate: root.fingerprint,
-        anchor: root.anchor,
-    })
+    current(secret).and_then(|pair| root_of(pair.certificate, pair.roots))
 }
 
 fn pair(secret: &Secret, keys: &Keys) -> Option<Pair> {

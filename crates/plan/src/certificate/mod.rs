@@ -3,6 +3,7 @@
 
 mod claim;
 mod conditions;
+mod confirmation;
 mod finding;
 mod observed;
 mod publishing;
@@ -273,7 +274,7 @@ fn next_check(observed: &Observed, now: Timestamp) -> Timestamp {
     });
     let authority = match &observed.authority {
         Authority::Usable(facts) => Some(facts.not_after),
-        Authority::Unusable(_) => None,
+        Authority::Unusable(_) | Authority::Itself => None,
     };
     let rollout = observed
         .progress(now)

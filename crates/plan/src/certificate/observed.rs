@@ -21,7 +21,7 @@ use crate::{
 pub struct Observed {
     /// The resource.
     pub resource: Resource,
-    /// The CA Secret.
+    /// Who signs.
     pub authority: Authority,
     /// The store Secret.
     pub store: Store,
@@ -56,13 +56,23 @@ pub struct Resource {
     pub status: CoturnCertificateStatus,
 }
 
-/// The CA Secret.
+impl Resource {
+    /// Namespace and name of the CA Secret, for messages.
+    pub(super) fn ca_secret(&self) -> String {
+        let name = self.wanted.issuer.ca_secret().unwrap_or_default();
+        format!("{}/{name}", self.namespace)
+    }
+}
+
+/// Who signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authority {
-    /// It may sign.
+    /// The CA in the CA Secret; it may sign.
     Usable(AuthorityFacts),
-    /// It is missing, unreadable, or its content may not sign.
+    /// The CA Secret is missing, unreadable, or its content may not sign.
     Unusable(Refusal),
+    /// Each certificate itself: there is no CA that could be missing, or end, or be distrusted.
+    Itself,
 }
 
 /// The store Secret.
@@ -262,12 +272,15 @@ impl Observed {
         Some(assess(self.workload.as_ref()?, &self.mounted()?, now))
     }
 
-    /// Whether the leaf holds what the resource asks for, and nothing that none can ask for.
+    /// Whether the leaf holds what the resource asks for, and nothing that none can ask for, and is
+    /// self-signed if, and only if, the resource asks for that.
     pub(super) fn is_as_specified(&self, leaf: &Leaf) -> bool {
         let wanted = &self.resource.wanted;
-        leaf.content
-            .as_ref()
-            .is_some_and(|content| wanted.is_satisfied_by(content))
+        leaf.signer == wanted.issuer.signer()
+            && leaf
+                .content
+                .as_ref()
+                .is_some_and(|content| wanted.is_satisfied_by(content))
     }
 
     /// When the leaf is to be renewed.

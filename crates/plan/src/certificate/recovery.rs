@@ -1,10 +1,11 @@
 //! Where the store is lost, unusable, or older than it was: what is left decides.
 
-use api::Trigger;
+use api::{Signer, Trigger};
 use jiff::Timestamp;
 
 use super::{
-    Action, Decision, Mark, Observed, Published, PublishedSecret, Stored, issue, observed::held,
+    Action, Decision, Mark, Observed, Pair, Published, PublishedSecret, Stored, issue,
+    observed::held,
 };
 use crate::{Precondition, publication::Held};
 
@@ -60,7 +61,7 @@ pub fn after_a_rollback(observed: &Observed, stored: &Stored, now: Timestamp) ->
 }
 
 /// Whether the operator published this pair, and the store is of an earlier time. A copy of a Secret
-/// of elsewhere bears a mark as well: what it holds chains to another root, or is not what the status
+/// of elsewhere bears a mark as well: what it holds is of another authority, or is not what the status
 /// tells of.
 fn is_newer(
     observed: &Observed,
@@ -80,11 +81,26 @@ fn is_newer(
                 && (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after)
         }
     };
-    let root = stored.state.root.zip(published.root);
     is_told_of
         && published.mark() == Mark::Operator
-        && root.is_some_and(|(trusted, of_pair)| trusted.is_trusted_like(&of_pair))
+        && is_of_one_authority(observed, published, pair, stored)
         && held(published, stored) == Held::Foreign
         && !stored.knows(&leaf.serial)
         && leaf.is_valid_at(now)
+}
+
+/// Whether who had the one certificate signed had the other signed. Self-signed ones have nothing in
+/// common that a certificate of elsewhere could not have too: there the status has to tell of it.
+fn is_of_one_authority(
+    observed: &Observed,
+    published: &PublishedSecret,
+    pair: &Pair,
+    stored: &Stored,
+) -> bool {
+    let signers = [stored.current.leaf.signer, pair.leaf.signer];
+    if signers.contains(&Signer::Itself) {
+        return observed.lost().is_some();
+    }
+    let root = stored.state.root.zip(published.root);
+    root.is_some_and(|(trusted, of_pair)| trusted.is_trusted_like(&of_pair))
 }

@@ -51,6 +51,7 @@ fn certificate(observed: &Observed, stored: &Stored) -> CertificateStatus {
     CertificateStatus {
         serial_number: leaf.serial.to_string(),
         fingerprint: leaf.fingerprint.to_string(),
+        sdp_fingerprint: Some(leaf.fingerprint.to_sdp()),
         issuer: leaf.issuer.clone(),
         not_before: Time(leaf.not_before),
         not_after: Time(leaf.not_after),
@@ -69,7 +70,7 @@ fn certificate(observed: &Observed, stored: &Stored) -> CertificateStatus {
 
 fn authority(authority: &Authority) -> Option<AuthorityStatus> {
     match authority {
-        Authority::Unusable(_) => None,
+        Authority::Unusable(_) | Authority::Itself => None,
         Authority::Usable(facts) => Some(AuthorityStatus {
             subject: facts.subject.clone(),
             root_fingerprint: facts.root_fingerprint.to_string(),

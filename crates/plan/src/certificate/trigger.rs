@@ -1,10 +1,10 @@
 //! Whether a new certificate is due, and whether it may be issued.
 
-use api::{AuthorityFacts, Leaf, Reason, Trigger};
+use api::{Leaf, Reason, Trigger};
 use jiff::Timestamp;
 
-use super::{Authority, Observed, Stored};
-use crate::{Refusal, rollout::Stage, store::Root};
+use super::{Authority, Observed, Stored, confirmation};
+use crate::{Refusal, rollout::Stage};
 
 /// Why the certificate in service is to be replaced, if it is.
 pub fn due(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Trigger> {
@@ -26,13 +26,12 @@ pub fn due(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Trigg
 
 /// Why a due certificate cannot be issued, if it cannot.
 pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option<Refusal> {
-    let facts = match &observed.authority {
-        Authority::Unusable(refusal) => return Some(refusal.clone()),
-        Authority::Usable(facts) => facts,
-    };
+    if let Authority::Unusable(refusal) = &observed.authority {
+        return Some(refusal.clone());
+    }
     let stored = observed.stored()?;
-    other_root(observed, stored, facts, now)
-        .or_else(|| no_gain(observed, &stored.current.leaf, facts, trigger, now))
+    confirmation::awaited(observed, stored, now)
+        .or_else(|| no_gain(observed, &stored.current.leaf, trigger, now))
         .or_else(|| rollout_under_way(observed, &stored.current.leaf, trigger, now))
 }
 
@@ -40,61 +39,18 @@ pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option
 pub fn outlook(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Refusal> {
     match &observed.authority {
         Authority::Unusable(refusal) => Some(refusal.clone()),
-        Authority::Usable(facts) => other_root(observed, stored, facts, now),
+        Authority::Usable(_) | Authority::Itself => confirmation::awaited(observed, stored, now),
     }
-}
-
-/// A leaf in service is not replaced by one of another root: the partner does not trust that yet.
-fn other_root(
-    observed: &Observed,
-    stored: &Stored,
-    facts: &AuthorityFacts,
-    now: Timestamp,
-) -> Option<Refusal> {
-    let in_service = stored
-        .state
-        .root
-        .filter(|_| now < stored.current.leaf.not_after)?;
-    if in_service.is_trusted_like(&Root::of(facts)) {
-        return None;
-    }
-    let resource = &observed.resource;
-    Some(Refusal {
-        reason: Reason::AwaitingPartnerConfirmation,
-        message: format!(
-            "CA Secret {}/{} holds a CA with root sha256:{}, but the certificate in service chains to root sha256:{}, \
-             which the partner is known to trust; put a CA of that root back. Once the partner trusts the other root, \
-             start over with it: set spec.suspend, delete Secrets {} and {}, remove spec.suspend",
-            resource.namespace,
-            resource.wanted.authority_secret,
-            facts.root_fingerprint,
-            in_service.certificate,
-            api::names::store_secret(&resource.name),
-            resource.wanted.secret_name,
-        ),
-    })
 }
 
 /// A renewal must gain at least a tenth of the duration: a leaf that ends with its CA must not be
 /// renewed for ever.
-fn no_gain(
-    observed: &Observed,
-    leaf: &Leaf,
-    facts: &AuthorityFacts,
-    trigger: Trigger,
-    now: Timestamp,
-) -> Option<Refusal> {
-    let duration = observed.resource.wanted.duration;
-    let gains = |not_after: Timestamp| not_after.duration_since(leaf.not_after) >= duration / 10;
+fn no_gain(observed: &Observed, leaf: &Leaf, trigger: Trigger, now: Timestamp) -> Option<Refusal> {
     if trigger != Trigger::Renewing {
-        None
-    } else if !gains(facts.not_after) {
-        Some(authority_ends(observed, leaf, facts))
-    } else if now < gainful_from(observed, leaf) {
-        Some(too_early(observed, leaf))
-    } else {
-        None
+        return None;
     }
+    authority_ends(observed, leaf)
+        .or_else(|| (now < gainful_from(observed, leaf)).then(|| too_early(observed, leaf)))
 }
 
 /// From when on a certificate of the specified duration ends a tenth of it after the one in service.
@@ -118,16 +74,22 @@ fn too_early(observed: &Observed, leaf: &Leaf) -> Refusal {
     }
 }
 
-fn authority_ends(observed: &Observed, leaf: &Leaf, facts: &AuthorityFacts) -> Refusal {
-    let resource = &observed.resource;
-    Refusal {
+fn authority_ends(observed: &Observed, leaf: &Leaf) -> Option<Refusal> {
+    let ends = match &observed.authority {
+        Authority::Usable(facts) => facts.not_after,
+        Authority::Unusable(_) | Authority::Itself => return None,
+    };
+    let wanted = &observed.resource.wanted;
+    let gains = ends.duration_since(leaf.not_after) >= wanted.duration / 10;
+    (!gains).then(|| Refusal {
         reason: Reason::AuthorityExpiresFirst,
         message: format!(
-            "a renewal would gain nothing: the CA in Secret {}/{} expires on {}, the certificate in service on {}; \
+            "a renewal would gain nothing: the CA in Secret {} expires on {ends}, the certificate in service on {}; \
              put a CA there that is valid for longer",
-            resource.namespace, resource.wanted.authority_secret, facts.not_after, leaf.not_after,
+            observed.resource.ca_secret(),
+            leaf.not_after,
         ),
-    }
+    })
 }
 
 /// A rollout under way is not stacked on, unless the certificate in service is unusable.

@@ -10,7 +10,7 @@ use plan::{
 };
 use proptest::prelude::*;
 
-use crate::support::{Case, Cluster, Sts, foreign, hours, minutes, previous};
+use crate::support::{Case, Cluster, Sts, foreign, hours, minutes, previous, sign_itself};
 
 /// What happens while the operator works.
 #[derive(Clone, Copy, Debug)]
@@ -155,14 +155,25 @@ fn each_once(stamped: &[Fingerprint]) -> bool {
     stamped.iter().collect::<BTreeSet<_>>().len() == stamped.len()
 }
 
+/// Whoever signs: nothing depends on it here.
+fn any_cluster() -> impl Strategy<Value = Cluster> {
+    any::<bool>().prop_map(|self_signed| {
+        let mut cluster = cluster();
+        if self_signed {
+            sign_itself(&mut cluster.truth);
+        }
+        cluster
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
     fn whatever_happened_the_certificate_in_service_ends_up_published_and_nothing_is_left_to_do(
+        mut cluster in any_cluster(),
         events in prop::collection::vec(event(), 0..24),
     ) {
-        let mut cluster = cluster();
         let mut earlier = cluster.truth.clone();
         let mut misled = false;
         for (number, event) in events.into_iter().enumerate() {
@@ -194,9 +205,9 @@ proptest! {
 
     #[test]
     fn time_alone_renews_once_per_renewal_time_and_brings_every_pod_onto_each_certificate(
+        mut cluster in any_cluster(),
         steps in prop::collection::vec(1_i64..=60, 1..40),
     ) {
-        let mut cluster = cluster();
         for passed in steps {
             prop_assert!(cluster.rests_within(80));
             prop_assert!(all_serve_it(&cluster));

@@ -16,6 +16,7 @@ mod publishing;
 mod recovery;
 mod rollout;
 mod rollout_hold;
+mod self_signed;
 mod status;
 mod status_rollout;
 mod support;

@@ -15,7 +15,7 @@ use plan::{
     store::{NewPair, PublishedName, Root, StoreState},
 };
 
-use super::{Case, authority, pair, present, published, workload};
+use super::{Case, pair, present, published, root_of, workload};
 
 /// How long anything takes: longer than the tolerance of clocks, within which nothing is told apart.
 pub(super) const TICK: SignedDuration = SignedDuration::from_secs(3);
@@ -32,6 +32,7 @@ struct New {
     beginning: Beginning,
 }
 
+#[derive(Debug)]
 pub struct Cluster {
     /// What there is.
     pub truth: Observed,
@@ -165,10 +166,12 @@ impl Cluster {
         assert!(self.is_justified(trigger), "{trigger} at {}", self.clock);
         let wanted = &self.truth.resource.wanted;
         let start = self.clock - super::minutes(5);
-        let leaf = pair(self.revision, start, self.clock + wanted.duration);
+        let mut pair = pair(self.revision, start, self.clock + wanted.duration);
+        pair.leaf.signer = wanted.issuer.signer();
+        pair.leaf.content = Some(wanted.content.clone());
         let new = New {
-            pair: leaf,
-            root: Some(Root::of(&authority(1))),
+            root: Some(root_of(&pair.leaf)),
+            pair,
             trigger: Some(trigger),
             beginning,
         };
@@ -193,7 +196,8 @@ impl Cluster {
             Trigger::DoesNotExist | Trigger::Corrupt => false,
             Trigger::SpecChanged => {
                 let satisfies = |content| resource.wanted.is_satisfied_by(content);
-                !leaf.content.as_ref().is_some_and(satisfies)
+                leaf.signer != resource.wanted.issuer.signer()
+                    || !leaf.content.as_ref().is_some_and(satisfies)
             }
             Trigger::Requested => resource.renew != stored.state.handled_renew,
             Trigger::Renewing => {

@@ -8,8 +8,9 @@ mod workload;
 use std::collections::BTreeMap;
 
 use api::{
-    AuthorityFacts, CommonName, Content, CoturnCertificateStatus, Fingerprint, KeyKind, Leaf,
-    Reason, RolloutStrategy, SecretTemplate, SerialNumber, Signer, Subject, Usage, Wanted, names,
+    AuthorityFacts, CommonName, Content, CoturnCertificateStatus, Fingerprint, Issuer, KeyKind,
+    Leaf, Reason, RolloutStrategy, SecretTemplate, SerialNumber, Signer, Subject, Usage, Wanted,
+    names,
 };
 use jiff::{SignedDuration, Timestamp};
 use plan::{
@@ -115,6 +116,17 @@ pub fn root(number: u32) -> Root {
     }
 }
 
+/// The root that the leaf chains to.
+pub fn root_of(leaf: &Leaf) -> Root {
+    match leaf.signer {
+        Signer::Another => root(1),
+        Signer::Itself => Root {
+            certificate: leaf.fingerprint,
+            anchor: leaf.fingerprint,
+        },
+    }
+}
+
 pub fn authority(number: u32) -> AuthorityFacts {
     AuthorityFacts {
         subject: "CN=CA".to_owned(),
@@ -126,6 +138,12 @@ pub fn authority(number: u32) -> AuthorityFacts {
     }
 }
 
+/// The resource asks for a self-signed certificate.
+pub fn sign_itself(observed: &mut Observed) {
+    observed.resource.wanted.issuer = Issuer::SelfSigned;
+    observed.authority = Authority::Itself;
+}
+
 pub fn refusal(reason: Reason) -> Refusal {
     Refusal {
         reason,
@@ -135,7 +153,9 @@ pub fn refusal(reason: Reason) -> Refusal {
 
 fn wanted() -> Wanted {
     Wanted {
-        authority_secret: "coturn-ca".to_owned(),
+        issuer: Issuer::Ca {
+            secret: "coturn-ca".to_owned(),
+        },
         content: content(),
         common_name: CommonName::Specified,
         duration: hours(8760),
@@ -163,7 +183,7 @@ pub fn published(pair: Option<Pair>, written: Timestamp) -> PublishedSecret {
         version: version("published", 1),
         owner: Some("coturn".to_owned()),
         annotations: annotations(pair.as_ref()),
-        root: pair.as_ref().map(|_| root(1)),
+        root: pair.as_ref().map(|pair| root_of(&pair.leaf)),
         pair,
         written,
         labels: BTreeMap::from([(
