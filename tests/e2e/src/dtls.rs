@@ -50,6 +50,12 @@ fn leaf(text: &str) -> Option<String> {
 
 /// SHA-256 of the first certificate of a PEM text.
 pub fn fingerprint(pem: &str) -> Fingerprint {
+    let hex = shown_fingerprint(pem).replace(':', "").to_lowercase();
+    hex.parse().expect("a fingerprint")
+}
+
+/// The same as openssl shows it: `AB:CD:…`.
+pub fn shown_fingerprint(pem: &str) -> String {
     let path = std::env::temp_dir().join(format!(
         "leaf-{}-{:?}.pem",
         std::process::id(),
@@ -60,12 +66,6 @@ pub fn fingerprint(pem: &str) -> Fingerprint {
         .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
         .arg(&path));
     fs::remove_file(&path).expect("the file");
-    let hex = line
-        .trim()
-        .rsplit('=')
-        .next()
-        .unwrap_or_default()
-        .replace(':', "")
-        .to_lowercase();
-    hex.parse().expect("a fingerprint")
+    let shown = line.trim().rsplit('=').next();
+    shown.unwrap_or_default().to_owned()
 }

@@ -57,6 +57,14 @@ fn long() -> String {
 fn of_the_certificate() -> Vec<(Value, &'static str)> {
     vec![
         (json!({"issuer": {}}), "issuer must name exactly one issuer"),
+        (
+            json!({"issuer": {"selfSigned": null}}),
+            "issuer must name exactly one issuer",
+        ),
+        (
+            json!({"issuer": {"ca": {"secretName": "coturn-ca"}, "selfSigned": {}}}),
+            "issuer must name exactly one issuer: set issuer.ca or issuer.selfSigned",
+        ),
         (json!({"dnsNames": []}), "set dnsNames or ipAddresses"),
         (json!({"dnsNames": ["not a name"]}), "spec.dnsNames[0]"),
         (
@@ -107,6 +115,14 @@ fn of_the_certificate() -> Vec<(Value, &'static str)> {
         (json!({"renewBefore": "0h"}), "renewBefore must be positive"),
         (
             json!({"renewBefore": "8760h"}),
+            "renewBefore must be shorter than duration",
+        ),
+        (
+            json!({"duration": "48h", "renewBefore": "48h"}),
+            "renewBefore must be shorter than duration",
+        ),
+        (
+            json!({"issuer": {"selfSigned": {}}, "renewBefore": "720h"}),
             "renewBefore must be shorter than duration",
         ),
         (
@@ -227,7 +243,6 @@ async fn the_server_fills_in_the_defaults_that_the_operator_has() {
         created.data["spec"]["secretName"],
         "coturn-dtls-certificate"
     );
-    assert_eq!(created.data["spec"]["duration"], "31536000s");
     assert_eq!(
         created.data["spec"]["usages"],
         json!(["digital signature", "server auth", "client auth"])
@@ -236,6 +251,43 @@ async fn the_server_fills_in_the_defaults_that_the_operator_has() {
         created.data["spec"]["rollout"]["strategy"],
         "RollingRestart"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_of_a_self_signed_certificate_is_admitted_and_keeps_to_its_issuers_defaults() {
+    let world = World::empty("self-signed-sample").await;
+    let sample = include_str!("../../../../deploy/samples/self-signed.yaml");
+    let sample: CoturnCertificate = serde_saphyr::from_str(sample).unwrap();
+    world
+        .api()
+        .create(&PostParams::default(), &sample)
+        .await
+        .unwrap();
+
+    let read = world.certificate().await;
+    assert_eq!(
+        read.spec.duration, None,
+        "a default would hide the issuer's"
+    );
+    let wanted = api::Wanted::parse(&read.spec).unwrap();
+    assert_eq!(wanted.issuer, api::Issuer::SelfSigned);
+    assert_eq!(wanted.duration, jiff::SignedDuration::from_hours(720));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_signed_certificate_may_ask_for_all_that_one_of_a_ca_may() {
+    let world = World::empty("self-signed-fields").await;
+    let longest = json!({
+        "issuer": {"selfSigned": {}},
+        "dnsNames": [],
+        "ipAddresses": ["192.0.2.1"],
+        "commonName": "coturn",
+        "renewBefore": "719h",
+        "secretName": "coturn-ca",
+    });
+    create(&world, "coturn", &longest).await.unwrap();
+    let wanted = api::Wanted::parse(&world.certificate().await.spec).unwrap();
+    assert_eq!(wanted.renew_before, jiff::SignedDuration::from_hours(719));
 }
 
 #[tokio::test(flavor = "multi_thread")]

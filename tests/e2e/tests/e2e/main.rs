@@ -17,4 +17,5 @@ mod renewal;
 mod repair;
 mod restart;
 mod rollback;
+mod self_signed;
 mod two;
