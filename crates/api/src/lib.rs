@@ -18,10 +18,10 @@ mod wanted;
 
 pub use certificate::{
     CaIssuer, CoturnCertificate, CoturnCertificateSpec, IssuerSource, Rollout, RolloutStrategy,
-    SecretTemplate, Subject, WorkloadKind, WorkloadRef,
+    SecretAdoptionPolicy, SecretTemplate, Subject, WorkloadKind, WorkloadRef,
 };
 pub use conditions::{ConditionType, Reason};
-pub use content::Content;
+pub use content::{Content, Coverage};
 pub use fingerprint::{Fingerprint, InvalidHex, SerialNumber};
 pub use key::{InvalidKey, KeyKind, PrivateKey, PrivateKeyAlgorithm};
 pub use leaf::{AuthorityFacts, Leaf};

@@ -11,6 +11,7 @@ mod certificate;
 mod chain;
 mod constraints;
 mod content;
+mod coverage;
 mod error;
 mod inspect;
 mod issue;

@@ -31,6 +31,8 @@ pub struct Observed {
     pub rivals: Vec<Rival>,
     /// The workload, if the resource names one.
     pub workload: Option<Workload>,
+    /// Who keeps undoing what the operator publishes, if somebody does.
+    pub contest: Option<Contest>,
     /// What failed in this pass.
     pub failed: Option<Obstacle>,
 }
@@ -129,6 +131,13 @@ pub enum Published {
     Present(Box<PublishedSecret>),
 }
 
+/// Somebody who keeps undoing what the operator writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contest {
+    /// Until when nothing is written against it.
+    pub until: Timestamp,
+}
+
 /// A published Secret that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedSecret {
@@ -142,6 +151,14 @@ pub struct PublishedSecret {
     pub root: Option<Root>,
     /// When `tls.crt` and `tls.key` were written last, by the API server's clock.
     pub written: Timestamp,
+    /// When it was created, by the API server's clock.
+    pub created: Timestamp,
+    /// Its type.
+    pub secret_type: String,
+    /// Kind and name of the object that controls it, if one does (`metadata.ownerReferences`).
+    pub controller: Option<String>,
+    /// Field manager, other than the operator, that wrote it last (`metadata.managedFields`).
+    pub last_writer: Option<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its annotations.
@@ -178,6 +195,13 @@ impl PublishedSecret {
 }
 
 impl Stored {
+    /// Whether the pair in service is one that somebody else made.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        let adopted = self.state.adoption.as_ref();
+        adopted.is_some_and(|adopted| adopted.leaf == self.current.leaf.fingerprint)
+    }
+
     /// Whether it tells of a certificate.
     #[must_use]
     pub fn knows(&self, serial: &SerialNumber) -> bool {
@@ -262,9 +286,15 @@ impl Observed {
         Some(assess(self.workload.as_ref()?, &self.mounted()?, now))
     }
 
-    /// Whether the leaf holds what the resource asks for, and nothing that none can ask for.
-    pub(super) fn is_as_specified(&self, leaf: &Leaf) -> bool {
+    /// Whether the leaf in service holds what the resource asks for, and nothing that none can ask for.
+    /// One that somebody else made may hold more until its renewal, but must chain to a known root.
+    pub(super) fn is_as_specified(&self, stored: &Stored) -> bool {
         let wanted = &self.resource.wanted;
+        let leaf = &stored.current.leaf;
+        if stored.is_adopted() {
+            let covers = |it| wanted.is_covered_by(it);
+            return stored.state.root.is_some() && leaf.coverage.as_ref().is_some_and(covers);
+        }
         leaf.content
             .as_ref()
             .is_some_and(|content| wanted.is_satisfied_by(content))

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Observed, PublishCause, Published, PublishedSecret, Stored, claim, observed::held,
+    Action, Observed, PublishCause, Published, PublishedSecret, Stored, adoption, claim,
+    observed::held,
 };
 use crate::{
     Precondition,
     publication::{Held, Publication},
-    store::PublishedName,
+    store::{Adoption, PublishedName},
 };
 
 /// The write that is due until the published Secret holds the pair in service and the store knows.
@@ -33,6 +34,7 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
             secret: PublishedName {
                 name: name.clone(),
                 uid: Some(published.version.uid.clone()),
+                adoption: taken_over(observed, published),
             },
         });
     }
@@ -40,7 +42,9 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
         Held::Foreign => PublishCause::Overwritten,
         Held::Leaf(leaf) if leaf != stored.current.leaf.fingerprint => PublishCause::Superseded,
         Held::Leaf(_) if claim::roots_differ(stored, published) => PublishCause::Roots,
-        Held::Leaf(_) if claim::metadata_differs(observed, published) => PublishCause::Metadata,
+        Held::Leaf(_) if claim::metadata_differs(observed, stored, published) => {
+            PublishCause::Metadata
+        }
         Held::Leaf(_) => return None,
     };
     Some(Action::Publish {
@@ -48,6 +52,12 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
         secret: Precondition::At(published.version.clone()),
         cause,
     })
+}
+
+/// What is kept of a Secret that its maker made anew, and that is taken over again by that.
+fn taken_over(observed: &Observed, published: &PublishedSecret) -> Option<Box<Adoption>> {
+    let is_due = adoption::is_due(observed, published);
+    published.as_found().filter(|_| is_due).map(Box::new)
 }
 
 /// Whether the store speaks of this very object.
@@ -89,6 +99,7 @@ pub fn note_stranger(observed: &Observed, now: Timestamp) -> Option<Action> {
         secret: PublishedName {
             name: name.clone(),
             uid: stored.state.published_uid.clone(),
+            adoption: None,
         },
     })
 }
