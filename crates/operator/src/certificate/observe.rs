@@ -43,6 +43,8 @@ pub struct Observation {
     pub store: Option<Secret>,
     /// The published Secret, if it was read or written in this pass.
     pub published: Option<Secret>,
+    /// Field managers in whose name it was written last.
+    pub written_for: Vec<String>,
 }
 
 /// Observes a certificate.
@@ -74,6 +76,7 @@ pub async fn observe(
         context.facts.confirmed.note(&resource.name, now);
     }
     let rivals = rivals(context, &resource);
+    let contested = context.contests.of(&resource.wanted.secret_name, now);
     Ok(Observation {
         object,
         observed: Observed {
@@ -83,11 +86,13 @@ pub async fn observe(
             published,
             rivals,
             workload,
+            contest: contested,
             failed: None,
         },
         authority: signer,
         store: store_secret,
         published: published_secret,
+        written_for: Vec::new(),
     })
 }
 

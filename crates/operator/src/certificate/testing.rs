@@ -27,6 +27,7 @@ pub fn observation() -> Observation {
         authority: None,
         store: None,
         published: None,
+        written_for: Vec::new(),
     }
 }
 
@@ -50,6 +51,7 @@ fn observed(object: &CoturnCertificate) -> Observed {
         published: Published::Absent,
         rivals: Vec::new(),
         workload: None,
+        contest: None,
         failed: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Secrets as they lie in the API server: what they say, and how they are written. Pure: nothing
 //! here talks to a server.
 
+mod appliers;
 mod digest;
 mod published;
 mod store;
@@ -11,6 +12,7 @@ use k8s_openapi::{
 };
 use plan::Version;
 
+pub use appliers::{Apply, appliers, apply};
 pub use published::{PublishedContent, read_published, write_published};
 pub use store::{Base, StoreContent, current, read_store, recorded, written};
 

@@ -3,7 +3,10 @@
 use api::{Fingerprint, Reason, SecretAdoptionPolicy, names};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Observed, Published, PublishedSecret, Stored, claim, observed::held};
+use super::{
+    Action, Authority, Decision, Observed, Published, PublishedSecret, Step, Stored, claim,
+    observed::held, wait,
+};
 use crate::{
     Precondition, Refusal,
     publication::{Held, Publication},
@@ -76,8 +79,22 @@ pub fn awaited(observed: &Observed) -> Option<Refusal> {
     })
 }
 
+/// What is due for a stranger's Secret that may be taken over. Only the authority tells whether its
+/// certificate is one of its own.
+pub fn decide(observed: &Observed, published: &PublishedSecret, store: Precondition) -> Decision {
+    let refusal = match &observed.authority {
+        Authority::Unusable(refusal) => Some(refusal.clone()),
+        Authority::Usable(_) => None,
+    };
+    match (refusal, take_over(published, store)) {
+        (None, Some(action)) => Decision::Act(action),
+        (Some(refusal), _) => wait(Step::Issue, refusal),
+        (None, None) => Decision::Converged,
+    }
+}
+
 /// Taking up what the Secret holds as the pair in service.
-pub fn take_over(published: &PublishedSecret, store: Precondition) -> Option<Action> {
+fn take_over(published: &PublishedSecret, store: Precondition) -> Option<Action> {
     let adoption = published.as_found()?;
     Some(Action::Adopt {
         published: published.version.clone(),

@@ -30,10 +30,8 @@ pub fn fill(
             return issue(observed, store, trigger, now);
         }
     };
-    if adoption::is_due(observed, published)
-        && let Some(action) = adoption::take_over(published, store.clone())
-    {
-        return Decision::Act(action);
+    if adoption::is_due(observed, published) {
+        return adoption::decide(observed, published, store);
     }
     match (&published.pair, published.mark()) {
         (Some(pair), Mark::Operator | Mark::None) if now < pair.leaf.not_after => {

@@ -27,7 +27,7 @@ fn by_a_chart(pair: Option<Pair>) -> PublishedSecret {
     secret.owner = None;
     secret.annotations = [(HELM.to_owned(), "coturn".to_owned())].into();
     secret.labels = [(names::MANAGED_BY_LABEL.to_owned(), "Helm".to_owned())].into();
-    secret.secret_type = "Opaque".to_owned();
+    "Opaque".clone_into(&mut secret.secret_type);
     secret.root = None;
     secret
 }
@@ -251,6 +251,16 @@ fn a_secret_that_cannot_be_taken_over_is_left_alone(
         "{}",
         case.message("Published")
     );
+    assert_eq!(case.reported().action(), None);
+}
+
+#[test]
+fn without_an_authority_nothing_is_taken_over_and_nothing_is_touched() {
+    let case = found(by_a_chart(Some(theirs()))).with(|it| {
+        let missing = crate::support::refusal(api::Reason::AuthorityMissing);
+        it.authority = plan::certificate::Authority::Unusable(missing);
+    });
+    assert_eq!(case.condition("Issued"), "False AuthorityMissing");
     assert_eq!(case.reported().action(), None);
 }
 

@@ -75,7 +75,7 @@ fn while_only_labels_are_fought_over_the_certificate_is_renewed_all_the_same() {
     let mut case = contested(Case::converged().with_published(|it| it.labels.clear()));
     assert_eq!(case.condition("Ready"), "True Ready");
     assert_eq!(case.condition("Contested"), "True Contested");
-    let leaf = |it: &mut plan::certificate::Pair| it.leaf.not_after = now() + hours(10);
+    let leaf = |it: &mut plan::certificate::Pair| it.leaf.not_after = now() + hours(1);
     case = case
         .with_store(|it| leaf(&mut it.current))
         .with_published(|it| leaf(it.pair.as_mut().unwrap()));

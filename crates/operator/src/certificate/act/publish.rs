@@ -1,0 +1,101 @@
+//! Writing the published Secret.
+
+use api::names;
+use k8s_openapi::api::core::v1::Secret;
+use plan::{Precondition, Version, certificate::PublishCause};
+
+use super::Writer;
+use crate::{
+    error::Error,
+    requests,
+    secret::{self, PublishedContent, read_published, version},
+};
+
+impl Writer<'_> {
+    pub(super) async fn publish(
+        &mut self,
+        store: &Version,
+        precondition: &Precondition,
+        cause: PublishCause,
+    ) -> Result<(), Error> {
+        let source = self.store_secret(store).await?;
+        let resource = &self.observation.observed.resource;
+        let name = resource.wanted.secret_name.clone();
+        let object = self.object(&name);
+        let stored = self.observation.observed.stored();
+        let leaf = stored
+            .map(|stored| &stored.current.leaf)
+            .ok_or_else(|| self.changed(&name))?;
+        let pair = secret::current(&source).ok_or_else(|| self.changed(&name))?;
+        let content = PublishedContent {
+            namespace: &resource.namespace,
+            name: &name,
+            owner: &resource.name,
+            pair,
+            fingerprint: leaf.fingerprint,
+            template: &resource.wanted.secret_template,
+            adoption: stored.and_then(|stored| stored.state.adoption.as_ref()),
+        };
+        let mut owners = Vec::new();
+        let reply = match precondition {
+            Precondition::Absent => {
+                let api = requests::secrets(&self.context.client, self.namespace());
+                let body = secret::write_published(None, &content);
+                requests::create(&api, object, &body).await?
+            }
+            Precondition::At(version) => {
+                let before = self.published_secret(version)?;
+                self.overwrite(before, &content, cause, &mut owners).await?
+            }
+        };
+        if cause.is_restoration() {
+            self.context.contests.restored(&name, self.now);
+        }
+        let published = read_published(Some(&reply));
+        let facts = &self.context.facts.published;
+        facts.put(&name, Some(version(&reply.metadata)), published.clone());
+        self.observation.observed.published = published;
+        self.observation.published = Some(reply);
+        self.observation.written_for = owners;
+        Ok(())
+    }
+}
+
+impl Writer<'_> {
+    /// What others own by server-side apply is written in their name, the rest under the operator's
+    /// own. Killed in between, the pair is there, and the labels and annotations are missing.
+    async fn overwrite(
+        &self,
+        before: &Secret,
+        content: &PublishedContent<'_>,
+        cause: PublishCause,
+        owners: &mut Vec<String>,
+    ) -> Result<Secret, Error> {
+        let (object, name) = (self.object(content.name), content.name);
+        let api = requests::secrets(&self.context.client, content.namespace);
+        let mut live = before.clone();
+        for owner in secret::appliers(&before.metadata) {
+            let wanted = secret::write_published(Some(&live), content);
+            if let Some(apply) = secret::apply(&live, &wanted, &owner) {
+                live = requests::apply(&api, object.clone(), name, &apply).await?;
+                owners.push(owner);
+            }
+        }
+        let wanted = secret::write_published(Some(&live), content);
+        if wanted == live {
+            return Ok(live);
+        }
+        requests::replace(&api, object, name, &wanted, manager(cause)).await
+    }
+}
+
+/// A write that leaves the pair alone goes under a manager of its own, so that the time at which
+/// the pair was published stays readable.
+const fn manager(cause: PublishCause) -> &'static str {
+    match cause {
+        PublishCause::Missing | PublishCause::Superseded | PublishCause::Overwritten => {
+            names::FIELD_MANAGER
+        }
+        PublishCause::Roots | PublishCause::Metadata => names::METADATA_FIELD_MANAGER,
+    }
+}
