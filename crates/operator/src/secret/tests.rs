@@ -19,6 +19,8 @@ use serde_json::json;
 
 use super::*;
 
+mod adoption;
+
 static PAIRS: LazyLock<[IssuedPair; 3]> = LazyLock::new(|| {
     let secret = TestCa::example().secret();
     let authority = Authority::load(&secret.as_secret(), NOW).unwrap();
