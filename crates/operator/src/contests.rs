@@ -25,15 +25,18 @@ struct Restorations {
     /// The last ones, oldest first.
     times: VecDeque<Timestamp>,
     is_contest: bool,
+    /// Field manager that undid the last one.
+    by: Option<String>,
 }
 
 impl Contests {
-    /// Counts one more write of this kind.
-    pub fn restored(&self, object: &str, now: Timestamp) {
+    /// Counts one more write of this kind, which put right what the field manager `by` had written.
+    pub fn restored(&self, object: &str, by: Option<&str>, now: Timestamp) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let restorations = known.entry(object.to_owned()).or_default();
         restorations.forget_before(now);
         restorations.times.push_back(now);
+        restorations.by = by.map(str::to_owned).or(restorations.by.take());
         restorations.is_contest |= restorations.times.len() >= MOST;
     }
 
@@ -44,7 +47,8 @@ impl Contests {
         let until = *restorations.times.back()? + PERIOD;
         // A clock that was put back must not prolong it.
         let is_near = until <= now + PERIOD;
-        (now < until && is_near).then_some(Contest { until })
+        let by = restorations.by.clone();
+        (now < until && is_near).then_some(Contest { by, until })
     }
 }
 
@@ -71,13 +75,14 @@ mod tests {
     fn restored(times: &[i64]) -> Contests {
         let contests = Contests::default();
         for time in times {
-            contests.restored("tls", at(*time));
+            contests.restored("tls", Some("helm"), at(*time));
         }
         contests
     }
 
     fn until(contests: &Contests, now: i64) -> Option<i64> {
         let contest = contests.of("tls", at(now))?;
+        assert_eq!(contest.by.as_deref(), Some("helm"));
         Some(contest.until.duration_since(at(0)).as_secs())
     }
 
@@ -85,7 +90,7 @@ mod tests {
     fn five_times_within_ten_minutes_are_a_contest_until_ten_minutes_after_the_last() {
         let four = restored(&[0, 100, 200, 300]);
         assert_eq!(until(&four, 300), None);
-        four.restored("tls", at(599));
+        four.restored("tls", None, at(599));
         assert_eq!(until(&four, 599), Some(599 + 600));
         assert_eq!(until(&four, 599 + 600), None);
         assert!(four.of("other", at(599)).is_none());
@@ -99,16 +104,16 @@ mod tests {
     #[test]
     fn a_try_that_is_undone_as_well_goes_on_with_it() {
         let contests = restored(&[0, 1, 2, 3, 4]);
-        contests.restored("tls", at(605));
+        contests.restored("tls", Some("helm"), at(605));
         assert_eq!(until(&contests, 606), Some(1205));
-        contests.restored("tls", at(1206));
+        contests.restored("tls", Some("helm"), at(1206));
         assert_eq!(until(&contests, 1206), Some(1806));
     }
 
     #[test]
     fn a_try_that_holds_for_long_ends_it() {
         let contests = restored(&[0, 1, 2, 3, 4]);
-        contests.restored("tls", at(1300));
+        contests.restored("tls", Some("helm"), at(1300));
         assert_eq!(until(&contests, 1300), None);
     }
 

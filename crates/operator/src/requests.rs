@@ -13,7 +13,7 @@ use api::names;
 
 use crate::{
     error::{ApiFailure, Error, ObjectName},
-    secret::Apply,
+    secret::{Apply, Overlap},
 };
 
 /// Reads an object; none if it does not exist.
@@ -61,15 +61,18 @@ where
         .map_err(|error| write_failure(object, error.into()))
 }
 
-/// Applies exactly onto the revision that the body carries, in the name of a field manager that owns
-/// what is applied.
+/// Applies in the name of a field manager that owns what is applied: onto exactly the revision that
+/// the body carries, or, where it carries none, onto nothing that others have made otherwise.
 pub async fn apply(
     api: &Api<Secret>,
     object: ObjectName,
     name: &str,
     apply: &Apply,
 ) -> Result<Secret, Error> {
-    let params = PatchParams::apply(&apply.manager).force();
+    let params = PatchParams {
+        force: apply.overlap == Overlap::Forced,
+        ..PatchParams::apply(&apply.manager)
+    };
     api.patch(name, &params, &Patch::Apply(&apply.body))
         .await
         .map_err(|error| write_failure(object, error.into()))

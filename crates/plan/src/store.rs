@@ -66,6 +66,9 @@ pub struct Adoption {
     pub leaf: Fingerprint,
     /// Its type.
     pub secret_type: String,
+    /// Who owned its pair by server-side apply, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<String>,
     /// Its labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

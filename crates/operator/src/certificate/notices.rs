@@ -138,14 +138,14 @@ fn notice(
             ..
         } => Some(restored(format!(
             "Secret {secret} was changed by {}; the certificate in service was put back",
-            maker(observation)
+            undone_by(observation)
         ))),
         Action::Publish {
             cause: PublishCause::Roots,
             ..
         } => Some(restored(format!(
             "ca.crt of Secret {secret} was changed by {}; the roots of the certificate in service were put back",
-            maker(observation)
+            undone_by(observation)
         ))),
         Action::NoteRollback { lost, .. } => Some(Notice {
             kind: EventType::Warning,
@@ -158,7 +158,7 @@ fn notice(
         }),
         Action::Record { .. }
         | Action::Publish {
-            cause: PublishCause::Metadata,
+            cause: PublishCause::Metadata | PublishCause::TakenOver,
             ..
         } => None,
         Action::Publish {
@@ -182,9 +182,14 @@ fn maker(observation: &Observation) -> &str {
     writer.unwrap_or("somebody else")
 }
 
+fn undone_by(observation: &Observation) -> &str {
+    let manager = observation.publication.undone_by.as_deref();
+    manager.unwrap_or("somebody else")
+}
+
 /// What was written in the name of others, and why.
 fn applied(observation: &Observation) -> Option<Notice> {
-    let owners = observation.written_for.join(", ");
+    let owners = observation.publication.owners.join(", ");
     (!owners.is_empty()).then(|| Notice {
         kind: EventType::Normal,
         reason: "AppliedForOwner".to_owned(),

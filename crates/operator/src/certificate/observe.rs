@@ -43,8 +43,17 @@ pub struct Observation {
     pub store: Option<Secret>,
     /// The published Secret, if it was read or written in this pass.
     pub published: Option<Secret>,
-    /// Field managers in whose name it was written last.
-    pub written_for: Vec<String>,
+    /// How it was written last in this pass.
+    pub publication: LastPublication,
+}
+
+/// How the published Secret was written.
+#[derive(Default)]
+pub struct LastPublication {
+    /// Field managers in whose name.
+    pub owners: Vec<String>,
+    /// The field manager whose write was undone by it, if it undid one.
+    pub undone_by: Option<String>,
 }
 
 /// Observes a certificate.
@@ -92,7 +101,7 @@ pub async fn observe(
         authority: signer,
         store: store_secret,
         published: published_secret,
-        written_for: Vec::new(),
+        publication: LastPublication::default(),
     })
 }
 

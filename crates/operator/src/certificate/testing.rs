@@ -10,7 +10,7 @@ use plan::{
 };
 use serde_json::json;
 
-use super::Observation;
+use super::{Observation, observe::LastPublication};
 
 /// A resource of which nothing else exists.
 pub fn observation() -> Observation {
@@ -27,7 +27,7 @@ pub fn observation() -> Observation {
         authority: None,
         store: None,
         published: None,
-        written_for: Vec::new(),
+        publication: LastPublication::default(),
     }
 }
 

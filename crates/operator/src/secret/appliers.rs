@@ -12,6 +12,8 @@ use k8s_openapi::{
 };
 use serde_json::{Map, Value, json};
 
+use super::published::owns_pair;
+
 /// The pair changes as a whole.
 const PAIR: [&str; 2] = [names::TLS_CRT, names::TLS_KEY];
 
@@ -21,6 +23,35 @@ pub struct Apply {
     pub manager: String,
     /// The object, as far as the owner has it.
     pub body: Value,
+    /// What becomes of other managers' fields.
+    pub overlap: Overlap,
+}
+
+/// What becomes of fields that other managers own with another value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// They are taken: the body names the revision that was looked at.
+    Forced,
+    /// The write fails: somebody has made the object meanwhile.
+    Refused,
+}
+
+/// The manager that owns the pair by server-side apply.
+pub fn of_pair(metadata: &ObjectMeta) -> Option<String> {
+    let entries = metadata.managed_fields.iter().flatten();
+    let mut owners = entries.filter(|entry| is_apply(entry) && owns_pair(entry));
+    owners.find_map(|entry| entry.manager.clone())
+}
+
+/// A Secret that does not exist, to be applied as its maker would; none if it cannot be encoded.
+pub fn created_by(manager: &str, secret: &Secret) -> Option<Apply> {
+    let mut body = encoded(secret)?;
+    identify(&mut body, &secret.metadata);
+    Some(Apply {
+        manager: manager.to_owned(),
+        body,
+        overlap: Overlap::Refused,
+    })
 }
 
 /// Field managers that own fields of an object by server-side apply, the operator's own aside.
@@ -56,6 +87,7 @@ pub fn apply(before: &Secret, after: &Secret, manager: &str) -> Option<Apply> {
     Some(Apply {
         manager: manager.to_owned(),
         body,
+        overlap: Overlap::Forced,
     })
 }
 
@@ -117,8 +149,14 @@ fn identify(body: &mut Value, metadata: &ObjectMeta) {
     body["kind"] = json!("Secret");
     body["metadata"]["name"] = json!(metadata.name);
     body["metadata"]["namespace"] = json!(metadata.namespace);
-    body["metadata"]["uid"] = json!(metadata.uid);
-    body["metadata"]["resourceVersion"] = json!(metadata.resource_version);
+    for (key, value) in [
+        ("uid", &metadata.uid),
+        ("resourceVersion", &metadata.resource_version),
+    ] {
+        if let Some(value) = value {
+            body["metadata"][key] = json!(value);
+        }
+    }
 }
 
 #[cfg(test)]

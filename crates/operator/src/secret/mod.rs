@@ -12,8 +12,8 @@ use k8s_openapi::{
 };
 use plan::Version;
 
-pub use appliers::{Apply, appliers, apply};
-pub use published::{PublishedContent, read_published, write_published};
+pub use appliers::{Apply, Overlap, appliers, apply, created_by};
+pub use published::{PublishedContent, applied_like, read_published, write_published};
 pub use store::{Base, StoreContent, current, read_store, recorded, written};
 
 /// The bytes under a key of a Secret.

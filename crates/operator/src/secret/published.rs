@@ -14,7 +14,7 @@ use plan::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{StoreContent, bytes, created, digest, value, version};
+use super::{StoreContent, appliers, bytes, created, digest, value, version};
 
 /// What a published Secret shall look like. Has no Debug: it borrows a private key.
 pub struct PublishedContent<'a> {
@@ -54,6 +54,7 @@ pub fn read_published(secret: Option<&Secret>) -> Published {
         created: created(metadata),
         secret_type: secret.type_.clone().unwrap_or_default(),
         controller: controller(metadata),
+        applier: appliers::of_pair(metadata),
         last_writer: last_writer(metadata),
         labels: metadata.labels.clone().unwrap_or_default(),
         template_keys: template_keys(&annotations),
@@ -117,7 +118,7 @@ fn last_writer(metadata: &ObjectMeta) -> Option<String> {
         .clone()
 }
 
-fn owns_pair(entry: &ManagedFieldsEntry) -> bool {
+pub(super) fn owns_pair(entry: &ManagedFieldsEntry) -> bool {
     let data = entry
         .fields_v1
         .as_ref()
@@ -157,6 +158,16 @@ pub fn write_published(before: Option<&Secret>, content: &PublishedContent<'_>) 
         data.insert(names::CA_CRT.to_owned(), bytes(content.pair.roots));
     }
     write_metadata(&mut secret.metadata, content);
+    secret
+}
+
+/// A Secret that somebody else made and that is gone, as its maker would apply it: nothing of the
+/// operator's.
+pub fn applied_like(content: &PublishedContent<'_>) -> Secret {
+    let mut secret = created_like(content);
+    let data = secret.data.get_or_insert_default();
+    data.insert(names::TLS_CRT.to_owned(), bytes(content.pair.certificate));
+    data.insert(names::TLS_KEY.to_owned(), bytes(content.pair.key));
     secret
 }
 

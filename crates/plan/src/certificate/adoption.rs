@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Precondition, Refusal,
-    publication::{Held, Publication},
+    publication::{Beginning, Held, Publication},
     store::Adoption,
 };
 
@@ -86,7 +86,7 @@ pub fn decide(observed: &Observed, published: &PublishedSecret, store: Precondit
         Authority::Unusable(refusal) => Some(refusal.clone()),
         Authority::Usable(_) => None,
     };
-    match (refusal, take_over(published, store)) {
+    match (refusal, take_over(observed, published, store)) {
         (None, Some(action)) => Decision::Act(action),
         (Some(refusal), _) => wait(Step::Issue, refusal),
         (None, None) => Decision::Converged,
@@ -94,7 +94,11 @@ pub fn decide(observed: &Observed, published: &PublishedSecret, store: Precondit
 }
 
 /// Taking up what the Secret holds as the pair in service.
-fn take_over(published: &PublishedSecret, store: Precondition) -> Option<Action> {
+fn take_over(
+    observed: &Observed,
+    published: &PublishedSecret,
+    store: Precondition,
+) -> Option<Action> {
     let adoption = published.as_found()?;
     Some(Action::Adopt {
         published: published.version.clone(),
@@ -103,8 +107,20 @@ fn take_over(published: &PublishedSecret, store: Precondition) -> Option<Action>
             held: Held::Leaf(adoption.leaf),
             from: from(published),
         },
+        beginning: beginning(observed, published),
         adoption: Box::new(adoption),
     })
+}
+
+/// The operator that waited for a Secret knows that there was none.
+fn beginning(observed: &Observed, published: &PublishedSecret) -> Beginning {
+    let was_awaited =
+        claim::published_reason(&observed.resource.status) == Some(Reason::AwaitingSecret.as_str());
+    if was_awaited && published.written == published.created {
+        Beginning::First
+    } else {
+        Beginning::Unknown
+    }
 }
 
 /// A pod can have read nothing else of a Secret that holds what it was made with, not even one that
@@ -134,7 +150,13 @@ pub fn supersedes(observed: &Observed, stored: &Stored) -> Option<Action> {
         && held(published, stored) == Held::Foreign
         && !stored.knows(&leaf.serial);
     (is_anew && is_later && is_put_there)
-        .then(|| take_over(published, Precondition::At(stored.version.clone())))
+        .then(|| {
+            take_over(
+                observed,
+                published,
+                Precondition::At(stored.version.clone()),
+            )
+        })
         .flatten()
 }
 
@@ -158,6 +180,7 @@ impl PublishedSecret {
         Adoption {
             leaf,
             secret_type: self.secret_type.clone(),
+            applier: self.applier.clone(),
             labels: self.labels.clone(),
             annotations,
         }

@@ -35,7 +35,7 @@ pub fn was_refused(status: &CoturnCertificateStatus) -> bool {
         .is_some_and(|told| refused.iter().any(|reason| told == reason.as_str()))
 }
 
-fn published_reason(status: &CoturnCertificateStatus) -> Option<&str> {
+pub fn published_reason(status: &CoturnCertificateStatus) -> Option<&str> {
     status
         .conditions
         .iter()

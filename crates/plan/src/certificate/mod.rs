@@ -56,6 +56,8 @@ pub enum Action {
         store: Precondition,
         /// What it holds, and from when.
         publication: Publication,
+        /// How the publication log begins.
+        beginning: Beginning,
         /// What is kept of it.
         adoption: Box<Adoption>,
     },
@@ -97,6 +99,8 @@ pub enum PublishCause {
     Superseded,
     /// It holds something else.
     Overwritten,
+    /// It holds the pair in service as somebody else made it: nothing tells that it was taken over.
+    TakenOver,
     /// It holds the pair in service, but other roots.
     Roots,
     /// Only its labels or annotations differ.
@@ -109,7 +113,7 @@ impl PublishCause {
     pub const fn is_restoration(self) -> bool {
         match self {
             Self::Overwritten | Self::Roots | Self::Metadata => true,
-            Self::Missing | Self::Superseded => false,
+            Self::Missing | Self::Superseded | Self::TakenOver => false,
         }
     }
 }
@@ -223,7 +227,9 @@ fn renewal_beside(observed: &Observed, obstacle: &Obstacle, now: Timestamp) -> O
         _ => return None,
     };
     let decision = match cause {
-        PublishCause::Roots | PublishCause::Metadata => renew(observed, stored, now),
+        PublishCause::TakenOver | PublishCause::Roots | PublishCause::Metadata => {
+            renew(observed, stored, now)
+        }
         PublishCause::Missing | PublishCause::Superseded | PublishCause::Overwritten => {
             return None;
         }

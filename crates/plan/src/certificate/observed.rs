@@ -134,6 +134,8 @@ pub enum Published {
 /// Somebody who keeps undoing what the operator writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contest {
+    /// Its field manager, if that is known.
+    pub by: Option<String>,
     /// Until when nothing is written against it.
     pub until: Timestamp,
 }
@@ -157,6 +159,8 @@ pub struct PublishedSecret {
     pub secret_type: String,
     /// Kind and name of the object that controls it, if one does (`metadata.ownerReferences`).
     pub controller: Option<String>,
+    /// Field manager, other than the operator, that owns its pair by server-side apply.
+    pub applier: Option<String>,
     /// Field manager, other than the operator, that wrote it last (`metadata.managedFields`).
     pub last_writer: Option<String>,
     /// Its labels.

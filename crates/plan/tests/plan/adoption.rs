@@ -161,6 +161,37 @@ fn the_operator_waits_until_the_chart_has_made_the_secret() {
 }
 
 #[test]
+fn pods_that_waited_for_the_secret_with_the_operator_are_known_to_have_read_it() {
+    let mut secret = by_a_chart(Some(theirs()));
+    (secret.created, secret.written) = (now() - minutes(9), now() - minutes(9));
+    let waited = |pod: &mut plan::rollout::Pod| {
+        pod.started = [("tls".to_owned(), vec![Some(now() - minutes(8))])].into();
+    };
+    let workload = Sts::of(1).pod_with(minutes(20), waited);
+    let waiting = asking().with_workload(workload).reported();
+    assert_eq!(waiting.condition("Published"), "False AwaitingSecret");
+    let cluster = taken_over(waiting.with(|it| it.published = present(secret)));
+    let progress = cluster.truth.progress(cluster.clock).unwrap();
+    assert_eq!(progress.stage, Stage::Done);
+}
+
+#[test]
+fn taking_a_secret_over_undoes_nothing() {
+    let mut cluster = Cluster::of(found(by_a_chart(Some(theirs()))));
+    cluster.truth.published = present({
+        let mut secret = by_a_chart(Some(theirs()));
+        secret.root = Some(crate::support::root(1));
+        secret
+    });
+    cluster.step();
+    let Some(Action::Publish { cause, .. }) = Case(cluster.truth.clone()).action() else {
+        panic!("{:?}", Case(cluster.truth.clone()).action())
+    };
+    assert_eq!(cause, PublishCause::TakenOver);
+    assert!(!cause.is_restoration());
+}
+
+#[test]
 fn a_secret_that_was_taken_over_and_is_deleted_is_made_anew_as_its_maker_made_it() {
     let mut cluster = taken_over(found(by_a_chart(Some(theirs()))));
     cluster.truth.published = Published::Absent;

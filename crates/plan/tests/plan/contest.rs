@@ -14,7 +14,6 @@ fn overwritten() -> Case {
     Case::converged()
         .with_published(|it| {
             it.pair = Some(foreign());
-            it.last_writer = Some("argocd-controller".to_owned());
         })
         .with_store(|it| it.state.log = it.state.log.with(publication))
 }
@@ -22,6 +21,7 @@ fn overwritten() -> Case {
 fn contested(case: Case) -> Case {
     case.with(|it| {
         it.contest = Some(Contest {
+            by: Some("argocd-controller".to_owned()),
             until: now() + minutes(9),
         });
     })
@@ -43,7 +43,12 @@ fn nothing_is_written_against_somebody_who_keeps_undoing_it() {
 
 #[test]
 fn it_is_tried_again_after_a_while() {
-    let case = overwritten().with(|it| it.contest = Some(Contest { until: now() }));
+    let case = overwritten().with(|it| {
+        it.contest = Some(Contest {
+            by: None,
+            until: now(),
+        });
+    });
     assert!(matches!(
         case.action(),
         Some(Action::Publish {

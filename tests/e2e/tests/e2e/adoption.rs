@@ -153,12 +153,12 @@ async fn a_chart_that_is_installed_after_the_resource_makes_its_secret_first(#[c
     let world = World::with_ca("second").await;
     let hand_made = make_pair(&world);
     world.install_operator();
-    world.create_workload(&fixtures::light(1)).await;
     adopt(&world).await;
     world
         .until_condition("Ready", "False", "AwaitingSecret")
         .await;
     assert!(world.secret(fixtures::PUBLISHED).await.is_none());
+    world.create_workload(&fixtures::light(1)).await;
 
     helm.apply(&world, "install", "first");
     world.until_ready().await;

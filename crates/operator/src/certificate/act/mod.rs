@@ -48,8 +48,13 @@ pub async fn act(
             published,
             store,
             publication,
+            beginning,
             adoption,
-        } => writer.adopt(published, store, *publication, adoption).await,
+        } => {
+            writer
+                .adopt(published, store, (*publication, *beginning), adoption)
+                .await
+        }
         Action::NoteRollback { store, lost } => writer.note_rollback(store, lost).await,
         Action::Record {
             store,

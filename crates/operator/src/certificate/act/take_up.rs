@@ -17,6 +17,7 @@ use crate::{
 /// What is taken up from the published Secret.
 struct Taken {
     publication: Publication,
+    beginning: Beginning,
     /// The root that the pair chains to, where known.
     root: Option<Root>,
     /// PEM, where they do not lie beside the pair.
@@ -39,6 +40,7 @@ impl Writer<'_> {
         };
         let taken = Taken {
             publication,
+            beginning: Beginning::Unknown,
             root: facts.root,
             roots: Vec::new(),
             origin: Origin::Recovered(facts.adoption()),
@@ -52,7 +54,7 @@ impl Writer<'_> {
         &mut self,
         published: &Version,
         store: &Precondition,
-        publication: Publication,
+        (publication, beginning): (Publication, Beginning),
         adoption: &Adoption,
     ) -> Result<(), Error> {
         let facts = self.published_facts(published)?;
@@ -62,6 +64,7 @@ impl Writer<'_> {
         };
         let taken = Taken {
             publication,
+            beginning,
             root: facts.root.or_else(|| self.root_among(&roots)),
             roots,
             origin: Origin::Adopted(adoption.clone()),
@@ -96,7 +99,7 @@ impl Writer<'_> {
                 leaf: &leaf,
                 root: taken.root,
                 origin: taken.origin,
-                beginning: Beginning::Unknown,
+                beginning: taken.beginning,
                 handled_renew: self.observation.observed.resource.renew.as_deref(),
                 time: self.now,
             })

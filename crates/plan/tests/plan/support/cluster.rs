@@ -136,6 +136,7 @@ impl Cluster {
                 store,
                 published,
                 publication,
+                beginning,
                 adoption,
             } => {
                 let Published::Present(secret) = &seen.published else {
@@ -152,7 +153,7 @@ impl Cluster {
                         pair,
                         root,
                         origin,
-                        beginning: Beginning::Unknown,
+                        beginning: *beginning,
                     },
                 )
             }
@@ -303,7 +304,11 @@ impl Cluster {
         assert_ne!(cause, PublishCause::Roots, "nobody changes roots here");
         // A write of metadata leaves the time of the pair as it was.
         let written = match &self.truth.published {
-            Published::Present(secret) if cause == PublishCause::Metadata => secret.written,
+            Published::Present(secret)
+                if matches!(cause, PublishCause::Metadata | PublishCause::TakenOver) =>
+            {
+                secret.written
+            }
             _ => self.clock,
         };
         self.wrote = Some(pair.leaf.fingerprint);

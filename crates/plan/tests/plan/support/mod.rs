@@ -182,6 +182,7 @@ pub fn published(pair: Option<Pair>, written: Timestamp) -> PublishedSecret {
         created: written,
         secret_type: names::TLS_SECRET_TYPE.to_owned(),
         controller: None,
+        applier: None,
         last_writer: None,
         labels: BTreeMap::from([(
             names::MANAGED_BY_LABEL.to_owned(),
