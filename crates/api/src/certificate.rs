@@ -89,6 +89,9 @@ pub struct CoturnCertificateSpec {
     /// Labels and annotations of that Secret.
     #[serde(default)]
     pub secret_template: SecretTemplate,
+    /// What to do with a Secret of that name that somebody else made, as Wire's chart does.
+    #[serde(default)]
+    pub secret_adoption_policy: SecretAdoptionPolicy,
     /// The workload whose pods mount the Secret. Absent: nothing is restarted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload_ref: Option<WorkloadRef>,
@@ -173,6 +176,17 @@ pub struct SecretTemplate {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "annotations")]
     pub annotations: BTreeMap<String, String>,
+}
+
+/// What to do with a Secret under the published name that the operator did not make.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SecretAdoptionPolicy {
+    /// Leave it alone. Where there is none, the operator makes it.
+    #[default]
+    Never,
+    /// Take it over if it holds a certificate with its key, and put it right whenever its maker, as
+    /// Helm at each upgrade, writes it again. Its maker makes it first: the operator waits for it.
+    Adopt,
 }
 
 /// A workload of the resource's namespace.

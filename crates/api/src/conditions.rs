@@ -17,6 +17,8 @@ pub enum ConditionType {
     Reconciling,
     /// It will not be realised without somebody's help (kstatus).
     Stalled,
+    /// Somebody keeps undoing the operator's writes. Present only while it is so.
+    Contested,
 }
 
 impl ConditionType {
@@ -30,6 +32,7 @@ impl ConditionType {
             Self::RolledOut => "RolledOut",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
+            Self::Contested => "Contested",
         }
     }
 }
@@ -122,6 +125,10 @@ reasons! {
     SecretClaimed,
     /// The store Secret's name is taken by a Secret that is no store.
     StoreNotOwned,
+    /// The published Secret is to be adopted, and whoever makes it has not made it yet.
+    AwaitingSecret,
+    /// Somebody keeps undoing the operator's writes: it tries again only now and then.
+    Contested,
 
     /// The workload does not exist.
     WorkloadNotFound,
@@ -169,6 +176,7 @@ impl Reason {
             | Self::RenewalTooEarly
             | Self::AwaitingIssuance
             | Self::AwaitingPublication
+            | Self::AwaitingSecret
             | Self::RolloutInProgress
             | Self::NotYetValid
             | Self::RollingOut
@@ -192,6 +200,7 @@ impl Reason {
             | Self::SecretNotOwned
             | Self::SecretClaimed
             | Self::StoreNotOwned
+            | Self::Contested
             | Self::WorkloadNotFound
             | Self::SecretNotMounted
             | Self::RestartNeeded

@@ -29,3 +29,18 @@ impl Content {
         self.dns_names.is_empty() && self.ip_addresses.is_empty()
     }
 }
+
+/// What a leaf certificate is good for, whoever made it and whatever else it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// DNS names of the subjectAltName, lower case.
+    pub dns_names: BTreeSet<String>,
+    /// Addresses of the subjectAltName.
+    pub ip_addresses: BTreeSet<IpAddr>,
+    /// What it may be used for. Where the certificate has no keyUsage, or no extendedKeyUsage, it is
+    /// restricted to none (RFC 5280, sections 4.2.1.3 and 4.2.1.12).
+    pub usages: BTreeSet<Usage>,
+    /// The strongest kind of key that its own is as strong as; none if it is weaker than all, or of
+    /// an algorithm that coturn does not serve.
+    pub key: Option<KeyKind>,
+}

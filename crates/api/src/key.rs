@@ -67,6 +67,23 @@ pub enum KeyKind {
     Rsa4096,
 }
 
+impl KeyKind {
+    /// Whether a key of this kind does where `other` is asked for: of the same algorithm if it is as
+    /// large, of the other in any case, as both begin at what is secure.
+    #[must_use]
+    pub const fn is_as_strong_as(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::EcdsaP256, Self::EcdsaP384)
+            | (Self::Rsa2048, Self::Rsa3072 | Self::Rsa4096)
+            | (Self::Rsa3072, Self::Rsa4096) => false,
+            (
+                Self::EcdsaP256 | Self::EcdsaP384 | Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096,
+                Self::EcdsaP256 | Self::EcdsaP384 | Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096,
+            ) => true,
+        }
+    }
+}
+
 impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

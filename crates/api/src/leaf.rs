@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{Content, Fingerprint, SerialNumber};
+use crate::{Content, Coverage, Fingerprint, SerialNumber};
 
 /// A leaf certificate whose private key is known to match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Leaf {
     pub not_after: Timestamp,
     /// What it contains; none if it has something that no resource can ask for.
     pub content: Option<Content>,
+    /// What it is good for; none for a CA certificate, which is no leaf.
+    pub coverage: Option<Coverage>,
     /// Algorithm and size of its key, as `ECDSA-256`.
     pub key_algorithm: String,
 }

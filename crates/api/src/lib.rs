@@ -19,10 +19,10 @@ mod wanted;
 
 pub use certificate::{
     CaIssuer, CoturnCertificate, CoturnCertificateSpec, IssuerSource, Rollout, RolloutStrategy,
-    SecretTemplate, SelfSignedIssuer, Subject, WorkloadKind, WorkloadRef,
+    SecretAdoptionPolicy, SecretTemplate, SelfSignedIssuer, Subject, WorkloadKind, WorkloadRef,
 };
 pub use conditions::{ConditionType, Reason};
-pub use content::Content;
+pub use content::{Content, Coverage};
 pub use fingerprint::{Fingerprint, InvalidHex, SerialNumber};
 pub use issuer::Issuer;
 pub use key::{InvalidKey, KeyKind, PrivateKey, PrivateKeyAlgorithm};

@@ -13,6 +13,10 @@ pub const CERTIFICATE_NAME: &str = "coturncert.dev/certificate-name";
 /// wrote there. Who overwrites the pair leaves it as it was.
 pub const WRITTEN_FINGERPRINT: &str = "coturncert.dev/fingerprint";
 
+/// Annotation of a published Secret that somebody else made: the SHA-256 fingerprint (lower hex) of the
+/// leaf that it held when the operator took it over. Its type and its maker's labels stay as they are.
+pub const ADOPTED: &str = "coturncert.dev/adopted";
+
 /// Annotation of a `CoturnCertificate`: any value that was not handled yet asks for a new
 /// certificate. The value handled last is kept in the store Secret.
 pub const RENEW: &str = "coturncert.dev/renew";

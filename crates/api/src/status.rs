@@ -136,7 +136,7 @@ pub struct PodNotCurrent {
 pub struct HistoryEntry {
     /// When, by the operator's clock.
     pub time: Time,
-    /// What happened: `Issued`, `Recovered` or `Lost`.
+    /// What happened: `Issued`, `Adopted`, `Recovered` or `Lost`.
     // No enum in the schema: an operator that tells of more must be able to write it under the
     // CustomResourceDefinition of an earlier version.
     #[schemars(with = "String", length(max = 63))]
@@ -153,6 +153,8 @@ pub struct HistoryEntry {
 pub enum HistoryEvent {
     /// A certificate was signed.
     Issued,
+    /// The certificate of a Secret that somebody else made was taken over.
+    Adopted,
     /// The store was lost, or older than the published Secret, and took up what that holds.
     Recovered,
     /// The certificate was in service, and the store does not have it any more.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use crate::{
-    Content, CoturnCertificateSpec, InvalidKey, Issuer, PrivateKeyAlgorithm, RolloutStrategy,
-    SecretTemplate, Usage, WorkloadRef, names,
+    Content, CoturnCertificateSpec, Coverage, InvalidKey, Issuer, PrivateKeyAlgorithm,
+    RolloutStrategy, SecretAdoptionPolicy, SecretTemplate, Usage, WorkloadRef, names,
 };
 
 /// A resource's specification with every default filled in.
@@ -26,6 +26,8 @@ pub struct Wanted {
     pub secret_name: String,
     /// Labels and annotations of the published Secret.
     pub secret_template: SecretTemplate,
+    /// What to do with a Secret of that name that somebody else made.
+    pub adoption: SecretAdoptionPolicy,
     /// The workload to bring onto the certificate.
     pub workload: Option<WorkloadRef>,
     /// How to do that.
@@ -110,6 +112,7 @@ impl Wanted {
             duration,
             issuer,
             secret_template: secret_template(spec)?,
+            adoption: spec.secret_adoption_policy,
             workload: spec.workload_ref.clone(),
             strategy: spec.rollout.strategy,
             suspend: spec.suspend,
@@ -141,6 +144,18 @@ impl Wanted {
             && found.subject == *subject
             && found.usages == *usages
             && found.key == *key
+    }
+
+    /// Whether a certificate that somebody else made serves until its renewal: it may hold more than
+    /// what is asked for, and its key may be of the other algorithm.
+    #[must_use]
+    pub fn is_covered_by(&self, found: &Coverage) -> bool {
+        found.dns_names.is_superset(&self.content.dns_names)
+            && found.ip_addresses.is_superset(&self.content.ip_addresses)
+            && found.usages.is_superset(&self.content.usages)
+            && found
+                .key
+                .is_some_and(|key| key.is_as_strong_as(self.content.key))
     }
 }
 

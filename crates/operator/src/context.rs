@@ -10,6 +10,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::{
     backoff::Backoff,
+    contests::Contests,
     error::{Category, Error, ObjectName},
     events::Events,
     facts::Facts,
@@ -42,6 +43,8 @@ pub struct Context {
     pub facts: Facts,
     /// Events.
     pub events: Events,
+    /// Secrets on which somebody keeps undoing what is written, by the name of the Secret.
+    pub contests: Contests,
     /// Passes in a row that met a changed object.
     pub conflicts: Backoff<ObjectName>,
     /// Metrics.

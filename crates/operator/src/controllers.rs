@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::{
     backoff::{Backoff, Range},
     barrier, certificate,
+    contests::Contests,
     context::{Context, Guarded},
     error::{Category, Error, ObjectName},
     events::Events,
@@ -105,6 +106,7 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             namespace: setup.namespace,
             events: Events::new(setup.client.clone(), &setup.identity),
             conflicts: Backoff::new(AFTER_A_CHANGE),
+            contests: Contests::default(),
             client: setup.client,
             certificates: certificates.known(),
             workloads: workloads.known(),

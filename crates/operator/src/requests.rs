@@ -3,12 +3,18 @@
 use std::fmt::Debug;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, api::PostParams};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams, PostParams},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use api::names;
 
-use crate::error::{ApiFailure, Error, ObjectName};
+use crate::{
+    error::{ApiFailure, Error, ObjectName},
+    secret::{Apply, Overlap},
+};
 
 /// Reads an object; none if it does not exist.
 pub async fn read<K>(api: &Api<K>, object: ObjectName, name: &str) -> Result<Option<K>, Error>
@@ -51,6 +57,23 @@ where
         dry_run: false,
     };
     api.replace(name, &params, body)
+        .await
+        .map_err(|error| write_failure(object, error.into()))
+}
+
+/// Applies in the name of a field manager that owns what is applied: onto exactly the revision that
+/// the body carries, or, where it carries none, onto nothing that others have made otherwise.
+pub async fn apply(
+    api: &Api<Secret>,
+    object: ObjectName,
+    name: &str,
+    apply: &Apply,
+) -> Result<Secret, Error> {
+    let params = PatchParams {
+        force: apply.overlap == Overlap::Forced,
+        ..PatchParams::apply(&apply.manager)
+    };
+    api.patch(name, &params, &Patch::Apply(&apply.body))
         .await
         .map_err(|error| write_failure(object, error.into()))
 }

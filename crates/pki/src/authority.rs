@@ -90,7 +90,8 @@ impl Authority {
     }
 
     /// PEM of the chain's root, then of the further roots of `ca.crt`.
-    pub(crate) fn roots(&self) -> &str {
+    #[must_use]
+    pub fn roots(&self) -> &str {
         &self.roots
     }
 }

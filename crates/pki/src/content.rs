@@ -46,7 +46,7 @@ fn names(certificate: &Certificate) -> Option<(BTreeSet<String>, BTreeSet<IpAddr
     Some((dns_names, ip_addresses))
 }
 
-fn address(octets: &[u8]) -> Option<IpAddr> {
+pub(crate) fn address(octets: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from))
         .ok()

@@ -5,7 +5,7 @@ use api::{
     names::{TLS_CRT, TLS_KEY},
 };
 
-use crate::{PairError, certificate::Certificate, content, key, name, pem};
+use crate::{PairError, certificate::Certificate, content, coverage, key, name, pem};
 
 /// Reads a pair: a chain in order with the leaf first, and the leaf's key. Whether it is valid, or
 /// to anybody's liking, is not judged.
@@ -22,6 +22,7 @@ pub fn inspect(certificate: &[u8], key: &[u8]) -> Result<Leaf, PairError> {
         not_before: leaf.not_before(),
         not_after: leaf.not_after(),
         content: content::of(leaf),
+        coverage: coverage::of(leaf),
         key_algorithm: leaf.key_algorithm().to_string(),
     })
 }

@@ -75,6 +75,19 @@ impl KeyAlgorithm {
         }
     }
 
+    /// The strongest kind that such a key is as strong as, whatever its exact size; none if coturn does
+    /// not serve it, or it is weaker than all.
+    pub(crate) fn strength(self) -> Option<KeyKind> {
+        match self {
+            Self::Rsa(4096..) => Some(KeyKind::Rsa4096),
+            Self::Rsa(3072..) => Some(KeyKind::Rsa3072),
+            Self::Rsa(2048..) => Some(KeyKind::Rsa2048),
+            Self::Ecdsa(384..) => Some(KeyKind::EcdsaP384),
+            Self::Ecdsa(256..) => Some(KeyKind::EcdsaP256),
+            Self::Rsa(_) | Self::Ecdsa(_) | Self::Ed25519 | Self::Other(_) => None,
+        }
+    }
+
     /// How an authority with such a key signs; None if it is not supported.
     fn signature(self) -> Option<AlgorithmIdentifierOwned> {
         let ecdsa = |oid| {

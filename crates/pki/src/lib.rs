@@ -12,6 +12,7 @@ mod certificate;
 mod chain;
 mod constraints;
 mod content;
+mod coverage;
 mod error;
 mod inspect;
 mod issue;

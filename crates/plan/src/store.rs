@@ -1,6 +1,8 @@
 //! What the store Secret remembers beside the pairs: written in the same write as the pair it
 //! belongs to, so that no crash can part them.
 
+use std::collections::BTreeMap;
+
 use api::{AuthorityFacts, Fingerprint, HistoryEvent, Leaf, SerialNumber, Trigger};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,13 @@ pub struct StoreState {
     /// Uid of that Secret as the operator wrote it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_uid: Option<String>,
+    /// How that Secret was made, if somebody else made it.
+    #[serde(
+        default,
+        deserialize_with = "api::lenient::or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub adoption: Option<Adoption>,
     /// The value of the annotation `coturncert.dev/renew` that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handled_renew: Option<String>,
@@ -46,6 +55,26 @@ pub struct Root {
     pub certificate: Fingerprint,
     /// SHA-256 over its subject, `SubjectPublicKeyInfo` and subject key identifier.
     pub anchor: Fingerprint,
+}
+
+/// A Secret that somebody else made, as it was when it was taken over. Where it is deleted it is made
+/// anew like that, so that its maker (Helm, by a label and two annotations) knows it again.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Adoption {
+    /// The leaf that it held.
+    pub leaf: Fingerprint,
+    /// Its type.
+    pub secret_type: String,
+    /// Who owned its pair by server-side apply, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<String>,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// How a current pair came to be.
@@ -111,14 +140,50 @@ pub struct NewPair<'a> {
     pub leaf: &'a Leaf,
     /// The root it chains to, where known.
     pub root: Option<Root>,
-    /// Why it was issued; none for a recovery.
-    pub trigger: Option<Trigger>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// How the log begins, if there is none yet.
     pub beginning: Beginning,
     /// The value of the annotation `coturncert.dev/renew` that this pair answers.
     pub handled_renew: Option<&'a str>,
     /// When, by the operator's clock.
     pub time: Timestamp,
+}
+
+/// Where a pair for the store comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was issued.
+    Issued(Trigger),
+    /// The operator had published it; how the Secret was made, if somebody else made it.
+    Recovered(Option<Adoption>),
+    /// Somebody else made it, and the Secret that it lies in.
+    Adopted(Adoption),
+}
+
+impl Origin {
+    const fn event(&self) -> HistoryEvent {
+        match self {
+            Self::Issued(_) => HistoryEvent::Issued,
+            Self::Recovered(_) => HistoryEvent::Recovered,
+            Self::Adopted(_) => HistoryEvent::Adopted,
+        }
+    }
+
+    const fn trigger(&self) -> Option<Trigger> {
+        match self {
+            Self::Issued(trigger) => Some(*trigger),
+            Self::Recovered(_) | Self::Adopted(_) => None,
+        }
+    }
+
+    fn adoption(&self) -> Option<Adoption> {
+        match self {
+            Self::Issued(_) => None,
+            Self::Recovered(adoption) => adoption.clone(),
+            Self::Adopted(adoption) => Some(adoption.clone()),
+        }
+    }
 }
 
 impl StoreState {
@@ -135,6 +200,7 @@ impl StoreState {
             log: PublicationLog::empty(Beginning::Unknown),
             published_name: None,
             published_uid: None,
+            adoption: None,
             handled_renew: renew.map(str::to_owned),
             history: Vec::new(),
         }
@@ -145,10 +211,8 @@ impl StoreState {
     pub fn with_pair(before: Option<&Self>, pair: &NewPair<'_>) -> Self {
         let issuance = Issuance {
             time: pair.time,
-            what: pair
-                .trigger
-                .map_or(HistoryEvent::Recovered, |_| HistoryEvent::Issued),
-            trigger: pair.trigger,
+            what: pair.origin.event(),
+            trigger: pair.origin.trigger(),
             serial: pair.leaf.serial.clone(),
         };
         let earlier = before
@@ -158,12 +222,15 @@ impl StoreState {
             version: format_version(),
             root: pair.root,
             // What is taken up from the published Secret is there since a time of its own.
-            log: before.filter(|_| pair.trigger.is_some()).map_or_else(
-                || PublicationLog::empty(pair.beginning),
-                |before| before.log.clone(),
-            ),
+            log: before
+                .filter(|_| pair.origin.trigger().is_some())
+                .map_or_else(
+                    || PublicationLog::empty(pair.beginning),
+                    |before| before.log.clone(),
+                ),
             published_name: before.and_then(|before| before.published_name.clone()),
             published_uid: before.and_then(|before| before.published_uid.clone()),
+            adoption: pair.origin.adoption().or_else(|| before?.adoption.clone()),
             handled_renew: pair
                 .handled_renew
                 .or_else(|| before?.handled_renew.as_deref())
@@ -216,6 +283,11 @@ impl StoreState {
             log: self.log_of(&secret.name).with(publication),
             published_name: Some(secret.name.clone()),
             published_uid: secret.uid.clone(),
+            adoption: secret
+                .adoption
+                .as_deref()
+                .or(self.adoption.as_ref())
+                .cloned(),
             ..self.clone()
         }
     }
@@ -228,6 +300,8 @@ pub struct PublishedName {
     pub name: String,
     /// Uid of the Secret of this name that is the operator's, if there was one.
     pub uid: Option<String>,
+    /// How it was made, if somebody else made it and it is taken over.
+    pub adoption: Option<Box<Adoption>>,
 }
 
 #[cfg(test)]
@@ -244,12 +318,13 @@ mod tests {
             not_before: Timestamp::UNIX_EPOCH,
             not_after: Timestamp::UNIX_EPOCH,
             content: None,
+            coverage: None,
             key_algorithm: "ECDSA-256".to_owned(),
         };
         let pair = NewPair {
             leaf: &leaf,
             root: None,
-            trigger: Some(Trigger::Renewing),
+            origin: Origin::Issued(Trigger::Renewing),
             beginning: Beginning::First,
             handled_renew,
             time: Timestamp::UNIX_EPOCH,
@@ -288,6 +363,7 @@ mod tests {
         let secret = |name: &str| PublishedName {
             name: name.to_owned(),
             uid: Some(format!("uid of {name}")),
+            adoption: None,
         };
         let one = with_pair(None, None).with_publication(publication(1, 10), &secret("one"));
         assert_eq!(one.log_of("one").last(), Some(publication(1, 10)));

@@ -117,6 +117,11 @@ impl Cluster {
         self.client("helm")
     }
 
+    /// Helm 4, which installs by server-side apply.
+    pub fn helm4(&self) -> Command {
+        self.client("helm4")
+    }
+
     fn client(&self, name: &str) -> Command {
         let mut command = kubeconfig::client(self.program(name), &self.kubeconfig);
         command.envs(self.env());

@@ -27,7 +27,18 @@ struct Component {
     node: bool,
 }
 
-const COMPONENTS: [Component; 8] = [
+/// The Go modules that pin them, by their folder beside this crate.
+const MODULES: [(&str, &[Component]); 2] =
+    [("components", &KUBERNETES), ("components/helm4", &HELM4)];
+
+/// Helm 3 is not `helm4`: each is called by a name of its own.
+const HELM4: [Component; 1] = [Component {
+    name: "helm4",
+    package: "helm.sh/helm/v4/cmd/helm",
+    node: true,
+}];
+
+const KUBERNETES: [Component; 8] = [
     Component {
         name: "etcd",
         package: "go.etcd.io/etcd/server/v3",
@@ -87,33 +98,14 @@ impl Binaries {
 
     /// Finds the programs that `mode` needs and compiles those that are missing.
     pub(crate) fn provide(mode: NodeMode, progress: &dyn Progress) -> Result<Self, Error> {
-        let module = Module::read()?;
-        let folder = Cache::new().components(&module.key());
-        let folders: Vec<PathBuf> = assets(&module, progress)
-            .into_iter()
-            .chain([folder.clone()])
-            .collect();
-        let wanted = COMPONENTS
-            .iter()
-            .filter(|component| mode == NodeMode::Real || !component.node);
-        let (found, missing): (Vec<_>, Vec<_>) = wanted
-            .map(|component| (component, find(component, &folders)))
-            .partition(|(_, path)| path.is_some());
-        let mut paths: BTreeMap<String, PathBuf> = found
-            .into_iter()
-            .filter_map(|(component, path)| Some((component.name.to_owned(), path?)))
-            .collect();
-        let missing: Vec<Component> = missing
-            .into_iter()
-            .map(|(component, _)| *component)
-            .collect();
-        for path in module.compile(&missing, &folder, progress)? {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            paths.insert(name, path);
+        let mut paths = BTreeMap::new();
+        for (folder, components) in MODULES {
+            let module = Module::read(folder)?;
+            let wanted: Vec<_> = components
+                .iter()
+                .filter(|component| mode == NodeMode::Real || !component.node)
+                .collect();
+            paths.extend(module.provide(&wanted, progress)?);
         }
         Ok(Self(paths))
     }
@@ -127,8 +119,8 @@ fn find(component: &Component, folders: &[PathBuf]) -> Option<PathBuf> {
 /// `KUBEBUILDER_ASSETS` is where Kubernetes developers keep etcd and the API server, of whatever
 /// version they work with: it is used if that is the pinned one.
 fn assets(module: &Module, progress: &dyn Progress) -> Option<PathBuf> {
+    let pinned = kubernetes_version(&module.requirements)?;
     let folder = PathBuf::from(env::var_os("KUBEBUILDER_ASSETS")?);
-    let pinned = kubernetes_version(&module.requirements).unwrap_or_default();
     let found = output(Command::new(folder.join("kube-apiserver")).arg("--version"));
     let found = found.map_or_else(|error| error.to_string(), |text| text.trim().to_owned());
     if is_of_minor(&found, pinned) {
@@ -159,8 +151,8 @@ struct Module {
 }
 
 impl Module {
-    fn read() -> Result<Self, Error> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("components");
+    fn read(folder: &str) -> Result<Self, Error> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let read = |name: &str| {
             let path = folder.join(name);
             fs::read_to_string(&path).map_err(Error::file("read", path))
@@ -171,6 +163,36 @@ impl Module {
             requirements,
             sums,
         })
+    }
+
+    /// The paths of the components, by name; those that are missing are compiled.
+    fn provide(
+        &self,
+        wanted: &[&Component],
+        progress: &dyn Progress,
+    ) -> Result<BTreeMap<String, PathBuf>, Error> {
+        let folder = Cache::new().components(&self.key());
+        let folders: Vec<PathBuf> = assets(self, progress)
+            .into_iter()
+            .chain([folder.clone()])
+            .collect();
+        let (found, missing): (Vec<_>, Vec<_>) = wanted
+            .iter()
+            .map(|component| (**component, find(component, &folders)))
+            .partition(|(_, path)| path.is_some());
+        let missing: Vec<_> = missing
+            .into_iter()
+            .map(|(component, _)| component)
+            .collect();
+        let compiled = self.compile(&missing, &folder, progress)?;
+        let named = |component: Component, path| (component.name.to_owned(), path);
+        let found = found
+            .into_iter()
+            .filter_map(|(component, path)| Some(named(component, path?)));
+        let compiled = missing.iter().copied().zip(compiled);
+        Ok(found
+            .chain(compiled.map(|(component, path)| named(component, path)))
+            .collect())
     }
 
     /// Changes with every pin and every flag.
@@ -253,7 +275,7 @@ mod tests {
 
     #[test]
     fn the_server_reports_the_pinned_version() {
-        let flags = Module::read().unwrap().linker_flags();
+        let flags = Module::read("components").unwrap().linker_flags();
         assert!(
             flags.contains(".gitVersion=v1.") && flags.contains(".gitMajor=1 "),
             "{flags}"
@@ -274,14 +296,14 @@ mod tests {
 
     #[test]
     fn every_component_is_a_tool_of_the_module() {
-        let module = Module::read().unwrap();
-        for component in COMPONENTS {
-            let line = format!("\t{}\n", component.package);
-            assert!(
-                module.requirements.contains(&line),
-                "{} is not pinned",
-                component.name
-            );
+        for (folder, components) in MODULES {
+            let module = Module::read(folder).unwrap();
+            let mut words = module.requirements.split_whitespace();
+            for component in components {
+                let is_pinned = words.clone().any(|word| word == component.package);
+                assert!(is_pinned, "{} is not pinned", component.name);
+            }
+            assert!(words.any(|word| word == "tool"));
         }
     }
 }

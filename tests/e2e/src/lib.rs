@@ -22,5 +22,5 @@ mod world;
 /// by whoever counts requests: each operator reads its resources anew after a change.
 pub static SCHEMA: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
 
-pub use environment::Environment;
+pub use environment::{Environment, root, run};
 pub use world::{WorkloadState, World};

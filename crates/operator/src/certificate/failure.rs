@@ -35,6 +35,7 @@ pub fn is_undone(last: Option<&Action>, next: &Action) -> bool {
         Action::Publish { cause, .. } => Some(*cause),
         Action::Issue { .. }
         | Action::Recover { .. }
+        | Action::Adopt { .. }
         | Action::NoteRollback { .. }
         | Action::Record { .. }
         | Action::WriteStatus(_) => None,

@@ -28,9 +28,16 @@ impl Notices {
         if !stands(observation, action) {
             return;
         }
-        let Some(notice) = notice(observation, action, before) else {
-            return;
-        };
+        let applied = applied(observation).filter(|_| is_publication(action));
+        for notice in notice(observation, action, before)
+            .into_iter()
+            .chain(applied)
+        {
+            self.tell(observation, notice);
+        }
+    }
+
+    fn tell(&mut self, observation: &Observation, notice: Notice) {
         let resource = &observation.observed.resource;
         tracing::info!(
             namespace = resource.namespace,
@@ -50,6 +57,18 @@ impl Notices {
     }
 }
 
+fn is_publication(action: &Action) -> bool {
+    match action {
+        Action::Publish { .. } => true,
+        Action::Issue { .. }
+        | Action::Recover { .. }
+        | Action::Adopt { .. }
+        | Action::NoteRollback { .. }
+        | Action::Record { .. }
+        | Action::WriteStatus(_) => false,
+    }
+}
+
 /// Whether what was written is what the API server stored. What an admission webhook made of it is
 /// told of as a failure.
 fn stands(observation: &Observation, action: &Action) -> bool {
@@ -65,6 +84,7 @@ fn stands(observation: &Observation, action: &Action) -> bool {
         }
         Action::Issue { .. }
         | Action::Recover { .. }
+        | Action::Adopt { .. }
         | Action::NoteRollback { .. }
         | Action::Record { .. }
         | Action::WriteStatus(_) => true,
@@ -103,18 +123,29 @@ fn notice(
             "Recover",
             format!("the store was taken up again from Secret {secret}"),
         ),
+        Action::Adopt { .. } => {
+            let leaf = leaf?;
+            let note = format!(
+                "Secret {secret}, made by {}, was taken over: serial {}, valid until {}",
+                maker(observation),
+                leaf.serial,
+                leaf.not_after
+            );
+            normal("Adopted", "Adopt", note)
+        }
         Action::Publish {
             cause: PublishCause::Overwritten,
             ..
         } => Some(restored(format!(
-            "Secret {secret} was changed by somebody else; the certificate in service was put back"
+            "Secret {secret} was changed by {}; the certificate in service was put back",
+            undone_by(observation)
         ))),
         Action::Publish {
             cause: PublishCause::Roots,
             ..
         } => Some(restored(format!(
-            "ca.crt of Secret {secret} was changed by somebody else; the roots of the certificate in service were put \
-             back"
+            "ca.crt of Secret {secret} was changed by {}; the roots of the certificate in service were put back",
+            undone_by(observation)
         ))),
         Action::NoteRollback { lost, .. } => Some(Notice {
             kind: EventType::Warning,
@@ -127,7 +158,7 @@ fn notice(
         }),
         Action::Record { .. }
         | Action::Publish {
-            cause: PublishCause::Metadata,
+            cause: PublishCause::Metadata | PublishCause::TakenOver,
             ..
         } => None,
         Action::Publish {
@@ -140,6 +171,35 @@ fn notice(
         ),
         Action::WriteStatus(after) => changed_condition(before, after),
     }
+}
+
+/// The field manager, other than the operator, that wrote the Secret last.
+fn maker(observation: &Observation) -> &str {
+    let writer = match &observation.observed.published {
+        Published::Present(secret) => secret.last_writer.as_deref(),
+        Published::Absent | Published::Unreadable(_) => None,
+    };
+    writer.unwrap_or("somebody else")
+}
+
+fn undone_by(observation: &Observation) -> &str {
+    let manager = observation.publication.undone_by.as_deref();
+    manager.unwrap_or("somebody else")
+}
+
+/// What was written in the name of others, and why.
+fn applied(observation: &Observation) -> Option<Notice> {
+    let owners = observation.publication.owners.join(", ");
+    (!owners.is_empty()).then(|| Notice {
+        kind: EventType::Normal,
+        reason: "AppliedForOwner".to_owned(),
+        action: "Publish",
+        note: format!(
+            "{owners} owns fields of Secret {} by server-side apply; they were written in its name, so that its next \
+             apply meets no conflict",
+            observation.observed.resource.wanted.secret_name
+        ),
+    })
 }
 
 fn restored(note: String) -> Notice {

@@ -43,6 +43,17 @@ pub struct Observation {
     pub store: Option<Secret>,
     /// The published Secret, if it was read or written in this pass.
     pub published: Option<Secret>,
+    /// How it was written last in this pass.
+    pub publication: LastPublication,
+}
+
+/// How the published Secret was written.
+#[derive(Default)]
+pub struct LastPublication {
+    /// Field managers in whose name.
+    pub owners: Vec<String>,
+    /// The field manager whose write was undone by it, if it undid one.
+    pub undone_by: Option<String>,
 }
 
 /// Observes a certificate.
@@ -77,6 +88,7 @@ pub async fn observe(
         context.facts.confirmed.note(&resource.name, now);
     }
     let rivals = rivals(context, &resource);
+    let contested = context.contests.of(&resource.wanted.secret_name, now);
     Ok(Observation {
         object,
         observed: Observed {
@@ -86,11 +98,13 @@ pub async fn observe(
             published,
             rivals,
             workload,
+            contest: contested,
             failed: None,
         },
         authority: signer,
         store: store_secret,
         published: published_secret,
+        publication: LastPublication::default(),
     })
 }
 

@@ -10,7 +10,7 @@ use plan::{
 };
 use serde_json::json;
 
-use super::Observation;
+use super::{Observation, observe::LastPublication};
 
 /// A resource of which nothing else exists.
 pub fn observation() -> Observation {
@@ -27,6 +27,7 @@ pub fn observation() -> Observation {
         authority: None,
         store: None,
         published: None,
+        publication: LastPublication::default(),
     }
 }
 
@@ -50,6 +51,7 @@ fn observed(object: &CoturnCertificate) -> Observed {
         published: Published::Absent,
         rivals: Vec::new(),
         workload: None,
+        contest: None,
         failed: None,
     }
 }

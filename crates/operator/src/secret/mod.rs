@@ -1,6 +1,7 @@
 //! Secrets as they lie in the API server: what they say, and how they are written. Pure: nothing
 //! here talks to a server.
 
+mod appliers;
 mod digest;
 mod published;
 mod store;
@@ -11,7 +12,8 @@ use k8s_openapi::{
 };
 use plan::{Version, store::Root};
 
-pub use published::{PublishedContent, read_published, write_published};
+pub use appliers::{Apply, Overlap, appliers, apply, created_by};
+pub use published::{PublishedContent, applied_like, read_published, write_published};
 pub use store::{Base, StoreContent, current, read_store, recorded, written};
 
 /// The bytes under a key of a Secret.

@@ -10,11 +10,11 @@ use k8s_openapi::{
 };
 use plan::{
     certificate::{Pair, Published, PublishedSecret, TemplateKeys},
-    store::Root,
+    store::{Adoption, Root},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{StoreContent, bytes, created, digest, root_of, value, version};
+use super::{StoreContent, appliers, bytes, created, digest, root_of, value, version};
 
 /// What a published Secret shall look like. Has no Debug: it borrows a private key.
 pub struct PublishedContent<'a> {
@@ -30,6 +30,8 @@ pub struct PublishedContent<'a> {
     pub fingerprint: Fingerprint,
     /// Labels and annotations.
     pub template: &'a SecretTemplate,
+    /// How the Secret was made, if somebody else made it.
+    pub adoption: Option<&'a Adoption>,
 }
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -49,6 +51,11 @@ pub fn read_published(secret: Option<&Secret>) -> Published {
         pair: pair(secret),
         root: root(secret),
         written: written(metadata),
+        created: created(metadata),
+        secret_type: secret.type_.clone().unwrap_or_default(),
+        controller: controller(metadata),
+        applier: appliers::of_pair(metadata),
+        last_writer: last_writer(metadata),
         labels: metadata.labels.clone().unwrap_or_default(),
         template_keys: template_keys(&annotations),
         annotations,
@@ -86,7 +93,28 @@ fn written(metadata: &ObjectMeta) -> Timestamp {
         .unwrap_or_else(|| created(metadata))
 }
 
-fn owns_pair(entry: &ManagedFieldsEntry) -> bool {
+/// Kind and name of the object that controls the Secret.
+fn controller(metadata: &ObjectMeta) -> Option<String> {
+    let mut owners = metadata.owner_references.iter().flatten();
+    let controller = owners.find(|owner| owner.controller == Some(true))?;
+    Some(format!("{} {}", controller.kind, controller.name))
+}
+
+/// Who wrote it last, the operator aside. Of one second the later entry counts.
+fn last_writer(metadata: &ObjectMeta) -> Option<String> {
+    let ours = [names::FIELD_MANAGER, names::METADATA_FIELD_MANAGER];
+    let entries = metadata.managed_fields.iter().flatten();
+    let others = entries.filter(|entry| {
+        let manager = entry.manager.as_deref();
+        manager.is_some_and(|manager| !ours.contains(&manager))
+    });
+    others
+        .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?
+        .manager
+        .clone()
+}
+
+pub(super) fn owns_pair(entry: &ManagedFieldsEntry) -> bool {
     let data = entry
         .fields_v1
         .as_ref()
@@ -117,21 +145,46 @@ fn template_keys(annotations: &BTreeMap<String, String>) -> TemplateKeys {
 /// The published Secret over what is there: foreign labels, annotations and data keys stay, its
 /// type stays, what an earlier template set and this one does not is removed.
 pub fn write_published(before: Option<&Secret>, content: &PublishedContent<'_>) -> Secret {
-    let mut secret = before.cloned().unwrap_or_else(|| Secret {
-        metadata: ObjectMeta {
-            namespace: Some(content.namespace.to_owned()),
-            name: Some(content.name.to_owned()),
-            ..ObjectMeta::default()
-        },
-        type_: Some(names::TLS_SECRET_TYPE.to_owned()),
-        ..Secret::default()
-    });
+    let mut secret = before.cloned().unwrap_or_else(|| created_like(content));
     let data = secret.data.get_or_insert_default();
     data.insert(names::TLS_CRT.to_owned(), bytes(content.pair.certificate));
     data.insert(names::TLS_KEY.to_owned(), bytes(content.pair.key));
-    data.insert(names::CA_CRT.to_owned(), bytes(content.pair.roots));
+    // A pair of somebody else's may have come without roots.
+    if !content.pair.roots.is_empty() || data.contains_key(names::CA_CRT) {
+        data.insert(names::CA_CRT.to_owned(), bytes(content.pair.roots));
+    }
     write_metadata(&mut secret.metadata, content);
     secret
+}
+
+/// A Secret that somebody else made and that is gone, as its maker would apply it: nothing of the
+/// operator's.
+pub fn applied_like(content: &PublishedContent<'_>) -> Secret {
+    let mut secret = created_like(content);
+    let data = secret.data.get_or_insert_default();
+    data.insert(names::TLS_CRT.to_owned(), bytes(content.pair.certificate));
+    data.insert(names::TLS_KEY.to_owned(), bytes(content.pair.key));
+    secret
+}
+
+/// A Secret that does not exist yet: as its maker made it, if somebody else did.
+fn created_like(content: &PublishedContent<'_>) -> Secret {
+    let secret_type = content
+        .adoption
+        .map_or(names::TLS_SECRET_TYPE, |adoption| &adoption.secret_type);
+    Secret {
+        metadata: ObjectMeta {
+            namespace: Some(content.namespace.to_owned()),
+            name: Some(content.name.to_owned()),
+            labels: content.adoption.map(|adoption| adoption.labels.clone()),
+            annotations: content
+                .adoption
+                .map(|adoption| adoption.annotations.clone()),
+            ..ObjectMeta::default()
+        },
+        type_: Some(secret_type.to_owned()),
+        ..Secret::default()
+    }
 }
 
 fn write_metadata(metadata: &mut ObjectMeta, content: &PublishedContent<'_>) {
@@ -147,10 +200,16 @@ fn write_metadata(metadata: &mut ObjectMeta, content: &PublishedContent<'_>) {
         .iter()
         .for_each(|key| drop(annotations.remove(key)));
     labels.extend(content.template.labels.clone());
-    labels.insert(
-        names::MANAGED_BY_LABEL.to_owned(),
-        names::FIELD_MANAGER.to_owned(),
-    );
+    match content.adoption {
+        None => drop(labels.insert(
+            names::MANAGED_BY_LABEL.to_owned(),
+            names::FIELD_MANAGER.to_owned(),
+        )),
+        Some(adoption) => {
+            let leaf = adoption.leaf.to_string();
+            annotations.insert(names::ADOPTED.to_owned(), leaf);
+        }
+    }
     annotations.extend(content.template.annotations.clone());
     annotations.insert(names::CERTIFICATE_NAME.to_owned(), content.owner.to_owned());
     annotations.insert(

@@ -13,11 +13,13 @@ use pki::{
 use plan::{
     certificate::{Published, PublishedSecret, Store, Stored},
     publication::Beginning,
-    store::{NewPair, Root, StoreState},
+    store::{NewPair, Origin, Root, StoreState},
 };
 use serde_json::json;
 
 use super::*;
+
+mod adoption;
 
 static PAIRS: LazyLock<[IssuedPair; 3]> = LazyLock::new(|| {
     let secret = TestCa::example().secret();
@@ -47,7 +49,7 @@ fn state(number: usize) -> StoreState {
             certificate: root.fingerprint,
             anchor: root.anchor,
         }),
-        trigger: Some(Trigger::DoesNotExist),
+        origin: Origin::Issued(Trigger::DoesNotExist),
         beginning: Beginning::First,
         handled_renew: Some("a"),
         time: NOW,
@@ -177,6 +179,7 @@ fn publish(before: Option<&Secret>, number: usize, template: &SecretTemplate) ->
         pair: content(number),
         fingerprint: fingerprint(number),
         template,
+        adoption: None,
     };
     accepted(write_published(before, &content))
 }

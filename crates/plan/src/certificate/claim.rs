@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::{ConditionType, CoturnCertificateStatus, Reason, names};
 use jiff::Timestamp;
 
-use super::{Mark, Observed, Published, PublishedSecret, Stored, TemplateKeys};
+use super::{Mark, Observed, Published, PublishedSecret, Stored, TemplateKeys, adoption};
 use crate::Refusal;
 
 /// Another `CoturnCertificate` that names the same published Secret.
@@ -35,7 +35,7 @@ pub fn was_refused(status: &CoturnCertificateStatus) -> bool {
         .is_some_and(|told| refused.iter().any(|reason| told == reason.as_str()))
 }
 
-fn published_reason(status: &CoturnCertificateStatus) -> Option<&str> {
+pub fn published_reason(status: &CoturnCertificateStatus) -> Option<&str> {
     status
         .conditions
         .iter()
@@ -47,13 +47,16 @@ fn published_reason(status: &CoturnCertificateStatus) -> Option<&str> {
 pub fn refusal(observed: &Observed) -> Option<Refusal> {
     match &observed.published {
         Published::Unreadable(refusal) => Some(refusal.clone()),
-        Published::Absent => first_claim(observed),
+        Published::Absent => adoption::awaited(observed).or_else(|| first_claim(observed)),
         Published::Present(published) => match published.owner.as_deref() {
             Some(owner) if owner == observed.resource.name => None,
             Some(owner) if rival(observed, owner) => Some(claimed(observed, owner)),
             // Its owner is gone, or names another Secret by now.
             Some(_) => first_claim(observed),
             None if is_recorded(observed, published) => None,
+            None if adoption::is_asked_for(observed) => {
+                adoption::refusal(observed, published).or_else(|| first_claim(observed))
+            }
             None => Some(not_owned(observed)),
         },
     }
@@ -61,6 +64,11 @@ pub fn refusal(observed: &Observed) -> Option<Refusal> {
 
 fn rival(observed: &Observed, name: &str) -> bool {
     observed.rivals.iter().any(|rival| rival.name == name)
+}
+
+/// Whether nobody but its maker has had a Secret so far.
+pub fn is_strange(observed: &Observed, published: &PublishedSecret) -> bool {
+    published.owner.is_none() && !is_recorded(observed, published)
 }
 
 /// Whether the store knows this very object: its annotation was removed, it is still ours.
@@ -106,7 +114,8 @@ fn not_owned(observed: &Observed) -> Refusal {
     Refusal {
         reason: Reason::SecretNotOwned,
         message: format!(
-            "Secret {}/{} exists and was not made for this resource; nothing was written. Delete it, or make \
+            "Secret {}/{} exists and was not made for this resource; nothing was written. Delete it, set \
+             spec.secretAdoptionPolicy to Adopt to have it taken over with the certificate that it holds, or make \
              another resource with another spec.secretName",
             resource.namespace, resource.wanted.secret_name,
         ),
@@ -145,7 +154,14 @@ pub fn roots_differ(stored: &Stored, published: &PublishedSecret) -> bool {
 }
 
 /// Whether labels or annotations differ from what the published Secret shall look like.
-pub fn metadata_differs(observed: &Observed, published: &PublishedSecret) -> bool {
+pub fn metadata_differs(observed: &Observed, stored: &Stored, published: &PublishedSecret) -> bool {
+    let adoption = stored.state.adoption.as_ref();
+    let is_made_by_us = || {
+        published
+            .labels
+            .get(names::MANAGED_BY_LABEL)
+            .is_some_and(|manager| manager == names::FIELD_MANAGER)
+    };
     let template = &observed.resource.wanted.secret_template;
     let keys = TemplateKeys {
         labels: template.labels.keys().cloned().collect(),
@@ -153,11 +169,10 @@ pub fn metadata_differs(observed: &Observed, published: &PublishedSecret) -> boo
     };
     published.owner.as_deref() != Some(observed.resource.name.as_str())
         || published.mark() != Mark::Operator
-        || published
-            .labels
-            .get(names::MANAGED_BY_LABEL)
-            .map(String::as_str)
-            != Some(names::FIELD_MANAGER)
+        || match adoption {
+            None => !is_made_by_us(),
+            Some(adoption) => published.adopted_leaf() != Some(adoption.leaf),
+        }
         || published.template_keys != keys
         || !holds(&published.labels, &template.labels)
         || !holds(&published.annotations, &template.annotations)

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
-    Decision, Observed, Obstacle, Published, Step, Store, Stored, claim,
+    Decision, Observed, Obstacle, Published, Step, Store, Stored, claim, contest,
     finding::{Finding, Findings},
     observed::held,
     ready::{Parts, ready, unless_suspended, was_realised},
@@ -43,6 +43,7 @@ pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findin
         ready,
         reconciling,
         stalled,
+        contested: contest::condition(observed, now),
     }
 }
 
@@ -77,7 +78,15 @@ fn published(observed: &Observed, obstacle: Option<&Obstacle>) -> Finding {
     if let Published::Unreadable(refusal) = &observed.published {
         return Finding::unread(refusal);
     }
-    if let Some(obstacle) = obstacle.filter(|obstacle| obstacle.step == Step::Publish) {
+    // A fight over labels keeps nobody from the certificate.
+    let is_beside = |obstacle: &Obstacle| {
+        let stored = observed.stored();
+        obstacle.refusal.reason == Reason::Contested
+            && stored.is_some_and(|stored| holds_current(observed, stored))
+    };
+    if let Some(obstacle) =
+        obstacle.filter(|obstacle| obstacle.step == Step::Publish && !is_beside(obstacle))
+    {
         return Finding::refused(&obstacle.refusal);
     }
     if let Some(refusal) = claim::refusal(observed) {
@@ -248,6 +257,7 @@ pub fn broken_off(
         ready: unknown(),
         reconciling: Finding::yes(Reason::InProgress, message.to_owned()),
         stalled,
+        contested: None,
     };
     let reconciling = ConditionType::Reconciling.as_str();
     let kept = before.iter().find(|condition| {
@@ -281,6 +291,7 @@ pub fn unusable(
         ready: Finding::no(reason, message.to_owned()),
         reconciling: Finding::no(reason, message.to_owned()),
         stalled: Finding::yes(reason, message.to_owned()),
+        contested: None,
     }
     .into_conditions(generation, before, now)
 }

@@ -1,9 +1,11 @@
 //! One certificate: from its resource, its authority, its store and its published Secret to the one
 //! write that is due.
 
+mod adoption;
 mod claim;
 mod conditions;
 mod confirmation;
+mod contest;
 mod finding;
 mod observed;
 mod publishing;
@@ -17,15 +19,15 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use claim::{Rival, is_incumbent};
 pub use observed::{
-    Authority, Digest, Mark, Observed, Pair, Published, PublishedSecret, Resource, Store, Stored,
-    TemplateKeys,
+    Authority, Contest, Digest, Mark, Observed, Pair, Published, PublishedSecret, Resource, Store,
+    Stored, TemplateKeys,
 };
 pub use status::{broken_off_status, unusable_status};
 
 use crate::{
     Precondition, Refusal, Version,
     publication::{Beginning, Publication},
-    store::PublishedName,
+    store::{Adoption, PublishedName},
 };
 
 /// The one write of a plan.
@@ -46,6 +48,19 @@ pub enum Action {
         published: Version,
         /// The store's revision.
         store: Precondition,
+    },
+    /// Take a Secret over that somebody else made: its pair is the one in service from now on.
+    Adopt {
+        /// The Secret's revision.
+        published: Version,
+        /// The store's revision.
+        store: Precondition,
+        /// What it holds, and from when.
+        publication: Publication,
+        /// How the publication log begins.
+        beginning: Beginning,
+        /// What is kept of it.
+        adoption: Box<Adoption>,
     },
     /// Note in the store that it was put back to an earlier state: its log tells nothing any more.
     NoteRollback {
@@ -85,10 +100,23 @@ pub enum PublishCause {
     Superseded,
     /// It holds something else.
     Overwritten,
+    /// It holds the pair in service as somebody else made it: nothing tells that it was taken over.
+    TakenOver,
     /// It holds the pair in service, but other roots.
     Roots,
     /// Only its labels or annotations differ.
     Metadata,
+}
+
+impl PublishCause {
+    /// Whether somebody undid what the operator wrote.
+    #[must_use]
+    pub const fn is_restoration(self) -> bool {
+        match self {
+            Self::Overwritten | Self::Roots | Self::Metadata => true,
+            Self::Missing | Self::Superseded | Self::TakenOver => false,
+        }
+    }
 }
 
 /// What to do for a certificate, and when to look again.
@@ -106,7 +134,7 @@ const RESYNC: SignedDuration = SignedDuration::from_hours(1);
 /// Decides what to do for a certificate.
 #[must_use]
 pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
-    let decision = decide(observed, now);
+    let decision = decide_in_peace(observed, now);
     let status = status::of(observed, &decision, now);
     let next_check = next_check(observed, now);
     let action = match decision {
@@ -178,6 +206,19 @@ fn decide(observed: &Observed, now: Timestamp) -> Decision {
     }
 }
 
+/// What the Secrets need, unless somebody keeps undoing just that.
+fn decide_in_peace(observed: &Observed, now: Timestamp) -> Decision {
+    let decision = decide(observed, now);
+    match (&decision, contest::obstacle(observed, now)) {
+        (Decision::Act(Action::Publish { cause, .. }), Some(obstacle))
+            if cause.is_restoration() =>
+        {
+            renewal_beside(observed, &obstacle, now).map_or(Decision::Wait(obstacle), Decision::Act)
+        }
+        _ => decision,
+    }
+}
+
 /// What keeps the published Secret from looking as it should does not keep the certificate in it,
 /// as long as it is the one in service, from being renewed.
 fn renewal_beside(observed: &Observed, obstacle: &Obstacle, now: Timestamp) -> Option<Action> {
@@ -187,7 +228,9 @@ fn renewal_beside(observed: &Observed, obstacle: &Obstacle, now: Timestamp) -> O
         _ => return None,
     };
     let decision = match cause {
-        PublishCause::Roots | PublishCause::Metadata => renew(observed, stored, now),
+        PublishCause::TakenOver | PublishCause::Roots | PublishCause::Metadata => {
+            renew(observed, stored, now)
+        }
         PublishCause::Missing | PublishCause::Superseded | PublishCause::Overwritten => {
             return None;
         }
@@ -252,6 +295,7 @@ impl Action {
         match self {
             Self::Issue { .. }
             | Self::Recover { .. }
+            | Self::Adopt { .. }
             | Self::NoteRollback { .. }
             | Self::Record { .. } => Some(Step::Issue),
             Self::Publish { .. } => Some(Step::Publish),
@@ -282,6 +326,7 @@ fn next_check(observed: &Observed, now: Timestamp) -> Timestamp {
     dates
         .chain(authority)
         .chain(rollout)
+        .chain(observed.contest.as_ref().map(|contest| contest.until))
         .filter(|time| *time > now)
         .fold(now + RESYNC, Timestamp::min)
 }

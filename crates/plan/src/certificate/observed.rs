@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use api::{
-    AuthorityFacts, CoturnCertificateStatus, Leaf, RolloutStrategy, SerialNumber, Wanted, names,
+    AuthorityFacts, CoturnCertificateStatus, Leaf, RolloutStrategy, SerialNumber, Signer, Wanted,
+    names,
 };
 use jiff::Timestamp;
 
@@ -31,6 +32,8 @@ pub struct Observed {
     pub rivals: Vec<Rival>,
     /// The workload, if the resource names one.
     pub workload: Option<Workload>,
+    /// Who keeps undoing what the operator publishes, if somebody does.
+    pub contest: Option<Contest>,
     /// What failed in this pass.
     pub failed: Option<Obstacle>,
 }
@@ -139,6 +142,15 @@ pub enum Published {
     Present(Box<PublishedSecret>),
 }
 
+/// Somebody who keeps undoing what the operator writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contest {
+    /// Its field manager, if that is known.
+    pub by: Option<String>,
+    /// Until when nothing is written against it.
+    pub until: Timestamp,
+}
+
 /// A published Secret that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedSecret {
@@ -152,6 +164,16 @@ pub struct PublishedSecret {
     pub root: Option<Root>,
     /// When `tls.crt` and `tls.key` were written last, by the API server's clock.
     pub written: Timestamp,
+    /// When it was created, by the API server's clock.
+    pub created: Timestamp,
+    /// Its type.
+    pub secret_type: String,
+    /// Kind and name of the object that controls it, if one does (`metadata.ownerReferences`).
+    pub controller: Option<String>,
+    /// Field manager, other than the operator, that owns its pair by server-side apply.
+    pub applier: Option<String>,
+    /// Field manager, other than the operator, that wrote it last (`metadata.managedFields`).
+    pub last_writer: Option<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its annotations.
@@ -188,6 +210,13 @@ impl PublishedSecret {
 }
 
 impl Stored {
+    /// Whether the pair in service is one that somebody else made.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        let adopted = self.state.adoption.as_ref();
+        adopted.is_some_and(|adopted| adopted.leaf == self.current.leaf.fingerprint)
+    }
+
     /// Whether it tells of a certificate.
     #[must_use]
     pub fn knows(&self, serial: &SerialNumber) -> bool {
@@ -272,15 +301,22 @@ impl Observed {
         Some(assess(self.workload.as_ref()?, &self.mounted()?, now))
     }
 
-    /// Whether the leaf holds what the resource asks for, and nothing that none can ask for, and is
-    /// self-signed if, and only if, the resource asks for that.
-    pub(super) fn is_as_specified(&self, leaf: &Leaf) -> bool {
+    /// Whether the leaf in service holds what the resource asks for, and nothing that none can ask for,
+    /// and is self-signed if, and only if, the resource asks for that. One that somebody else made may
+    /// hold more until its renewal, but must chain to a known root.
+    pub(super) fn is_as_specified(&self, stored: &Stored) -> bool {
         let wanted = &self.resource.wanted;
-        leaf.signer == wanted.issuer.signer()
-            && leaf
-                .content
-                .as_ref()
-                .is_some_and(|content| wanted.is_satisfied_by(content))
+        let leaf = &stored.current.leaf;
+        let is_signed_by_whom_it_shall = leaf.signer == wanted.issuer.signer();
+        let holds_what_it_shall = if stored.is_adopted() {
+            let has_known_root = leaf.signer == Signer::Itself || stored.state.root.is_some();
+            let covers = |it| wanted.is_covered_by(it);
+            has_known_root && leaf.coverage.as_ref().is_some_and(covers)
+        } else {
+            let satisfies = |it| wanted.is_satisfied_by(it);
+            leaf.content.as_ref().is_some_and(satisfies)
+        };
+        is_signed_by_whom_it_shall && holds_what_it_shall
     }
 
     /// When the leaf is to be renewed.

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Observed, PublishCause, Published, PublishedSecret, Stored, claim, observed::held,
+    Action, Observed, PublishCause, Published, PublishedSecret, Stored, adoption, claim,
+    observed::held,
 };
 use crate::{
     Precondition,
     publication::{Held, Publication},
-    store::PublishedName,
+    store::{Adoption, PublishedName},
 };
 
 /// The write that is due until the published Secret holds the pair in service and the store knows.
@@ -21,26 +22,22 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
         });
     };
     let held = held(published, stored);
-    let name = &observed.resource.wanted.secret_name;
-    let last = stored.state.log_of(name).last();
-    if last.map(|last| last.held) != Some(held) || !is_known(published, stored) {
-        return Some(Action::Record {
-            store: stored.version.clone(),
-            publication: Publication {
-                held,
-                from: written(published, last, now),
-            },
-            secret: PublishedName {
-                name: name.clone(),
-                uid: Some(published.version.uid.clone()),
-            },
-        });
+    if !is_recorded(observed, stored, held) || !is_known(published, stored) {
+        let secret = PublishedName {
+            name: observed.resource.wanted.secret_name.clone(),
+            uid: Some(published.version.uid.clone()),
+            adoption: taken_over(observed, published),
+        };
+        return Some(record(stored, published, secret, now));
     }
     let cause = match held {
         Held::Foreign => PublishCause::Overwritten,
         Held::Leaf(leaf) if leaf != stored.current.leaf.fingerprint => PublishCause::Superseded,
+        Held::Leaf(_) if is_taken_over_silently(stored, published) => PublishCause::TakenOver,
         Held::Leaf(_) if claim::roots_differ(stored, published) => PublishCause::Roots,
-        Held::Leaf(_) if claim::metadata_differs(observed, published) => PublishCause::Metadata,
+        Held::Leaf(_) if claim::metadata_differs(observed, stored, published) => {
+            PublishCause::Metadata
+        }
         Held::Leaf(_) => return None,
     };
     Some(Action::Publish {
@@ -48,6 +45,17 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
         secret: Precondition::At(published.version.clone()),
         cause,
     })
+}
+
+/// What is kept of a Secret that its maker made anew, and that is taken over again by that.
+fn taken_over(observed: &Observed, published: &PublishedSecret) -> Option<Box<Adoption>> {
+    let is_due = adoption::is_due(observed, published);
+    published.as_found().filter(|_| is_due).map(Box::new)
+}
+
+/// Whether a Secret that was taken over does not tell so yet.
+fn is_taken_over_silently(stored: &Stored, published: &PublishedSecret) -> bool {
+    stored.state.adoption.is_some() && published.owner.is_none() && published.adoption().is_none()
 }
 
 /// Whether the store speaks of this very object.
@@ -77,18 +85,36 @@ pub fn note_stranger(observed: &Observed, now: Timestamp) -> Option<Action> {
     let Published::Present(published) = &observed.published else {
         return None;
     };
-    let name = &observed.resource.wanted.secret_name;
-    let held = held(published, stored);
-    let last = stored.state.log_of(name).last();
-    (last.map(|last| last.held) != Some(held)).then(|| Action::Record {
+    (!is_recorded(observed, stored, held(published, stored))).then(|| {
+        let secret = PublishedName {
+            name: observed.resource.wanted.secret_name.clone(),
+            uid: stored.state.published_uid.clone(),
+            adoption: None,
+        };
+        record(stored, published, secret, now)
+    })
+}
+
+/// Whether the log ends with what the published Secret holds.
+fn is_recorded(observed: &Observed, stored: &Stored, held: Held) -> bool {
+    let log = stored.state.log_of(&observed.resource.wanted.secret_name);
+    log.last().is_some_and(|last| last.held == held)
+}
+
+/// Recording what the published Secret holds.
+fn record(
+    stored: &Stored,
+    published: &PublishedSecret,
+    secret: PublishedName,
+    now: Timestamp,
+) -> Action {
+    let last = stored.state.log_of(&secret.name).last();
+    Action::Record {
         store: stored.version.clone(),
         publication: Publication {
-            held,
+            held: held(published, stored),
             from: written(published, last, now),
         },
-        secret: PublishedName {
-            name: name.clone(),
-            uid: stored.state.published_uid.clone(),
-        },
-    })
+        secret,
+    }
 }

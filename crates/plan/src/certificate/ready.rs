@@ -43,7 +43,7 @@ pub fn ready(
         );
         return Finding::no(Reason::NotYetValid, message);
     }
-    if !observed.is_as_specified(leaf) {
+    if !observed.is_as_specified(stored) {
         let message = format!(
             "the certificate in service is not yet as specified: {}",
             parts.issued.message

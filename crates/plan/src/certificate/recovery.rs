@@ -4,7 +4,7 @@ use api::{Signer, Trigger};
 use jiff::Timestamp;
 
 use super::{
-    Action, Decision, Mark, Observed, Pair, Published, PublishedSecret, Stored, issue,
+    Action, Decision, Mark, Observed, Pair, Published, PublishedSecret, Stored, adoption, issue,
     observed::held,
 };
 use crate::{Precondition, publication::Held};
@@ -30,6 +30,9 @@ pub fn fill(
             return issue(observed, store, trigger, now);
         }
     };
+    if adoption::is_due(observed, published) {
+        return adoption::decide(observed, published, store);
+    }
     match (&published.pair, published.mark()) {
         (Some(pair), Mark::Operator | Mark::None) if now < pair.leaf.not_after => {
             Decision::Act(Action::Recover {
@@ -46,6 +49,9 @@ pub fn fill(
 /// that is published stays in service. If it is lost, the older one stays, and what the store
 /// remembers of the time since counts for nothing.
 pub fn after_a_rollback(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> {
+    if let Some(action) = adoption::supersedes(observed, stored) {
+        return Some(action);
+    }
     if let Published::Present(published) = &observed.published
         && is_newer(observed, published, stored, now)
     {

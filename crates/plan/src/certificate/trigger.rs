@@ -11,7 +11,7 @@ pub fn due(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Trigg
     let leaf = &stored.current.leaf;
     if now >= leaf.not_after {
         Some(Trigger::Expired)
-    } else if !observed.is_as_specified(leaf) {
+    } else if !observed.is_as_specified(stored) {
         Some(Trigger::SpecChanged)
     } else if observed.resource.renew.is_some()
         && observed.resource.renew != stored.state.handled_renew

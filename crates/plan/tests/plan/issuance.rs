@@ -15,6 +15,7 @@ fn kind(action: Option<&Action>) -> &'static str {
     match action {
         Some(Action::Issue { .. }) => "Issue",
         Some(Action::Recover { .. }) => "Recover",
+        Some(Action::Adopt { .. }) => "Adopt",
         Some(Action::NoteRollback { .. }) => "NoteRollback",
         Some(Action::Record { .. }) => "Record",
         Some(Action::Publish { .. }) => "Publish",

@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod adoption;
 mod coalescing;
+mod contest;
 mod convergence;
 mod issuance;
 mod ownership;

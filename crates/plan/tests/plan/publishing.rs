@@ -18,6 +18,7 @@ fn word(action: Option<&Action>) -> String {
     match action {
         Some(Action::Issue { trigger, .. }) => format!("Issue {trigger}"),
         Some(Action::Recover { .. }) => "Recover".to_owned(),
+        Some(Action::Adopt { .. }) => "Adopt".to_owned(),
         Some(Action::NoteRollback { .. }) => "NoteRollback".to_owned(),
         Some(Action::Record { publication, .. }) => match publication.held {
             Held::Foreign => "Record foreign".to_owned(),

@@ -7,6 +7,7 @@
     reason = "a scenario that does not hold must stop"
 )]
 
+mod adoption;
 mod authority;
 mod crash;
 mod install;

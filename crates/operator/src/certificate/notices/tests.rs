@@ -54,6 +54,7 @@ fn a_record_and_a_change_of_metadata_are_told_to_nobody() {
         secret: PublishedName {
             name: "tls".to_owned(),
             uid: Some("uid".to_owned()),
+            adoption: None,
         },
     };
     assert!(told(&record).is_none());

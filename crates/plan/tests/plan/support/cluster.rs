@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Fingerprint, Trigger};
+use api::{Fingerprint, Trigger, names};
 use jiff::{SignedDuration, Timestamp};
 use plan::{
     Precondition, RenewalPolicy, Version,
@@ -12,7 +12,7 @@ use plan::{
     },
     publication::{Beginning, Held, Publication},
     renewal_time, rollout,
-    store::{NewPair, PublishedName, Root, StoreState},
+    store::{Adoption, NewPair, Origin, PublishedName, Root, StoreState},
 };
 
 use super::{Case, pair, present, published, root_of, workload};
@@ -28,7 +28,7 @@ pub struct Stale;
 struct New {
     pair: Pair,
     root: Option<Root>,
-    trigger: Option<Trigger>,
+    origin: Origin,
     beginning: Beginning,
 }
 
@@ -119,18 +119,44 @@ impl Cluster {
                     held: Held::Leaf(pair.leaf.fingerprint),
                     from: secret.written,
                 };
-                let secret = PublishedName {
-                    name: "tls".to_owned(),
-                    uid: Some(secret.version.uid.clone()),
+                let origin = Origin::Recovered(secret.adoption());
+                let uid = secret.version.uid.clone();
+                self.take_up(
+                    store,
+                    &uid,
+                    publication,
+                    New {
+                        pair,
+                        root: None,
+                        origin,
+                        beginning: Beginning::Unknown,
+                    },
+                )
+            }
+            Action::Adopt {
+                store,
+                published,
+                publication,
+                beginning,
+                adoption,
+            } => {
+                let Published::Present(secret) = &seen.published else {
+                    return Err(Stale);
                 };
-                let new = New {
-                    pair,
-                    root: None,
-                    trigger: None,
-                    beginning: Beginning::Unknown,
-                };
-                self.put_pair(store, new)?;
-                self.change_store(|state| state.with_publication(publication, &secret))
+                let pair = secret.pair.clone().ok_or(Stale)?;
+                let origin = Origin::Adopted((**adoption).clone());
+                let root = secret.root;
+                self.take_up(
+                    store,
+                    &published.uid,
+                    *publication,
+                    New {
+                        pair,
+                        root,
+                        origin,
+                        beginning: *beginning,
+                    },
+                )
             }
             Action::NoteRollback { store, lost } => {
                 self.store_is(&Precondition::At(store.clone()))?;
@@ -156,6 +182,23 @@ impl Cluster {
         }
     }
 
+    /// The pair of the published Secret, for the store.
+    fn take_up(
+        &mut self,
+        store: &Precondition,
+        uid: &str,
+        publication: Publication,
+        new: New,
+    ) -> Result<(), Stale> {
+        let secret = PublishedName {
+            name: "tls".to_owned(),
+            uid: Some(uid.to_owned()),
+            adoption: None,
+        };
+        self.put_pair(store, new)?;
+        self.change_store(|state| state.with_publication(publication, &secret))
+    }
+
     fn issue(
         &mut self,
         trigger: Trigger,
@@ -172,7 +215,7 @@ impl Cluster {
         let new = New {
             root: Some(root_of(&pair.leaf)),
             pair,
-            trigger: Some(trigger),
+            origin: Origin::Issued(trigger),
             beginning,
         };
         self.put_pair(store, new)?;
@@ -212,7 +255,7 @@ impl Cluster {
         let New {
             pair,
             root,
-            trigger,
+            origin,
             beginning,
         } = new;
         self.stored.insert(pair.leaf.fingerprint);
@@ -223,7 +266,7 @@ impl Cluster {
             &NewPair {
                 leaf: &pair.leaf,
                 root,
-                trigger,
+                origin,
                 beginning,
                 handled_renew: self.truth.resource.renew.as_deref(),
                 time: self.clock,
@@ -265,14 +308,25 @@ impl Cluster {
         assert_ne!(cause, PublishCause::Roots, "nobody changes roots here");
         // A write of metadata leaves the time of the pair as it was.
         let written = match &self.truth.published {
-            Published::Present(secret) if cause == PublishCause::Metadata => secret.written,
+            Published::Present(secret)
+                if matches!(cause, PublishCause::Metadata | PublishCause::TakenOver) =>
+            {
+                secret.written
+            }
             _ => self.clock,
         };
         self.wrote = Some(pair.leaf.fingerprint);
-        let secret = PublishedSecret {
+        let mut secret = PublishedSecret {
             version: self.next("published", at),
             ..published(Some(pair), written)
         };
+        if let Some(adoption) = self
+            .truth
+            .stored()
+            .and_then(|it| it.state.adoption.as_ref())
+        {
+            adopt(&mut secret, adoption);
+        }
         self.truth.published = present(secret);
         Ok(())
     }
@@ -369,6 +423,16 @@ impl Cluster {
         }
         true
     }
+}
+
+/// A Secret that somebody else made keeps its type and its labels.
+fn adopt(secret: &mut PublishedSecret, adoption: &Adoption) {
+    secret.secret_type.clone_from(&adoption.secret_type);
+    secret.labels.clone_from(&adoption.labels);
+    secret.annotations.extend(adoption.annotations.clone());
+    secret
+        .annotations
+        .insert(names::ADOPTED.to_owned(), adoption.leaf.to_string());
 }
 
 fn holds(wanted: &Precondition, there: Option<&Version>) -> Result<(), Stale> {

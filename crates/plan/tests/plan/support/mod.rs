@@ -8,9 +8,9 @@ mod workload;
 use std::collections::BTreeMap;
 
 use api::{
-    AuthorityFacts, CommonName, Content, CoturnCertificateStatus, Fingerprint, Issuer, KeyKind,
-    Leaf, Reason, RolloutStrategy, SecretTemplate, SerialNumber, Signer, Subject, Usage, Wanted,
-    names,
+    AuthorityFacts, CommonName, Content, CoturnCertificateStatus, Coverage, Fingerprint, Issuer,
+    KeyKind, Leaf, Reason, RolloutStrategy, SecretAdoptionPolicy, SecretTemplate, SerialNumber,
+    Signer, Subject, Usage, Wanted, names,
 };
 use jiff::{SignedDuration, Timestamp};
 use plan::{
@@ -72,6 +72,17 @@ pub fn content() -> Content {
     }
 }
 
+/// What a certificate as wanted is good for.
+pub fn coverage() -> Coverage {
+    let content = content();
+    Coverage {
+        dns_names: content.dns_names,
+        ip_addresses: content.ip_addresses,
+        usages: content.usages,
+        key: Some(content.key),
+    }
+}
+
 /// A pair as wanted, told apart by its number.
 pub fn pair(number: u32, not_before: Timestamp, not_after: Timestamp) -> Pair {
     Pair {
@@ -83,6 +94,7 @@ pub fn pair(number: u32, not_before: Timestamp, not_after: Timestamp) -> Pair {
             not_before,
             not_after,
             content: Some(content()),
+            coverage: Some(coverage()),
             key_algorithm: "ECDSA-256".to_owned(),
         },
         digest: Digest {
@@ -162,6 +174,7 @@ fn wanted() -> Wanted {
         renew_before: hours(720),
         secret_name: "tls".to_owned(),
         secret_template: SecretTemplate::default(),
+        adoption: SecretAdoptionPolicy::Never,
         workload: None,
         strategy: RolloutStrategy::RollingRestart,
         suspend: false,
@@ -186,6 +199,11 @@ pub fn published(pair: Option<Pair>, written: Timestamp) -> PublishedSecret {
         root: pair.as_ref().map(|pair| root_of(&pair.leaf)),
         pair,
         written,
+        created: written,
+        secret_type: names::TLS_SECRET_TYPE.to_owned(),
+        controller: None,
+        applier: None,
+        last_writer: None,
         labels: BTreeMap::from([(
             names::MANAGED_BY_LABEL.to_owned(),
             names::FIELD_MANAGER.to_owned(),
@@ -242,6 +260,7 @@ impl Case {
             published: Published::Absent,
             rivals: Vec::new(),
             workload: None,
+            contest: None,
             failed: None,
         })
     }

@@ -1,5 +1,8 @@
 //! The one write of a plan, and what its reply changes in the observation.
 
+mod publish;
+mod take_up;
+
 use std::sync::Arc;
 
 use api::{CoturnCertificate, CoturnCertificateStatus, Issuer, SerialNumber, Trigger, names};
@@ -9,9 +12,9 @@ use kube::{Api, api::PostParams};
 use pki::LeafRequest;
 use plan::{
     Precondition, Version,
-    certificate::{Action, PublishCause, Published, Store},
+    certificate::{Action, Store},
     publication::{Beginning, Publication},
-    store::{NewPair, PublishedName, StoreState},
+    store::{NewPair, Origin, PublishedName, StoreState},
 };
 
 use super::{
@@ -22,7 +25,7 @@ use crate::{
     context::Context,
     error::{Error, ObjectName},
     requests,
-    secret::{self, Base, PublishedContent, StoreContent, read_published, read_store, version},
+    secret::{self, Base, StoreContent, read_store, version},
 };
 
 /// Performs an action and folds the reply into the observation.
@@ -44,6 +47,17 @@ pub async fn act(
             store,
         } => writer.issue(*trigger, *beginning, store).await,
         Action::Recover { published, store } => writer.recover(published, store).await,
+        Action::Adopt {
+            published,
+            store,
+            publication,
+            beginning,
+            adoption,
+        } => {
+            writer
+                .adopt(published, store, (*publication, *beginning), adoption)
+                .await
+        }
         Action::NoteRollback { store, lost } => writer.note_rollback(store, lost).await,
         Action::Record {
             store,
@@ -89,7 +103,7 @@ impl Writer<'_> {
         let state = self.state_with(&NewPair {
             leaf: &pair.leaf,
             root,
-            trigger: Some(trigger),
+            origin: Origin::Issued(trigger),
             beginning,
             handled_renew: self.observation.observed.resource.renew.as_deref(),
             time: self.now,
@@ -98,57 +112,6 @@ impl Writer<'_> {
             certificate: pair.certificate.as_bytes(),
             key: pair.key.as_bytes(),
             roots: pair.root.as_bytes(),
-        };
-        let body = secret::written(self.base(&name, store)?, &content, &state)
-            .map_err(|error| encode(self.object(&name), &error))?;
-        self.write_store(&name, store, body).await
-    }
-
-    async fn recover(&mut self, published: &Version, store: &Precondition) -> Result<(), Error> {
-        let name = self.store_name();
-        let (source, leaf, from) = match (
-            &self.observation.published,
-            &self.observation.observed.published,
-        ) {
-            (Some(source), Published::Present(facts)) if facts.version == *published => (
-                source,
-                facts.pair.as_ref().map(|pair| pair.leaf.clone()),
-                facts.written,
-            ),
-            (_, Published::Absent | Published::Unreadable(_) | Published::Present(_)) => {
-                return Err(self.changed(&name));
-            }
-        };
-        let (Some(leaf), Some(certificate), Some(key)) = (
-            leaf,
-            secret::value(source, names::TLS_CRT),
-            secret::value(source, names::TLS_KEY),
-        ) else {
-            return Err(self.changed(&name));
-        };
-        let roots = secret::value(source, names::CA_CRT).unwrap_or_default();
-        let root = secret::root_of(certificate, roots);
-        let held = plan::publication::Held::Leaf(leaf.fingerprint);
-        let state = self
-            .state_with(&NewPair {
-                leaf: &leaf,
-                root,
-                trigger: None,
-                beginning: Beginning::Unknown,
-                handled_renew: self.observation.observed.resource.renew.as_deref(),
-                time: self.now,
-            })
-            .with_publication(
-                Publication { held, from },
-                &PublishedName {
-                    name: self.published_name(),
-                    uid: Some(published.uid.clone()),
-                },
-            );
-        let content = StoreContent {
-            certificate,
-            key,
-            roots,
         };
         let body = secret::written(self.base(&name, store)?, &content, &state)
             .map_err(|error| encode(self.object(&name), &error))?;
@@ -185,48 +148,6 @@ impl Writer<'_> {
             secret::recorded(&before, state).map_err(|error| encode(self.object(&name), &error))?;
         self.write_store(&name, &Precondition::At(store.clone()), body)
             .await
-    }
-
-    async fn publish(
-        &mut self,
-        store: &Version,
-        precondition: &Precondition,
-        cause: PublishCause,
-    ) -> Result<(), Error> {
-        let source = self.store_secret(store).await?;
-        let resource = &self.observation.observed.resource;
-        let name = resource.wanted.secret_name.clone();
-        let object = self.object(&name);
-        let stored = self.observation.observed.stored();
-        let leaf = stored
-            .map(|stored| &stored.current.leaf)
-            .ok_or_else(|| self.changed(&name))?;
-        let pair = secret::current(&source).ok_or_else(|| self.changed(&name))?;
-        let content = PublishedContent {
-            namespace: &resource.namespace,
-            name: &name,
-            owner: &resource.name,
-            pair,
-            fingerprint: leaf.fingerprint,
-            template: &resource.wanted.secret_template,
-        };
-        let api = requests::secrets(&self.context.client, &resource.namespace);
-        let reply = match precondition {
-            Precondition::Absent => {
-                requests::create(&api, object, &secret::write_published(None, &content)).await?
-            }
-            Precondition::At(version) => {
-                let before = self.published_secret(version)?;
-                let body = secret::write_published(Some(before), &content);
-                requests::replace(&api, object, &name, &body, manager(cause)).await?
-            }
-        };
-        let published = read_published(Some(&reply));
-        let facts = &self.context.facts.published;
-        facts.put(&name, Some(version(&reply.metadata)), published.clone());
-        self.observation.observed.published = published;
-        self.observation.published = Some(reply);
-        Ok(())
     }
 
     async fn write_status(&mut self, status: &CoturnCertificateStatus) -> Result<(), Error> {
@@ -360,17 +281,6 @@ impl Writer<'_> {
         Error::Changed {
             object: self.object(secret),
         }
-    }
-}
-
-/// A write that leaves the pair alone goes under a manager of its own, so that the time at which
-/// the pair was published stays readable.
-const fn manager(cause: PublishCause) -> &'static str {
-    match cause {
-        PublishCause::Missing | PublishCause::Superseded | PublishCause::Overwritten => {
-            names::FIELD_MANAGER
-        }
-        PublishCause::Roots | PublishCause::Metadata => names::METADATA_FIELD_MANAGER,
     }
 }
 

@@ -1,0 +1,363 @@
+//! A Secret that somebody else made: taken over with what it holds, or left alone for a reason that is
+//! told.
+
+use api::{HistoryEvent, SecretAdoptionPolicy, Trigger, names};
+use plan::{
+    certificate::{Action, Observed, Pair, PublishCause, Published, PublishedSecret},
+    rollout::Stage,
+};
+use rstest::rstest;
+
+use crate::support::{
+    Case, Cluster, Sts, coverage, current, hours, minutes, now, pair, present, published,
+};
+
+const HELM: &str = "meta.helm.sh/release-name";
+
+/// A pair that somebody else made: as wanted, and more.
+fn theirs() -> Pair {
+    let mut theirs = pair(7, now() - hours(100), now() + hours(4000));
+    theirs.leaf.content = None;
+    theirs
+}
+
+/// What a chart makes.
+fn by_a_chart(pair: Option<Pair>) -> PublishedSecret {
+    let mut secret = published(pair, now() - hours(5));
+    secret.owner = None;
+    secret.annotations = [(HELM.to_owned(), "coturn".to_owned())].into();
+    secret.labels = [(names::MANAGED_BY_LABEL.to_owned(), "Helm".to_owned())].into();
+    "Opaque".clone_into(&mut secret.secret_type);
+    secret.root = None;
+    secret
+}
+
+fn asking() -> Case {
+    Case::fresh().with(|it| it.resource.wanted.adoption = SecretAdoptionPolicy::Adopt)
+}
+
+/// The Secret of a chart, and a resource that is to take it over.
+fn found(secret: PublishedSecret) -> Case {
+    asking().with(|it| it.published = present(secret))
+}
+
+/// Taken over: what the operator finds of the root is the authority's.
+fn taken_over(case: Case) -> Cluster {
+    let mut cluster =
+        Cluster::of(case.with_published(|it| it.root = Some(crate::support::root(1))));
+    assert!(cluster.rests_within(40));
+    cluster
+}
+
+/// Two pods that started once the chart's Secret was there.
+fn pods() -> Sts {
+    Sts::of(2).pod(hours(4)).pod(hours(4))
+}
+
+fn secret(observed: &Observed) -> &PublishedSecret {
+    match &observed.published {
+        Published::Present(secret) => secret,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_certificate_of_a_chart_stays_in_service_and_restarts_nothing() {
+    let mut cluster = taken_over(found(by_a_chart(Some(theirs()))).with_workload(pods()));
+    let stored = cluster.truth.stored().unwrap();
+    assert_eq!(stored.current, theirs());
+    assert_eq!(stored.state.history[0].what, HistoryEvent::Adopted);
+    assert_eq!((cluster.issued.len(), cluster.stamped.len()), (0, 0));
+    let case = Case(cluster.truth.clone());
+    assert_eq!(case.condition("Ready"), "True Ready");
+    assert_eq!(
+        cluster.truth.progress(cluster.clock).unwrap().stage,
+        Stage::Done
+    );
+    assert!(!cluster.step());
+}
+
+#[test]
+fn what_its_maker_knows_a_secret_by_stays() {
+    let cluster = taken_over(found(by_a_chart(Some(theirs()))));
+    let secret = secret(&cluster.truth);
+    assert_eq!(secret.secret_type, "Opaque");
+    assert_eq!(secret.labels[names::MANAGED_BY_LABEL], "Helm");
+    assert_eq!(secret.annotations[HELM], "coturn");
+    assert_eq!(secret.owner.as_deref(), Some("coturn"));
+    assert_eq!(secret.adopted_leaf(), Some(theirs().leaf.fingerprint));
+}
+
+#[test]
+fn a_certificate_that_does_not_do_is_replaced_and_can_be_restored() {
+    let mut short = theirs();
+    short.leaf.coverage.as_mut().unwrap().dns_names.clear();
+    let cluster = taken_over(found(by_a_chart(Some(short.clone()))));
+    let stored = cluster.truth.stored().unwrap();
+    assert_eq!(cluster.issued, [Trigger::SpecChanged]);
+    assert_eq!(stored.previous.as_ref(), Some(&short));
+}
+
+fn with(change: impl FnOnce(&mut Pair)) -> Pair {
+    let mut pair = theirs();
+    change(&mut pair);
+    pair
+}
+
+#[rstest]
+#[case::more_names(with(|it| { it.leaf.coverage.as_mut().unwrap().dns_names.insert("x.example".to_owned()); }), None)]
+#[case::a_missing_usage(with(|it| { it.leaf.coverage.as_mut().unwrap().usages.pop_last(); }), Some(Trigger::SpecChanged))]
+#[case::a_weak_key(with(|it| it.leaf.coverage.as_mut().unwrap().key = None), Some(Trigger::SpecChanged))]
+#[case::expired(with(|it| it.leaf.not_after = now() - hours(1)), Some(Trigger::Expired))]
+fn a_certificate_that_was_taken_over_is_judged_by_what_it_is_good_for(
+    #[case] pair: Pair,
+    #[case] issued: Option<Trigger>,
+) {
+    let cluster = taken_over(found(by_a_chart(Some(pair))));
+    assert_eq!(cluster.issued, issued.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_certificate_of_an_unknown_root_is_replaced() {
+    let mut cluster = Cluster::of(found(by_a_chart(Some(theirs()))));
+    assert!(cluster.rests_within(40));
+    assert_eq!(cluster.issued, [Trigger::SpecChanged]);
+}
+
+#[test]
+fn a_certificate_that_was_taken_over_is_renewed_in_time_as_specified() {
+    let mut cluster = taken_over(found(by_a_chart(Some(theirs()))).with_workload(pods()));
+    cluster.clock += hours(3400);
+    assert!(cluster.rests_within(40));
+    assert_eq!(cluster.issued, [Trigger::Renewing]);
+    assert_eq!(cluster.stamped.len(), 1);
+    assert_eq!(secret(&cluster.truth).secret_type, "Opaque");
+}
+
+#[test]
+fn what_its_maker_puts_back_is_put_right_without_a_certificate_or_a_restart() {
+    let mut cluster = taken_over(found(by_a_chart(Some(theirs()))).with_workload(pods()));
+    cluster.truth.resource.renew = Some("now".to_owned());
+    assert!(cluster.rests_within(40));
+    let renewed = cluster.truth.stored().unwrap().current.clone();
+    for _ in 0..3 {
+        cluster.clock += minutes(60);
+        cluster.overwrite(Some(theirs()));
+        assert!(cluster.rests_within(40));
+        assert_eq!(secret(&cluster.truth).pair.as_ref(), Some(&renewed));
+    }
+    assert_eq!((cluster.issued.len(), cluster.stamped.len()), (1, 1));
+}
+
+#[test]
+fn the_operator_waits_until_the_chart_has_made_the_secret() {
+    let waiting = asking().reported();
+    assert_eq!(waiting.action(), None);
+    assert_eq!(waiting.condition("Ready"), "False AwaitingSecret");
+    assert_eq!(waiting.condition("Reconciling"), "True InProgress");
+    assert_eq!(waiting.condition("Stalled"), "False InProgress");
+    let made = waiting.with(|it| it.published = present(by_a_chart(Some(theirs()))));
+    assert!(matches!(made.action(), Some(Action::Adopt { .. })));
+}
+
+#[test]
+fn pods_that_waited_for_the_secret_with_the_operator_are_known_to_have_read_it() {
+    let mut secret = by_a_chart(Some(theirs()));
+    (secret.created, secret.written) = (now() - minutes(9), now() - minutes(9));
+    let waited = |pod: &mut plan::rollout::Pod| {
+        pod.started = [("tls".to_owned(), vec![Some(now() - minutes(8))])].into();
+    };
+    let workload = Sts::of(1).pod_with(minutes(20), waited);
+    let waiting = asking().with_workload(workload).reported();
+    assert_eq!(waiting.condition("Published"), "False AwaitingSecret");
+    let cluster = taken_over(waiting.with(|it| it.published = present(secret)));
+    let progress = cluster.truth.progress(cluster.clock).unwrap();
+    assert_eq!(progress.stage, Stage::Done);
+}
+
+#[test]
+fn taking_a_secret_over_undoes_nothing() {
+    let mut cluster = Cluster::of(found(by_a_chart(Some(theirs()))));
+    cluster.truth.published = present({
+        let mut secret = by_a_chart(Some(theirs()));
+        secret.root = Some(crate::support::root(1));
+        secret
+    });
+    cluster.step();
+    let Some(Action::Publish { cause, .. }) = Case(cluster.truth.clone()).action() else {
+        panic!("{:?}", Case(cluster.truth.clone()).action())
+    };
+    assert_eq!(cause, PublishCause::TakenOver);
+    assert!(!cause.is_restoration());
+}
+
+#[test]
+fn a_secret_that_was_taken_over_and_is_deleted_is_made_anew_as_its_maker_made_it() {
+    let mut cluster = taken_over(found(by_a_chart(Some(theirs()))));
+    cluster.truth.published = Published::Absent;
+    assert!(cluster.rests_within(40));
+    let secret = secret(&cluster.truth);
+    assert_eq!(secret.pair.as_ref(), Some(&theirs()));
+    assert_eq!(
+        (
+            secret.secret_type.as_str(),
+            secret.annotations[HELM].as_str()
+        ),
+        ("Opaque", "coturn")
+    );
+    assert!(cluster.issued.is_empty());
+}
+
+#[test]
+fn a_secret_that_its_maker_made_anew_is_taken_over_again_with_the_pair_in_service() {
+    let mut cluster = taken_over(found(by_a_chart(Some(theirs()))));
+    cluster.truth.resource.renew = Some("now".to_owned());
+    assert!(cluster.rests_within(40));
+    let renewed = cluster.truth.stored().unwrap().current.clone();
+    let mut anew = by_a_chart(Some(theirs()));
+    anew.version.uid = "anew".to_owned();
+    anew.written = cluster.clock;
+    cluster.truth.published = present(anew);
+    assert!(cluster.rests_within(40));
+    assert_eq!(secret(&cluster.truth).pair.as_ref(), Some(&renewed));
+    assert_eq!(
+        secret(&cluster.truth).labels[names::MANAGED_BY_LABEL],
+        "Helm"
+    );
+    assert_eq!(cluster.issued.len(), 1);
+}
+
+#[test]
+fn a_lost_store_is_taken_up_again_with_whose_the_secret_is() {
+    let mut cluster = taken_over(found(by_a_chart(Some(theirs()))));
+    let before = cluster.truth.stored().unwrap().state.adoption.clone();
+    cluster.truth.store = plan::certificate::Store::Absent;
+    let Some(Action::Recover { .. }) = Case(cluster.truth.clone()).action() else {
+        panic!("{:?}", Case(cluster.truth.clone()).action())
+    };
+    cluster.step();
+    assert_eq!(cluster.truth.stored().unwrap().state.adoption, before);
+}
+
+#[test]
+fn without_being_told_to_nothing_is_taken_over() {
+    let case = found(by_a_chart(Some(theirs())))
+        .with(|it| it.resource.wanted.adoption = SecretAdoptionPolicy::Never);
+    assert_eq!(case.condition("Published"), "False SecretNotOwned");
+    assert!(
+        case.message("Published")
+            .contains("secretAdoptionPolicy to Adopt")
+    );
+    assert_eq!(case.reported().action(), None);
+}
+
+fn changed(change: impl FnOnce(&mut PublishedSecret)) -> PublishedSecret {
+    let mut secret = by_a_chart(Some(theirs()));
+    change(&mut secret);
+    secret
+}
+
+#[rstest]
+#[case::without_a_pair(by_a_chart(None), "holds no certificate of a server")]
+#[case::of_a_ca(
+    by_a_chart(Some(with(|it| it.leaf.coverage = None))),
+    "holds no certificate of a server"
+)]
+#[case::of_cert_manager(
+    changed(|it| { it.annotations.insert("cert-manager.io/certificate-name".to_owned(), "x".to_owned()); }),
+    "belongs to the Certificate x of cert-manager"
+)]
+#[case::of_a_controller(
+    changed(|it| it.controller = Some("ExternalSecret x".to_owned())),
+    "is controlled by ExternalSecret x"
+)]
+fn a_secret_that_cannot_be_taken_over_is_left_alone(
+    #[case] secret: PublishedSecret,
+    #[case] why: &str,
+) {
+    let case = found(secret);
+    assert_eq!(case.condition("Published"), "False SecretNotOwned");
+    assert!(
+        case.message("Published").contains(why),
+        "{}",
+        case.message("Published")
+    );
+    assert_eq!(case.reported().action(), None);
+}
+
+#[test]
+fn without_an_authority_nothing_is_taken_over_and_nothing_is_touched() {
+    let case = found(by_a_chart(Some(theirs()))).with(|it| {
+        let missing = crate::support::refusal(api::Reason::AuthorityMissing);
+        it.authority = plan::certificate::Authority::Unusable(missing);
+    });
+    assert_eq!(case.condition("Issued"), "False AuthorityMissing");
+    assert_eq!(case.reported().action(), None);
+}
+
+#[test]
+fn of_two_that_would_take_a_secret_over_the_older_one_does() {
+    let rival = plan::certificate::Rival {
+        name: "older".to_owned(),
+        created: now() - hours(1000),
+        incumbent: false,
+    };
+    let case = found(by_a_chart(Some(theirs()))).with(|it| it.rivals = vec![rival]);
+    assert_eq!(case.condition("Published"), "False SecretClaimed");
+}
+
+#[test]
+fn pods_of_the_second_in_which_the_secret_was_made_are_known_to_have_read_it() {
+    let made = now() - hours(5);
+    let cluster = taken_over(
+        found(by_a_chart(Some(theirs())))
+            .with_workload(Sts::of(1).pod_with(hours(5), |pod| assert_eq!(pod.created, made))),
+    );
+    assert_eq!(
+        cluster.truth.progress(cluster.clock).unwrap().stage,
+        Stage::Done
+    );
+}
+
+#[test]
+fn pods_older_than_what_the_secret_holds_are_not_known_and_not_restarted() {
+    let secret = changed(|it| it.created = now() - hours(900));
+    let cluster = taken_over(found(secret).with_workload(Sts::of(1).pod(hours(20))));
+    assert_eq!(
+        cluster.truth.progress(cluster.clock).unwrap().stage,
+        Stage::Unknown
+    );
+    assert!(cluster.stamped.is_empty());
+}
+
+#[test]
+fn a_resource_made_anew_takes_over_what_was_put_there_since() {
+    let mut cluster = taken_over(found(by_a_chart(Some(theirs()))));
+    // Gone, and back to the chart, which has a later certificate by now.
+    let later = pair(8, now(), now() + hours(8000));
+    cluster.overwrite(Some(later.clone()));
+    cluster.truth.resource.status = api::CoturnCertificateStatus::default();
+    cluster.truth.resource.version.uid = "anew".to_owned();
+    assert!(cluster.rests_within(40));
+    assert_eq!(cluster.truth.stored().unwrap().current, later);
+    assert!(cluster.issued.is_empty());
+}
+
+#[test]
+fn what_another_secret_of_ours_was_made_like_does_not_depend_on_the_policy() {
+    // Made by the operator, before the policy was changed.
+    let case = Case::converged()
+        .with(|it| it.resource.wanted.adoption = SecretAdoptionPolicy::Adopt)
+        .reported();
+    assert_eq!(case.action(), None);
+    let deleted = case.with(|it| it.published = Published::Absent);
+    assert!(matches!(
+        deleted.action(),
+        Some(Action::Publish {
+            cause: PublishCause::Missing,
+            ..
+        })
+    ));
+    assert_eq!(deleted.0.stored().unwrap().current, current());
+    assert_eq!(coverage(), current().leaf.coverage.unwrap());
+}

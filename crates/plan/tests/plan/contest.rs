@@ -1,0 +1,101 @@
+//! Somebody who keeps undoing the operator's writes: it gives way, says so, and tries again.
+
+use plan::certificate::{Action, Contest, PublishCause};
+
+use crate::support::{Case, fingerprint, foreign, hours, minutes, now};
+use plan::publication::{Held, Publication};
+
+/// Overwritten and recorded, by a field manager.
+fn overwritten() -> Case {
+    let publication = Publication {
+        held: Held::Foreign,
+        from: now() - minutes(1),
+    };
+    Case::converged()
+        .with_published(|it| {
+            it.pair = Some(foreign());
+        })
+        .with_store(|it| it.state.log = it.state.log.with(publication))
+}
+
+fn contested(case: Case) -> Case {
+    case.with(|it| {
+        it.contest = Some(Contest {
+            by: Some("argocd-controller".to_owned()),
+            until: now() + minutes(9),
+        });
+    })
+}
+
+#[test]
+fn nothing_is_written_against_somebody_who_keeps_undoing_it() {
+    let case = contested(overwritten()).reported();
+    assert_eq!(case.action(), None);
+    assert_eq!(case.condition("Contested"), "True Contested");
+    assert_eq!(case.condition("Ready"), "False Contested");
+    assert_eq!(case.condition("Stalled"), "True Contested");
+    assert!(
+        case.message("Contested")
+            .starts_with("argocd-controller (field manager)")
+    );
+    assert_eq!(case.plan().next_check, now() + minutes(9));
+}
+
+#[test]
+fn it_is_tried_again_after_a_while() {
+    let case = overwritten().with(|it| {
+        it.contest = Some(Contest {
+            by: None,
+            until: now(),
+        });
+    });
+    assert!(matches!(
+        case.action(),
+        Some(Action::Publish {
+            cause: PublishCause::Overwritten,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn a_condition_that_does_not_hold_is_not_there() {
+    let told = contested(overwritten()).reported();
+    let over = told
+        .with(|it| it.contest = None)
+        .with_published(|it| it.pair = Some(crate::support::current()))
+        .with_store(|it| {
+            it.state.log = it.state.log.with(Publication {
+                held: Held::Leaf(fingerprint(1)),
+                from: now(),
+            });
+        });
+    let conditions = over.status().conditions;
+    assert!(conditions.iter().all(|it| it.type_ != "Contested"));
+    assert_eq!(over.condition("Ready"), "True Ready");
+}
+
+#[test]
+fn while_only_labels_are_fought_over_the_certificate_is_renewed_all_the_same() {
+    let mut case = contested(Case::converged().with_published(|it| it.labels.clear()));
+    assert_eq!(case.condition("Ready"), "True Ready");
+    assert_eq!(case.condition("Contested"), "True Contested");
+    let leaf = |it: &mut plan::certificate::Pair| it.leaf.not_after = now() + hours(1);
+    case = case
+        .with_store(|it| leaf(&mut it.current))
+        .with_published(|it| leaf(it.pair.as_mut().unwrap()));
+    assert_eq!(case.issues(), Some(api::Trigger::Renewing));
+}
+
+#[test]
+fn a_new_certificate_is_published_whoever_fights() {
+    let case = contested(Case::converged().with_published(|it| it.pair = None))
+        .with(|it| it.published = plan::certificate::Published::Absent);
+    assert!(matches!(
+        case.action(),
+        Some(Action::Publish {
+            cause: PublishCause::Missing,
+            ..
+        })
+    ));
+}
