@@ -11,6 +11,7 @@ mod key;
 mod leaf;
 pub mod lenient;
 pub mod names;
+mod ordinals;
 mod status;
 mod trigger;
 mod usage;
@@ -25,6 +26,7 @@ pub use content::Content;
 pub use fingerprint::{Fingerprint, InvalidHex, SerialNumber};
 pub use key::{InvalidKey, KeyKind, PrivateKey, PrivateKeyAlgorithm};
 pub use leaf::{AuthorityFacts, Leaf};
+pub use ordinals::{MOST_NAMES, OrdinalDnsNames, OrdinalNames, Ordinals};
 pub use status::{
     AuthorityStatus, CertificateStatus, CoturnCertificateStatus, HistoryEntry, HistoryEvent,
     PodNotCurrent, RolloutStatus,

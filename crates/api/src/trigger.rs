@@ -14,6 +14,8 @@ pub enum Trigger {
     DoesNotExist,
     /// The resource asks for another content than the certificate has.
     SpecChanged,
+    /// The workload has more pods than the certificate has names by ordinal.
+    ReplicasGrew,
     /// Its renewal time has come.
     Renewing,
     /// It is past its notAfter.
@@ -31,6 +33,7 @@ impl Trigger {
         match self {
             Self::DoesNotExist => "DoesNotExist",
             Self::SpecChanged => "SpecChanged",
+            Self::ReplicasGrew => "ReplicasGrew",
             Self::Renewing => "Renewing",
             Self::Expired => "Expired",
             Self::Corrupt => "Corrupt",

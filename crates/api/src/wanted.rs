@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use crate::{
-    Content, CoturnCertificateSpec, InvalidKey, PrivateKeyAlgorithm, RolloutStrategy,
-    SecretTemplate, Usage, WorkloadRef, names,
+    Content, CoturnCertificateSpec, InvalidKey, OrdinalNames, Ordinals, PrivateKeyAlgorithm,
+    RolloutStrategy, SecretTemplate, Usage, WorkloadKind, WorkloadRef, names,
 };
 
 /// A resource's specification with every default filled in.
@@ -14,8 +14,10 @@ use crate::{
 pub struct Wanted {
     /// Name of the CA Secret.
     pub authority_secret: String,
-    /// What the next certificate shall contain.
+    /// What the next certificate shall contain, but for the names by ordinal.
     pub content: Content,
+    /// The names by ordinal; which ordinals there are, the workload tells.
+    pub ordinals: Option<OrdinalNames>,
     /// Where the common name in it comes from.
     pub common_name: CommonName,
     /// How long it shall be valid.
@@ -59,6 +61,9 @@ pub enum SpecError {
     /// Nothing names the server.
     #[error("spec names no server; set spec.dnsNames or spec.ipAddresses")]
     NoNames,
+    /// Names by ordinal that cannot be.
+    #[error("spec.ordinalDNSNames is impossible: {0}")]
+    Ordinals(&'static str),
     /// Usages that make no certificate for TLS, or that the key cannot have.
     #[error("spec.usages is impossible: {0}")]
     Usages(&'static str),
@@ -95,6 +100,7 @@ impl Wanted {
         let duration = duration("duration", spec.duration)?;
         Ok(Self {
             content: content(spec)?,
+            ordinals: ordinals(spec)?,
             common_name: match spec.common_name {
                 Some(_) => CommonName::Specified,
                 None => CommonName::Default,
@@ -108,6 +114,22 @@ impl Wanted {
             strategy: spec.rollout.strategy,
             suspend: spec.suspend,
         })
+    }
+
+    /// The same with the names of these ordinals among the others. They come after those: the default
+    /// common name is one of them only where there is no other.
+    #[must_use]
+    pub fn with_names_of(&self, ordinals: Ordinals) -> Self {
+        let mut named = self.clone();
+        let Some(template) = &self.ordinals else {
+            return named;
+        };
+        if self.common_name == CommonName::Default && self.content.dns_names.is_empty() {
+            let first = template.names(ordinals).next();
+            named.content.common_name = first.filter(|name| fits_a_common_name(name));
+        }
+        named.content.dns_names.extend(template.names(ordinals));
+        named
     }
 
     /// Whether a certificate with this content is as specified.
@@ -136,7 +158,8 @@ impl Wanted {
 }
 
 fn content(spec: &CoturnCertificateSpec) -> Result<Content, SpecError> {
-    if spec.dns_names.is_empty() && spec.ip_addresses.is_empty() {
+    let by_ordinal = spec.ordinal_dns_names.is_some();
+    if spec.dns_names.is_empty() && spec.ip_addresses.is_empty() && !by_ordinal {
         return Err(SpecError::NoNames);
     }
     let address = |text: &String| text.parse().map_err(|_| SpecError::IpAddress(text.clone()));
@@ -159,6 +182,18 @@ fn content(spec: &CoturnCertificateSpec) -> Result<Content, SpecError> {
         usages: usages(spec)?,
         key: spec.private_key.kind()?,
     })
+}
+
+fn ordinals(spec: &CoturnCertificateSpec) -> Result<Option<OrdinalNames>, SpecError> {
+    let Some(asked) = &spec.ordinal_dns_names else {
+        return Ok(None);
+    };
+    let kind = spec.workload_ref.as_ref().map(|workload| workload.kind);
+    if kind != Some(WorkloadKind::StatefulSet) {
+        let rule = "it needs a spec.workloadRef to a StatefulSet, whose pods are numbered";
+        return Err(SpecError::Ordinals(rule));
+    }
+    OrdinalNames::parse(asked, spec.dns_names.len()).map(Some)
 }
 
 fn usages(spec: &CoturnCertificateSpec) -> Result<BTreeSet<Usage>, SpecError> {
@@ -193,7 +228,11 @@ fn default_common_name(dns_names: &[String]) -> Option<String> {
     dns_names
         .first()
         .map(|name| name.to_ascii_lowercase())
-        .filter(|name| name.chars().count() <= MAX_COMMON_NAME)
+        .filter(|name| fits_a_common_name(name))
+}
+
+fn fits_a_common_name(name: &str) -> bool {
+    name.chars().count() <= MAX_COMMON_NAME
 }
 
 fn duration(field: &'static str, value: kube::core::Duration) -> Result<SignedDuration, SpecError> {
@@ -327,9 +366,32 @@ mod tests {
     }
 
     #[test]
+    fn names_by_ordinal_come_beside_the_others() {
+        let by_ordinal = |dns_names: Value| {
+            let asked = wanted(&json!({
+                "dnsNames": dns_names,
+                "ordinalDNSNames": {"template": "coturn-{ordinal}.example.com"},
+                "workloadRef": {"name": "coturn"},
+            }));
+            let run = Ordinals { start: 0, count: 2 };
+            asked.unwrap().with_names_of(run).content
+        };
+        let beside = by_ordinal(json!(["coturn.example.com"]));
+        assert_eq!(beside.dns_names.len(), 3);
+        assert_eq!(beside.common_name.as_deref(), Some("coturn.example.com"));
+        let alone = by_ordinal(json!([]));
+        assert_eq!(alone.dns_names.len(), 2);
+        assert_eq!(alone.common_name.as_deref(), Some("coturn-0.example.com"));
+    }
+
+    #[test]
     fn what_the_schema_should_have_refused_is_refused_by_name() {
         let cases = [
             (json!({"dnsNames": []}), "spec names no server"),
+            (
+                json!({"ordinalDNSNames": {"template": "coturn-{ordinal}.example.com"}}),
+                "needs a spec.workloadRef to a StatefulSet",
+            ),
             (
                 json!({"ipAddresses": ["10.0.0"]}),
                 "`10.0.0`, which is no IP address",

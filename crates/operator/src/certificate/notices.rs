@@ -1,6 +1,8 @@
 //! What a person is told of a write: a line in the log and a count at once, an Event once the pass
 //! has done its work.
 
+mod budget;
+
 use api::{ConditionType, CoturnCertificateStatus};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Resource as _, runtime::events::EventType};
@@ -28,9 +30,17 @@ impl Notices {
         if !stands(observation, action) {
             return;
         }
-        let Some(notice) = notice(observation, action, before) else {
-            return;
-        };
+        if let Action::WriteStatus(after) = action
+            && let Some(warning) = budget::notice(&observation.observed, before, after)
+        {
+            self.tell(observation, warning);
+        }
+        if let Some(notice) = notice(observation, action, before) {
+            self.tell(observation, notice);
+        }
+    }
+
+    fn tell(&mut self, observation: &Observation, notice: Notice) {
         let resource = &observation.observed.resource;
         tracing::info!(
             namespace = resource.namespace,

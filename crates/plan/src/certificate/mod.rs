@@ -5,9 +5,11 @@ mod claim;
 mod conditions;
 mod finding;
 mod observed;
+mod ordinals;
 mod publishing;
 mod ready;
 mod recovery;
+mod restarts;
 mod status;
 mod trigger;
 
@@ -19,6 +21,7 @@ pub use observed::{
     Authority, Digest, Mark, Observed, Pair, Published, PublishedSecret, Resource, Store, Stored,
     TemplateKeys,
 };
+pub use restarts::too_late;
 pub use status::{broken_off_status, unusable_status};
 
 use crate::{
@@ -219,6 +222,7 @@ fn beginning(observed: &Observed, trigger: Trigger) -> Beginning {
         Trigger::DoesNotExist if !claim::was_refused(&observed.resource.status) => Beginning::First,
         Trigger::DoesNotExist
         | Trigger::SpecChanged
+        | Trigger::ReplicasGrew
         | Trigger::Renewing
         | Trigger::Expired
         | Trigger::Corrupt

@@ -237,6 +237,7 @@ impl Observed {
             current,
             log: stored.state.log_of(&self.resource.wanted.secret_name),
             strategy: self.strategy(),
+            predecessors: self.predecessors(stored),
         })
     }
 
@@ -264,7 +265,7 @@ impl Observed {
 
     /// Whether the leaf holds what the resource asks for, and nothing that none can ask for.
     pub(super) fn is_as_specified(&self, leaf: &Leaf) -> bool {
-        let wanted = &self.resource.wanted;
+        let wanted = self.wanted();
         leaf.content
             .as_ref()
             .is_some_and(|content| wanted.is_satisfied_by(content))
@@ -272,11 +273,16 @@ impl Observed {
 
     /// When the leaf is to be renewed.
     pub(super) fn renewal_of(&self, leaf: &Leaf) -> Timestamp {
+        self.renewal_between(leaf.not_before, leaf.not_after)
+    }
+
+    /// When a certificate of these dates is, or was, to be renewed.
+    pub(super) fn renewal_between(&self, not_before: Timestamp, not_after: Timestamp) -> Timestamp {
         let policy = RenewalPolicy {
             renew_before: self.resource.wanted.renew_before,
             uid: &self.resource.version.uid,
         };
-        renewal_time(leaf.not_before, leaf.not_after, policy)
+        renewal_time(not_before, not_after, policy)
     }
 }
 

@@ -3,15 +3,27 @@
 use api::{AuthorityFacts, Leaf, Reason, Trigger};
 use jiff::Timestamp;
 
-use super::{Authority, Observed, Stored};
+use super::{Authority, Observed, Stored, ordinals};
 use crate::{Refusal, rollout::Stage, store::Root};
 
-/// Why the certificate in service is to be replaced, if it is.
+/// Why the certificate in service is to be replaced, if it is. Growth comes last, as it leaves pods
+/// where they are; but it waits for nothing that the others wait for.
 pub fn due(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Trigger> {
+    let grew =
+        !observed.is_as_specified(&stored.current.leaf) && ordinals::only_grew(observed, stored);
+    let growth = grew.then_some(Trigger::ReplicasGrew);
+    let other = replacing(observed, stored, grew, now);
+    other
+        .filter(|other| growth.is_none() || obstacle(observed, *other, now).is_none())
+        .or(growth)
+        .or(other)
+}
+
+fn replacing(observed: &Observed, stored: &Stored, grew: bool, now: Timestamp) -> Option<Trigger> {
     let leaf = &stored.current.leaf;
     if now >= leaf.not_after {
         Some(Trigger::Expired)
-    } else if !observed.is_as_specified(leaf) {
+    } else if !grew && !observed.is_as_specified(leaf) {
         Some(Trigger::SpecChanged)
     } else if observed.resource.renew.is_some()
         && observed.resource.renew != stored.state.handled_renew
@@ -30,6 +42,9 @@ pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option
         Authority::Unusable(refusal) => return Some(refusal.clone()),
         Authority::Usable(facts) => facts,
     };
+    if let Some(refusal) = ordinals::unknown(observed) {
+        return Some(refusal);
+    }
     let stored = observed.stored()?;
     other_root(observed, stored, facts, now)
         .or_else(|| no_gain(observed, &stored.current.leaf, facts, trigger, now))
@@ -139,7 +154,10 @@ fn rollout_under_way(
 ) -> Option<Refusal> {
     let can_wait = match trigger {
         Trigger::SpecChanged | Trigger::Renewing | Trigger::Requested => leaf.is_valid_at(now),
-        Trigger::DoesNotExist | Trigger::Expired | Trigger::Corrupt => false,
+        // What has only more names replaces no pod.
+        Trigger::DoesNotExist | Trigger::ReplicasGrew | Trigger::Expired | Trigger::Corrupt => {
+            false
+        }
     };
     let progress = observed
         .progress(now)

@@ -8,12 +8,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod budget;
 mod coalescing;
 mod convergence;
 mod issuance;
+mod ordinals;
 mod ownership;
 mod publishing;
 mod recovery;
+mod restart_one;
 mod rollout;
 mod rollout_hold;
 mod status;
