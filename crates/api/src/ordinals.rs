@@ -7,7 +7,9 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::SpecError;
+use crate::{
+    CommonName, CoturnCertificateSpec, SpecError, Wanted, WorkloadKind, wanted::fits_a_common_name,
+};
 
 /// What stands for the ordinal in a template.
 pub const PLACEHOLDER: &str = "{ordinal}";
@@ -96,6 +98,19 @@ pub struct OrdinalNames {
 }
 
 impl OrdinalNames {
+    /// What a resource asks for by ordinal.
+    pub(crate) fn of(spec: &CoturnCertificateSpec) -> Result<Option<Self>, SpecError> {
+        let Some(asked) = &spec.ordinal_dns_names else {
+            return Ok(None);
+        };
+        let kind = spec.workload_ref.as_ref().map(|workload| workload.kind);
+        if kind != Some(WorkloadKind::StatefulSet) {
+            let rule = "it needs a spec.workloadRef to a StatefulSet, whose pods are numbered";
+            return Err(SpecError::Ordinals(rule));
+        }
+        Self::parse(asked, spec.dns_names.len()).map(Some)
+    }
+
     /// Parses the field of a resource with so many other DNS names.
     pub fn parse(spec: &OrdinalDnsNames, others: usize) -> Result<Self, SpecError> {
         let template = spec.template.to_ascii_lowercase();
@@ -129,8 +144,28 @@ impl OrdinalNames {
     }
 }
 
+impl Wanted {
+    /// The same with the names of these ordinals among the others. They come after those: the default
+    /// common name is one of them only where there is no other.
+    #[must_use]
+    pub fn with_names_of(&self, ordinals: Ordinals) -> Self {
+        let mut named = self.clone();
+        let Some(template) = &self.ordinals else {
+            return named;
+        };
+        if self.common_name == CommonName::Default && self.content.dns_names.is_empty() {
+            let first = template.names(ordinals).next();
+            named.content.common_name = first.filter(|name| fits_a_common_name(name));
+        }
+        named.content.dns_names.extend(template.names(ordinals));
+        named
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn parse(template: &str, count: Option<u32>, others: usize) -> Result<OrdinalNames, SpecError> {
@@ -173,5 +208,26 @@ mod tests {
         let run = |start, count| Ordinals { start, count };
         assert_eq!(run(0, 3).joined(run(1, 1)), run(0, 3));
         assert_eq!(run(5, 3).joined(run(0, 2)), run(0, 8));
+    }
+
+    #[test]
+    fn names_by_ordinal_come_beside_the_others() {
+        let by_ordinal = |dns_names: Value| {
+            let spec = json!({
+                "issuer": {"ca": {"secretName": "coturn-ca"}},
+                "dnsNames": dns_names,
+                "ordinalDNSNames": {"template": "coturn-{ordinal}.example.com"},
+                "workloadRef": {"name": "coturn"},
+            });
+            let asked = Wanted::parse(&serde_json::from_value(spec).unwrap());
+            let run = Ordinals { start: 0, count: 2 };
+            asked.unwrap().with_names_of(run).content
+        };
+        let beside = by_ordinal(json!(["coturn.example.com"]));
+        assert_eq!(beside.dns_names.len(), 3);
+        assert_eq!(beside.common_name.as_deref(), Some("coturn.example.com"));
+        let alone = by_ordinal(json!([]));
+        assert_eq!(alone.dns_names.len(), 2);
+        assert_eq!(alone.common_name.as_deref(), Some("coturn-0.example.com"));
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use crate::{
-    Content, CoturnCertificateSpec, InvalidKey, OrdinalNames, Ordinals, PrivateKeyAlgorithm,
-    RolloutStrategy, SecretTemplate, Usage, WorkloadKind, WorkloadRef, names,
+    Content, CoturnCertificateSpec, InvalidKey, OrdinalNames, PrivateKeyAlgorithm, RolloutStrategy,
+    SecretTemplate, Usage, WorkloadRef, names,
 };
 
 /// A resource's specification with every default filled in.
@@ -100,7 +100,7 @@ impl Wanted {
         let duration = duration("duration", spec.duration)?;
         Ok(Self {
             content: content(spec)?,
-            ordinals: ordinals(spec)?,
+            ordinals: OrdinalNames::of(spec)?,
             common_name: match spec.common_name {
                 Some(_) => CommonName::Specified,
                 None => CommonName::Default,
@@ -114,22 +114,6 @@ impl Wanted {
             strategy: spec.rollout.strategy,
             suspend: spec.suspend,
         })
-    }
-
-    /// The same with the names of these ordinals among the others. They come after those: the default
-    /// common name is one of them only where there is no other.
-    #[must_use]
-    pub fn with_names_of(&self, ordinals: Ordinals) -> Self {
-        let mut named = self.clone();
-        let Some(template) = &self.ordinals else {
-            return named;
-        };
-        if self.common_name == CommonName::Default && self.content.dns_names.is_empty() {
-            let first = template.names(ordinals).next();
-            named.content.common_name = first.filter(|name| fits_a_common_name(name));
-        }
-        named.content.dns_names.extend(template.names(ordinals));
-        named
     }
 
     /// Whether a certificate with this content is as specified.
@@ -184,18 +168,6 @@ fn content(spec: &CoturnCertificateSpec) -> Result<Content, SpecError> {
     })
 }
 
-fn ordinals(spec: &CoturnCertificateSpec) -> Result<Option<OrdinalNames>, SpecError> {
-    let Some(asked) = &spec.ordinal_dns_names else {
-        return Ok(None);
-    };
-    let kind = spec.workload_ref.as_ref().map(|workload| workload.kind);
-    if kind != Some(WorkloadKind::StatefulSet) {
-        let rule = "it needs a spec.workloadRef to a StatefulSet, whose pods are numbered";
-        return Err(SpecError::Ordinals(rule));
-    }
-    OrdinalNames::parse(asked, spec.dns_names.len()).map(Some)
-}
-
 fn usages(spec: &CoturnCertificateSpec) -> Result<BTreeSet<Usage>, SpecError> {
     let usages: BTreeSet<_> = spec.usages.iter().copied().collect();
     let is_rsa = spec.private_key.algorithm == PrivateKeyAlgorithm::Rsa;
@@ -231,7 +203,7 @@ fn default_common_name(dns_names: &[String]) -> Option<String> {
         .filter(|name| fits_a_common_name(name))
 }
 
-fn fits_a_common_name(name: &str) -> bool {
+pub(crate) fn fits_a_common_name(name: &str) -> bool {
     name.chars().count() <= MAX_COMMON_NAME
 }
 
@@ -363,25 +335,6 @@ mod tests {
         assert!(satisfies(&asked, &asked));
         assert!(!satisfies(&json!({}), &asked));
         assert!(!satisfies(&asked, &json!({})));
-    }
-
-    #[test]
-    fn names_by_ordinal_come_beside_the_others() {
-        let by_ordinal = |dns_names: Value| {
-            let asked = wanted(&json!({
-                "dnsNames": dns_names,
-                "ordinalDNSNames": {"template": "coturn-{ordinal}.example.com"},
-                "workloadRef": {"name": "coturn"},
-            }));
-            let run = Ordinals { start: 0, count: 2 };
-            asked.unwrap().with_names_of(run).content
-        };
-        let beside = by_ordinal(json!(["coturn.example.com"]));
-        assert_eq!(beside.dns_names.len(), 3);
-        assert_eq!(beside.common_name.as_deref(), Some("coturn.example.com"));
-        let alone = by_ordinal(json!([]));
-        assert_eq!(alone.dns_names.len(), 2);
-        assert_eq!(alone.common_name.as_deref(), Some("coturn-0.example.com"));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod budget;
 mod coalescing;
 mod convergence;
+mod growth;
 mod issuance;
 mod ordinals;
 mod ownership;

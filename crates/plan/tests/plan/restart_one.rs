@@ -205,59 +205,56 @@ fn a_pod_is_not_deleted_in_the_seconds_of_the_publication(#[case] ago: i64, #[ca
     assert!(deleted || plan.next_check == Some(settled));
 }
 
-/// Overwritten so many times, the last time until an hour ago.
+/// Overwritten so many times for two minutes, the last time until a minute ago.
 fn overwritten_times(times: i64) -> Mounted {
-    let rounds = (1..=times).rev().flat_map(|round| {
+    let rounds = (0..times).rev().flat_map(|round| {
         [
-            (Held::Foreign, hours(2 * round + 1)),
-            (Held::Leaf(fingerprint(1)), hours(2 * round - 1)),
+            (Held::Foreign, minutes(4 * round + 3)),
+            (Held::Leaf(fingerprint(1)), minutes(4 * round + 1)),
         ]
     });
+    let current = (Held::Leaf(fingerprint(1)), hours(50));
     Mounted {
-        log: log([(Held::Leaf(fingerprint(1)), hours(50))]
-            .into_iter()
-            .chain(rounds)),
+        log: log([current].into_iter().chain(rounds)),
         ..overwritten()
     }
 }
 
+/// The second of three pods was created two minutes ago.
+fn just_misled() -> Sts {
+    one_misled().with(|live| misled_since(&mut live.pods[1], minutes(2)))
+}
+
 #[rstest]
-#[case::once(1, minutes(0))]
-#[case::twice(2, minutes(10))]
-#[case::three_times(3, minutes(20))]
-#[case::six_times(6, minutes(160))]
+#[case::once(1, 0)]
+#[case::twice(2, 10)]
+#[case::three_times(3, 20)]
+#[case::six_times(6, 160)]
 fn a_pod_is_deleted_ever_later_where_the_secret_is_overwritten_again_and_again(
     #[case] times: i64,
-    #[case] pause: SignedDuration,
+    #[case] pause: i64,
 ) {
-    let mounted = overwritten_times(times);
-    let of_age = |age| one_misled().with(|live| misled_since(&mut live.pods[1], age));
-    // It started while the Secret was overwritten for the last time.
-    let observed = |age: SignedDuration| {
-        let later = now() + age - hours(2);
-        let observed = Observed {
-            reference: workload(),
-            workload: of_age(hours(2)).observed(),
-            certificates: vec![mounted.clone()],
-            pending: Vec::new(),
-        };
-        (plan(&observed, later), later)
+    let observed = Observed {
+        reference: workload(),
+        workload: just_misled().observed(),
+        certificates: vec![overwritten_times(times)],
+        pending: Vec::new(),
     };
-    let after = hours(1) + minutes(1);
-    let (plan, _) = observed(pause.max(after));
-    assert_eq!(plan.action, Some(restart_of("coturn-1")));
-    if pause > after {
-        let (plan, _) = observed(pause - minutes(1));
-        assert_eq!(plan.action, None);
-        assert_eq!(plan.next_check, Some(now() - hours(2) + pause));
+    let created = now() - minutes(2);
+    let at_age = |age| plan(&observed, created + minutes(age));
+    assert_eq!(at_age(pause.max(2)).action, Some(restart_of("coturn-1")));
+    if pause > 0 {
+        let early = at_age(pause - 1);
+        assert_eq!(early.action, None);
+        assert_eq!(early.next_check, Some(created + minutes(pause)));
     }
 }
 
 #[test]
 fn a_pod_that_waits_for_its_restart_says_until_when_and_is_not_under_way() {
-    let mounted = overwritten_times(6);
-    let until = now() - hours(2) + minutes(160);
-    assert_eq!(stage(one_misled(), &mounted), Stage::RestartLater(until));
+    let until = now() + minutes(158);
+    let waits = stage(just_misled(), &overwritten_times(6));
+    assert_eq!(waits, Stage::RestartLater(until));
 }
 
 #[test]
