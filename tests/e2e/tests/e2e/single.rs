@@ -19,6 +19,8 @@ async fn rolled_out(name: &str, values: &[&str]) -> World {
     let before = world.serial().await.unwrap();
     world.renew("stamped").await;
     world.until_renewed(&before).await;
+    // What the pods read cannot be taken for what comes after it.
+    world.until_settled().await;
     world
 }
 
