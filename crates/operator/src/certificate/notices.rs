@@ -6,7 +6,7 @@ mod budget;
 use api::{ConditionType, CoturnCertificateStatus};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Resource as _, runtime::events::EventType};
-use plan::certificate::{Action, PublishCause, Published};
+use plan::certificate::{Action, PublishCause, Published, too_late};
 
 use super::Observation;
 use crate::{context::Context, events::Notice};
@@ -31,9 +31,10 @@ impl Notices {
             return;
         }
         if let Action::WriteStatus(after) = action
-            && let Some(warning) = budget::notice(&observation.observed, before, after)
+            && let Some(warning) = too_late(&observation.observed)
+            && let Some(notice) = budget::notice(warning, before, after)
         {
-            self.tell(observation, warning);
+            self.tell(observation, notice);
         }
         if let Some(notice) = notice(observation, action, before) {
             self.tell(observation, notice);

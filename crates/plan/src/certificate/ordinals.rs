@@ -57,7 +57,7 @@ impl Observed {
 
     /// Certificates that the one in service only adds names to.
     pub(super) fn predecessors(&self, stored: &Stored) -> Vec<Predecessor> {
-        let named = asked(self);
+        let named = stored.state.ordinals;
         let lacks = |grown: &Grown| {
             let all = named.into_iter().flat_map(Ordinals::range);
             all.filter(|ordinal| !grown.ordinals.contains(*ordinal))

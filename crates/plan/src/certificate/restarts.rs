@@ -58,10 +58,10 @@ pub fn too_late(observed: &Observed) -> Option<String> {
     let needed = whole_minutes(longest_rollout(live));
     (margin < needed).then(|| {
         format!(
-            "a rolling restart of {} pods may take {} (terminationGracePeriodSeconds {} each), but a renewal begins \
-             only {} before the certificate expires: {}",
-            live.replicas,
+            "a rolling restart may take {} (replicas {}, terminationGracePeriodSeconds {}), but a renewal begins only \
+             {} before the certificate expires: {}",
             words(needed),
+            live.replicas,
             live.grace_period.as_secs(),
             words(margin),
             remedy(observed, needed),

@@ -8,6 +8,7 @@
 )]
 
 mod authority;
+mod budget;
 mod crash;
 mod install;
 mod isolation;

@@ -3,17 +3,15 @@
 
 use api::{ConditionType, CoturnCertificateStatus};
 use kube::runtime::events::EventType;
-use plan::certificate::{Observed, too_late};
 
 use crate::events::Notice;
 
-/// The Event, if the status tells what it did not tell before.
+/// The Event about a warning, if the status tells of it and did not before.
 pub fn notice(
-    observed: &Observed,
+    warning: String,
     before: &CoturnCertificateStatus,
     after: &CoturnCertificateStatus,
 ) -> Option<Notice> {
-    let warning = too_late(observed)?;
     let is_news = tells(after, &warning) && !tells(before, &warning);
     is_news.then(|| Notice {
         kind: EventType::Warning,
@@ -27,4 +25,39 @@ fn tells(status: &CoturnCertificateStatus, warning: &str) -> bool {
     let rolled_out = ConditionType::RolledOut.as_str();
     let mut conditions = status.conditions.iter();
     conditions.any(|it| it.type_ == rolled_out && it.message.contains(warning))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+    use super::*;
+
+    fn status(message: &str) -> CoturnCertificateStatus {
+        let rolled_out = Condition {
+            type_: ConditionType::RolledOut.as_str().to_owned(),
+            status: "True".to_owned(),
+            reason: "RolledOut".to_owned(),
+            message: message.to_owned(),
+            observed_generation: None,
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        };
+        CoturnCertificateStatus {
+            conditions: vec![rolled_out],
+            ..CoturnCertificateStatus::default()
+        }
+    }
+
+    #[test]
+    fn a_rollout_that_may_outlast_the_certificate_is_warned_of_once() {
+        let warn = |before: &str, after: &str| {
+            notice("too late".to_owned(), &status(before), &status(after))
+        };
+        let warning = warn("2 of 2", "2 of 2; too late").unwrap();
+        assert_eq!(warning.kind, EventType::Warning);
+        assert_eq!(warning.reason, "RenewBeforeTooShort");
+        assert!(warn("2 of 2; too late", "1 of 2; too late").is_none());
+        assert!(warn("2 of 2; too late", "2 of 2").is_none());
+    }
 }
