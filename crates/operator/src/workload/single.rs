@@ -77,10 +77,11 @@ mod tests {
         let stale = failed(object(), ApiFailure::Conflict);
         assert!(matches!(stale, Error::Changed { .. }));
         let forbidden = failed(object(), ApiFailure::Forbidden("no".to_owned()));
-        let told = forbidden.to_string();
+        let told = super::super::refusal(&forbidden).message;
         assert!(
             told.starts_with("cannot delete Pod wire/coturn-0: "),
             "{told}"
         );
+        assert!(told.contains("restartPods=true"), "{told}");
     }
 }
