@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema, core::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{CoturnCertificateStatus, PrivateKey, Usage};
+use crate::{CoturnCertificateStatus, OrdinalDnsNames, PrivateKey, Usage};
 
 /// A certificate for the coturn servers of one workload: signed by an authority, published in a
 /// Secret, rolled out to every pod, renewed ahead of its expiry.
@@ -33,7 +33,9 @@ use crate::{CoturnCertificateStatus, PrivateKey, Usage};
     printcolumn(name = "Rolled-Out", type_ = "string", json_path = ".status.conditions[?(@.type=='RolledOut')].status", priority = "1")
 )]
 #[x_kube(
-    validation = ("has(self.issuer.selfSigned) || size(self.dnsNames) + size(self.ipAddresses) > 0", "set dnsNames or ipAddresses: a certificate without a name is accepted by nobody, unless it is known by its fingerprint (issuer.selfSigned)"),
+    validation = ("has(self.issuer.selfSigned) || has(self.ordinalDNSNames) || size(self.dnsNames) + size(self.ipAddresses) > 0", "set dnsNames or ipAddresses: a certificate without a name is accepted by nobody, unless it is known by its fingerprint (issuer.selfSigned)"),
+    validation = ("!has(self.ordinalDNSNames) || (has(self.workloadRef) && self.workloadRef.kind == 'StatefulSet')", "ordinalDNSNames needs a workloadRef to a StatefulSet: no other workload numbers its pods"),
+    validation = ("!has(self.ordinalDNSNames) || size(self.dnsNames) + (has(self.ordinalDNSNames.count) ? self.ordinalDNSNames.count : 1) <= 100", "dnsNames and ordinalDNSNames.count must be at most 100 names together"),
     validation = ("!has(self.issuer.ca) || self.secretName != self.issuer.ca.secretName", "secretName must not be the CA Secret: it would be overwritten"),
     validation = ("!self.secretName.endsWith('-coturn-cert-store')", "secretName must not end in -coturn-cert-store: such names belong to stores"),
     validation = ("!has(self.renewBefore) || duration(self.renewBefore) < duration(has(self.duration) ? self.duration : has(self.issuer.selfSigned) ? '720h' : '8760h')", "renewBefore must be shorter than duration, which is 8760h by default and 720h with issuer.selfSigned"),
@@ -49,6 +51,13 @@ pub struct CoturnCertificateSpec {
     #[serde(default)]
     #[schemars(schema_with = "dns_names")]
     pub dns_names: Vec<String>,
+    /// A DNS name of its own for each pod of the StatefulSet, beside dnsNames.
+    #[serde(
+        default,
+        rename = "ordinalDNSNames",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ordinal_dns_names: Option<OrdinalDnsNames>,
     /// IP addresses of the subjectAltName. Wire's coturn ignores them when it checks a partner.
     #[serde(default)]
     #[schemars(schema_with = "ip_addresses")]

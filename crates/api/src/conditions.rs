@@ -134,7 +134,7 @@ reasons! {
     WorkloadNotFound,
     /// The workload does not mount the published Secret.
     SecretNotMounted,
-    /// `rollout.strategy` is None and a pod is not on the certificate.
+    /// A pod is not on the certificate, and no rollout brings it there.
     RestartNeeded,
     /// Pods are being replaced.
     RollingOut,

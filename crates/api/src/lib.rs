@@ -12,6 +12,7 @@ mod key;
 mod leaf;
 pub mod lenient;
 pub mod names;
+mod ordinals;
 mod status;
 mod trigger;
 mod usage;
@@ -27,6 +28,7 @@ pub use fingerprint::{Fingerprint, InvalidHex, SerialNumber};
 pub use issuer::Issuer;
 pub use key::{InvalidKey, KeyKind, PrivateKey, PrivateKeyAlgorithm};
 pub use leaf::{AuthorityFacts, Leaf, Signer};
+pub use ordinals::{MOST_NAMES, OrdinalDnsNames, OrdinalNames, Ordinals};
 pub use status::{
     AuthorityStatus, CertificateStatus, CoturnCertificateStatus, HistoryEntry, HistoryEvent,
     PodNotCurrent, RolloutStatus,

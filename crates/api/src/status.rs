@@ -191,7 +191,7 @@ mod tests {
             "observedGeneration": 3,
             "history": [
                 entry("Revoked", "Renewing", "1"),
-                entry("Issued", "ReplicasGrew", "2"),
+                entry("Issued", "Foreseen", "2"),
                 entry("Issued", "Renewing", "3"),
             ],
         }));

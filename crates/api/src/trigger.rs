@@ -15,6 +15,8 @@ pub enum Trigger {
     /// The resource asks for another content than the certificate has, or for a signature by a CA where
     /// it is self-signed, or the other way round.
     SpecChanged,
+    /// The workload has more pods than the certificate has names by ordinal.
+    ReplicasGrew,
     /// Its renewal time has come.
     Renewing,
     /// It is past its notAfter.
@@ -32,6 +34,7 @@ impl Trigger {
         match self {
             Self::DoesNotExist => "DoesNotExist",
             Self::SpecChanged => "SpecChanged",
+            Self::ReplicasGrew => "ReplicasGrew",
             Self::Renewing => "Renewing",
             Self::Expired => "Expired",
             Self::Corrupt => "Corrupt",

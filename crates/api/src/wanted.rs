@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use crate::{
-    Content, CoturnCertificateSpec, Coverage, InvalidKey, Issuer, PrivateKeyAlgorithm,
-    RolloutStrategy, SecretAdoptionPolicy, SecretTemplate, Usage, WorkloadRef, names,
+    Content, CoturnCertificateSpec, Coverage, InvalidKey, Issuer, OrdinalNames,
+    PrivateKeyAlgorithm, RolloutStrategy, SecretAdoptionPolicy, SecretTemplate, Usage, WorkloadRef,
+    names,
 };
 
 /// A resource's specification with every default filled in.
@@ -14,8 +15,10 @@ use crate::{
 pub struct Wanted {
     /// Who signs.
     pub issuer: Issuer,
-    /// What the next certificate shall contain.
+    /// What the next certificate shall contain, but for the names by ordinal.
     pub content: Content,
+    /// The names by ordinal; which ordinals there are, the workload tells.
+    pub ordinals: Option<OrdinalNames>,
     /// Where the common name in it comes from.
     pub common_name: CommonName,
     /// How long it shall be valid.
@@ -64,6 +67,9 @@ pub enum SpecError {
     /// Nothing names the server.
     #[error("spec names no server; set spec.dnsNames or spec.ipAddresses")]
     NoNames,
+    /// Names by ordinal that cannot be.
+    #[error("spec.ordinalDNSNames is impossible: {0}")]
+    Ordinals(&'static str),
     /// Usages that make no certificate for TLS, or that the key cannot have.
     #[error("spec.usages is impossible: {0}")]
     Usages(&'static str),
@@ -103,6 +109,7 @@ impl Wanted {
         };
         Ok(Self {
             content: content(spec, &issuer)?,
+            ordinals: OrdinalNames::of(spec)?,
             common_name: match spec.common_name {
                 Some(_) => CommonName::Specified,
                 None => CommonName::Default,
@@ -160,7 +167,8 @@ impl Wanted {
 }
 
 fn content(spec: &CoturnCertificateSpec, issuer: &Issuer) -> Result<Content, SpecError> {
-    let is_nameless = spec.dns_names.is_empty() && spec.ip_addresses.is_empty();
+    let names_none = spec.dns_names.is_empty() && spec.ip_addresses.is_empty();
+    let is_nameless = names_none && spec.ordinal_dns_names.is_none();
     if is_nameless && *issuer != Issuer::SelfSigned {
         return Err(SpecError::NoNames);
     }
@@ -217,8 +225,12 @@ fn secret_template(spec: &CoturnCertificateSpec) -> Result<SecretTemplate, SpecE
 fn default_common_name(spec: &CoturnCertificateSpec, issuer: &Issuer) -> Option<String> {
     let first = spec.dns_names.first().map(|name| name.to_ascii_lowercase());
     first
-        .filter(|name| name.chars().count() <= MAX_COMMON_NAME)
+        .filter(|name| fits_a_common_name(name))
         .or_else(|| issuer.stand_in(&spec.secret_name))
+}
+
+pub(crate) fn fits_a_common_name(name: &str) -> bool {
+    name.chars().count() <= MAX_COMMON_NAME
 }
 
 fn duration(field: &'static str, value: kube::core::Duration) -> Result<SignedDuration, SpecError> {
@@ -355,6 +367,10 @@ mod tests {
     fn what_the_schema_should_have_refused_is_refused_by_name() {
         let cases = [
             (json!({"dnsNames": []}), "spec names no server"),
+            (
+                json!({"ordinalDNSNames": {"template": "coturn-{ordinal}.example.com"}}),
+                "needs a spec.workloadRef to a StatefulSet",
+            ),
             (
                 json!({"ipAddresses": ["10.0.0"]}),
                 "`10.0.0`, which is no IP address",

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
+use plan::rollout::SingleRestarts;
 
 /// Issues, renews and rolls out the certificates of coturn servers.
 #[derive(Parser, Clone, Debug)]
@@ -19,6 +20,10 @@ pub struct Args {
         value_delimiter = ','
     )]
     pub secret_names: Vec<String>,
+    /// Delete single pods that hold another file than the certificate in service where no change of
+    /// their template would replace them. The Role must then allow to delete pods.
+    #[arg(long, env = "COTURNCERT_RESTART_PODS")]
+    pub restart_pods: bool,
     /// Address of `/healthz`, `/readyz` and `/metrics`.
     #[arg(long, env = "COTURNCERT_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
@@ -34,6 +39,18 @@ pub struct Args {
     /// How the log is written.
     #[arg(long, env = "COTURNCERT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
+}
+
+impl Args {
+    /// Whether single pods may be deleted.
+    #[must_use]
+    pub const fn single_restarts(&self) -> SingleRestarts {
+        if self.restart_pods {
+            SingleRestarts::Allowed
+        } else {
+            SingleRestarts::NotAllowed
+        }
+    }
 }
 
 /// How the log is written.

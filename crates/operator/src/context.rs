@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::{Client, core::DeserializeGuard};
+use plan::rollout::SingleRestarts;
 
 use api::{CoturnCertificate, names};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -31,6 +32,8 @@ pub type Guarded = DeserializeGuard<CoturnCertificate>;
 pub struct Context {
     /// The namespace that is served.
     pub namespace: String,
+    /// Whether single pods may be deleted.
+    pub single_restarts: SingleRestarts,
     /// For requests; a watch has a client of its own.
     pub client: Client,
     /// All resources, as of the watch.

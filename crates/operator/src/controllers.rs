@@ -18,6 +18,7 @@ use kube::{
         watcher::{self, Event},
     },
 };
+use plan::rollout::SingleRestarts;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
@@ -62,6 +63,8 @@ pub struct Setup {
     pub namespace: String,
     /// Names of the Secrets that may be read; none: all.
     pub secret_names: Vec<String>,
+    /// Whether single pods may be deleted.
+    pub single_restarts: SingleRestarts,
     /// This replica's name.
     pub identity: String,
     /// Metrics.
@@ -104,6 +107,7 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
     let shared = Arc::new(Shared {
         context: Context {
             namespace: setup.namespace,
+            single_restarts: setup.single_restarts,
             events: Events::new(setup.client.clone(), &setup.identity),
             conflicts: Backoff::new(AFTER_A_CHANGE),
             contests: Contests::default(),

@@ -28,6 +28,14 @@ pub enum Error {
         /// Why it failed.
         failure: ApiFailure,
     },
+    /// A deletion failed.
+    #[error("cannot delete {object}: {failure}")]
+    Delete {
+        /// What was to be deleted.
+        object: ObjectName,
+        /// Why it failed.
+        failure: ApiFailure,
+    },
     /// What was read for an observation, and could not be; the observation says of what.
     #[error("{}", .0.message)]
     Unread(Refusal),
@@ -115,7 +123,9 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Read { failure, .. } | Self::Write { failure, .. } => failure.reason(),
+            Self::Read { failure, .. }
+            | Self::Write { failure, .. }
+            | Self::Delete { failure, .. } => failure.reason(),
             Self::Unread(refusal) => refusal.reason,
             Self::Changed { .. } => Reason::Conflict,
             Self::Undone { .. } => Reason::Refused,
@@ -134,7 +144,9 @@ impl Error {
     pub fn own_words(&self) -> String {
         let message = self.to_string();
         let varying = match self {
-            Self::Read { failure, .. } | Self::Write { failure, .. } => failure.varying(),
+            Self::Read { failure, .. }
+            | Self::Write { failure, .. }
+            | Self::Delete { failure, .. } => failure.varying(),
             Self::Unread(_)
             | Self::Changed { .. }
             | Self::Undone { .. }
@@ -166,6 +178,7 @@ impl Error {
             }),
             Self::Read { .. }
             | Self::Write { .. }
+            | Self::Delete { .. }
             | Self::Unread(_)
             | Self::Changed { .. }
             | Self::Undone { .. }
@@ -188,6 +201,7 @@ impl Error {
             }
             Self::Read { .. }
             | Self::Write { .. }
+            | Self::Delete { .. }
             | Self::Unread(_)
             | Self::Undone { .. }
             | Self::Sign(_)

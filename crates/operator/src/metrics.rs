@@ -24,6 +24,7 @@ pub struct Metrics {
     ready: Family<Certificate, Gauge>,
     issued: Family<Issue, Counter>,
     rollouts: Counter,
+    pod_restarts: Counter,
     passes: Family<Pass, Counter>,
     duration: Histogram,
     leader: Gauge,
@@ -56,6 +57,7 @@ impl Default for Metrics {
             ready: Family::default(),
             issued: Family::default(),
             rollouts: Counter::default(),
+            pod_restarts: Counter::default(),
             passes: Family::default(),
             duration: Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0]),
             leader: Gauge::default(),
@@ -112,6 +114,11 @@ impl Metrics {
             self.issued.clone(),
         );
         registry.register("rollouts", "Rollouts started", self.rollouts.clone());
+        registry.register(
+            "pod_restarts",
+            "Pods restarted alone",
+            self.pod_restarts.clone(),
+        );
         registry.register(
             "passes",
             "Passes over resources and workloads, by result",
@@ -204,6 +211,11 @@ impl Metrics {
             Effect::Rollout => drop(self.rollouts.inc()),
             Effect::NoPods => {}
         }
+    }
+
+    /// Counts a pod restarted alone.
+    pub fn pod_restarted(&self) {
+        self.pod_restarts.inc();
     }
 
     /// Counts a pass; the result is `ok` or a reason.

@@ -77,6 +77,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         client,
         namespace: args.namespace.clone(),
         secret_names: args.secret_names.clone(),
+        single_restarts: args.single_restarts(),
         identity: args.identity.clone(),
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),

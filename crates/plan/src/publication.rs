@@ -95,6 +95,17 @@ impl PublicationLog {
             .map(|last| last.from)
     }
 
+    /// How often something foreign was published after the first publication of a leaf, as far as the
+    /// log knows.
+    #[must_use]
+    pub fn overwritten_since(&self, leaf: Fingerprint) -> usize {
+        let is_other = |interval: &&Interval| interval.held != Some(Held::Leaf(leaf));
+        let since = self.intervals.iter().skip_while(is_other);
+        since
+            .filter(|interval| interval.held == Some(Held::Foreign))
+            .count()
+    }
+
     /// The log with one more publication, unless nothing changed by it.
     #[must_use]
     pub fn with(&self, publication: Publication) -> Self {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{AuthorityFacts, Fingerprint, HistoryEvent, Leaf, SerialNumber, Trigger};
+use api::{AuthorityFacts, Fingerprint, HistoryEvent, Leaf, Ordinals, SerialNumber, Trigger};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -42,9 +42,37 @@ pub struct StoreState {
     /// The value of the annotation `coturncert.dev/renew` that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handled_renew: Option<String>,
+    /// The ordinals of the most replicas seen, when the current pair was issued.
+    #[serde(
+        default,
+        deserialize_with = "api::lenient::or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ordinals: Option<Ordinals>,
+    /// Certificates that the current one only adds names by ordinal to, in the order of their issuance.
+    #[serde(
+        default,
+        deserialize_with = "api::lenient::elements",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub grown_from: Vec<Grown>,
     /// The last ten issuances, newest first.
     #[serde(default, deserialize_with = "api::lenient::elements")]
     pub history: Vec<Issuance>,
+}
+
+/// A certificate that was replaced only to add names by ordinal.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Grown {
+    /// Its leaf.
+    pub leaf: Fingerprint,
+    /// The ordinals that it names.
+    pub ordinals: Ordinals,
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
 }
 
 /// A root certificate, by itself and by what a chain is built with.
@@ -170,7 +198,9 @@ impl Origin {
         }
     }
 
-    const fn trigger(&self) -> Option<Trigger> {
+    /// Why it was issued, if it was.
+    #[must_use]
+    pub const fn trigger(&self) -> Option<Trigger> {
         match self {
             Self::Issued(trigger) => Some(*trigger),
             Self::Recovered(_) | Self::Adopted(_) => None,
@@ -202,6 +232,8 @@ impl StoreState {
             published_uid: None,
             adoption: None,
             handled_renew: renew.map(str::to_owned),
+            ordinals: None,
+            grown_from: Vec::new(),
             history: Vec::new(),
         }
     }
@@ -235,6 +267,9 @@ impl StoreState {
                 .handled_renew
                 .or_else(|| before?.handled_renew.as_deref())
                 .map(str::to_owned),
+            // Where the pair was issued for ordinals, its issuer adds them.
+            ordinals: None,
+            grown_from: Vec::new(),
             history: history(issuance, earlier),
         }
     }

@@ -1,10 +1,12 @@
 //! What a person is told of a write: a line in the log and a count at once, an Event once the pass
 //! has done its work.
 
+mod budget;
+
 use api::{ConditionType, CoturnCertificateStatus};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Resource as _, runtime::events::EventType};
-use plan::certificate::{Action, PublishCause, Published};
+use plan::certificate::{Action, PublishCause, Published, too_late};
 
 use super::Observation;
 use crate::{context::Context, events::Notice};
@@ -28,11 +30,14 @@ impl Notices {
         if !stands(observation, action) {
             return;
         }
+        let warning = match action {
+            Action::WriteStatus(after) => too_late(&observation.observed)
+                .and_then(|warning| budget::notice(warning, before, after)),
+            _ => None,
+        };
         let applied = applied(observation).filter(|_| is_publication(action));
-        for notice in notice(observation, action, before)
-            .into_iter()
-            .chain(applied)
-        {
+        let told = [warning, notice(observation, action, before), applied];
+        for notice in told.into_iter().flatten() {
             self.tell(observation, notice);
         }
     }

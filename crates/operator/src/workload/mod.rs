@@ -2,6 +2,7 @@
 
 mod observe;
 mod read;
+mod single;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -107,7 +108,9 @@ fn note(context: &Context, workload: &StatefulSet, outcome: Option<&Result<(), E
 
 fn refusal(error: &Error) -> Refusal {
     let reason = error.reason();
-    let advice = if reason == Reason::Forbidden {
+    let advice = if let (Reason::Forbidden, Error::Delete { .. }) = (reason, error) {
+        "set the chart's value restartPods=true, or delete the pod".to_owned()
+    } else if reason == Reason::Forbidden {
         format!(
             "allow {} to patch it, and it goes on by itself",
             names::FIELD_MANAGER
@@ -227,31 +230,43 @@ fn names_workload(object: &CoturnCertificate, reference: &WorkloadRef) -> Option
 }
 
 async fn act(context: &Context, workload: &StatefulSet, action: &Action) -> Result<(), Error> {
-    let Action::StampTemplate {
-        workload: version,
-        fingerprints,
-        effect,
-    } = action;
-    stamp(context, workload, version, fingerprints).await?;
-    context.metrics.rollout_started(*effect);
-    let note = match effect {
-        Effect::Rollout => "pods are replaced one by one to take up a new certificate",
-        Effect::NoPods => "there is no pod; later ones start with the certificate in service",
+    let notice = match action {
+        Action::StampTemplate {
+            workload: version,
+            fingerprints,
+            effect,
+        } => {
+            stamp(context, workload, version, fingerprints).await?;
+            context.metrics.rollout_started(*effect);
+            stamped(*effect)
+        }
+        Action::RestartPod { pod, version } => {
+            single::restart(context, pod, version).await?;
+            single::notice(pod)
+        }
     };
     tracing::info!(
         namespace = context.namespace,
         workload = workload.name_any(),
-        "{note}"
+        "{}",
+        notice.note
     );
-    let notice = Notice {
+    let regarding = workload.object_ref(&());
+    context.events.publish(&notice, &regarding).await;
+    Ok(())
+}
+
+fn stamped(effect: Effect) -> Notice {
+    let note = match effect {
+        Effect::Rollout => "pods are replaced one by one to take up a new certificate",
+        Effect::NoPods => "there is no pod; later ones start with the certificate in service",
+    };
+    Notice {
         kind: EventType::Normal,
         reason: "RolloutStarted".to_owned(),
         action: "StampTemplate",
         note: note.to_owned(),
-    };
-    let regarding = workload.object_ref(&());
-    context.events.publish(&notice, &regarding).await;
-    Ok(())
+    }
 }
 
 /// A merge patch with uid and resourceVersion: a workload that is missing is never created, and one

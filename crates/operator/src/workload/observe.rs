@@ -38,6 +38,7 @@ pub async fn observe(
     };
     let mut live = read::live(&workload, pods);
     live.refused = context.facts.refusals.get(name);
+    live.single_restarts = context.single_restarts;
     Ok(Workload::Present(Box::new(live)))
 }
 

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::names;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::{
-        apps::v1::StatefulSet,
+        apps::v1::{StatefulSet, StatefulSetOrdinals},
         core::v1::{Container, Pod as KubePod, PodCondition, PodSpec, Volume},
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 use kube::ResourceExt as _;
-use plan::rollout::{Live, Pod};
+use plan::rollout::{Live, Pod, SingleRestarts};
 
 use crate::secret::version;
 
@@ -39,7 +39,23 @@ pub fn live(workload: &StatefulSet, pods: Vec<Pod>) -> Live {
         mounts: mounted_secrets(spec.template.spec.as_ref()),
         pods,
         refused: None,
+        first_ordinal: first_ordinal(spec.ordinals.as_ref()),
+        grace_period: grace_period(spec.template.spec.as_ref()),
+        single_restarts: SingleRestarts::default(),
     }
+}
+
+fn first_ordinal(ordinals: Option<&StatefulSetOrdinals>) -> u32 {
+    let start = ordinals.and_then(|ordinals| ordinals.start);
+    start
+        .and_then(|start| u32::try_from(start).ok())
+        .unwrap_or_default()
+}
+
+/// The API server fills the field in; what it would fill in stands for it.
+fn grace_period(spec: Option<&PodSpec>) -> SignedDuration {
+    let seconds = spec.and_then(|spec| spec.termination_grace_period_seconds);
+    SignedDuration::from_secs(seconds.unwrap_or(30))
 }
 
 /// When anything but the status was written last. The replicas have a subresource of their own,
@@ -93,6 +109,7 @@ pub fn pod(pod: &KubePod) -> Pod {
         .map_or(Timestamp::UNIX_EPOCH, at);
     Pod {
         name: pod.name_any(),
+        version: version(&pod.metadata),
         revision: pod.labels().get(REVISION_LABEL).cloned(),
         created,
         started: started(pod),

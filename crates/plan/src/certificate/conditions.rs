@@ -8,8 +8,9 @@ use super::{
     Decision, Observed, Obstacle, Published, Step, Store, Stored, claim, contest,
     finding::{Finding, Findings},
     observed::held,
+    ordinals,
     ready::{Parts, ready, unless_suspended, was_realised},
-    trigger,
+    restarts, trigger,
 };
 use crate::{
     publication::Held,
@@ -25,7 +26,7 @@ pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findin
     let issued = issued(observed, obstacle, now);
     let published = published(observed, obstacle);
     let progress = observed.progress(now);
-    let rolled_out = rolled_out(observed, progress.as_ref());
+    let rolled_out = restarts::beside(observed, rolled_out(observed, progress.as_ref()), now);
     let realised = was_realised(observed);
     let parts = Parts {
         issued: &issued,
@@ -70,7 +71,8 @@ fn issued(observed: &Observed, obstacle: Option<&Obstacle>, now: Timestamp) -> F
     }
     let leaf = &stored.current.leaf;
     let message = format!("serial {}, valid until {}", leaf.serial, leaf.not_after);
-    Finding::yes(Reason::Issued, message)
+    let shortfall = ordinals::shortfall(observed).map(|text| format!("; {text}"));
+    Finding::yes(Reason::Issued, message + &shortfall.unwrap_or_default())
 }
 
 fn published(observed: &Observed, obstacle: Option<&Obstacle>) -> Finding {
@@ -176,8 +178,18 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
         Stage::RestartNeeded => Finding::no(
             Reason::RestartNeeded,
             format!(
-                "{named}: {}; delete these pods, their successors start with it",
-                pods()
+                "{named}: {}; delete these pods, their successors start with it{}",
+                pods(),
+                restarts::by_the_operator(observed),
+            ),
+        ),
+        Stage::RestartLater(from) => Finding::no(
+            Reason::RestartNeeded,
+            format!(
+                "{named}: {}; this pod is restarted alone after {from}, as Secret {} was overwritten several times: \
+                 find out who writes it",
+                pods(),
+                observed.resource.wanted.secret_name,
             ),
         ),
         Stage::Unknown => Finding::unknown(
@@ -212,7 +224,7 @@ fn stalled(ready: &Finding, obstacle: Option<&Obstacle>, progress: Option<&Progr
         | Stage::Unknown
         | Stage::Missing => true,
         Stage::Blocked(refusal) | Stage::Unreadable(refusal) => !refusal.reason.heals_by_itself(),
-        Stage::Done | Stage::UnderWay => false,
+        Stage::Done | Stage::UnderWay | Stage::RestartLater(_) => false,
     });
     if ready.holds() {
         Finding::no(Reason::Realised, String::new())

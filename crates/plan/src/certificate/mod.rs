@@ -8,9 +8,11 @@ mod confirmation;
 mod contest;
 mod finding;
 mod observed;
+mod ordinals;
 mod publishing;
 mod ready;
 mod recovery;
+mod restarts;
 mod status;
 mod trigger;
 
@@ -22,6 +24,7 @@ pub use observed::{
     Authority, Contest, Digest, Mark, Observed, Pair, Published, PublishedSecret, Resource, Store,
     Stored, TemplateKeys,
 };
+pub use restarts::too_late;
 pub use status::{broken_off_status, unusable_status};
 
 use crate::{
@@ -263,6 +266,7 @@ fn beginning(observed: &Observed, trigger: Trigger) -> Beginning {
         Trigger::DoesNotExist if !claim::was_refused(&observed.resource.status) => Beginning::First,
         Trigger::DoesNotExist
         | Trigger::SpecChanged
+        | Trigger::ReplicasGrew
         | Trigger::Renewing
         | Trigger::Expired
         | Trigger::Corrupt

@@ -276,6 +276,7 @@ impl Observed {
             current,
             log: stored.state.log_of(&self.resource.wanted.secret_name),
             strategy: self.strategy(),
+            predecessors: self.predecessors(stored),
         })
     }
 
@@ -305,7 +306,7 @@ impl Observed {
     /// and is self-signed if, and only if, the resource asks for that. One that somebody else made may
     /// hold more until its renewal, but must chain to a known root.
     pub(super) fn is_as_specified(&self, stored: &Stored) -> bool {
-        let wanted = &self.resource.wanted;
+        let wanted = self.wanted();
         let leaf = &stored.current.leaf;
         let is_signed_by_whom_it_shall = leaf.signer == wanted.issuer.signer();
         let holds_what_it_shall = if stored.is_adopted() {
@@ -321,11 +322,16 @@ impl Observed {
 
     /// When the leaf is to be renewed.
     pub(super) fn renewal_of(&self, leaf: &Leaf) -> Timestamp {
+        self.renewal_between(leaf.not_before, leaf.not_after)
+    }
+
+    /// When a certificate of these dates is, or was, to be renewed.
+    pub(super) fn renewal_between(&self, not_before: Timestamp, not_after: Timestamp) -> Timestamp {
         let policy = RenewalPolicy {
             renew_before: self.resource.wanted.renew_before,
             uid: &self.resource.version.uid,
         };
-        renewal_time(leaf.not_before, leaf.not_after, policy)
+        renewal_time(not_before, not_after, policy)
     }
 }
 

@@ -3,15 +3,26 @@
 use api::{Leaf, Reason, Trigger};
 use jiff::Timestamp;
 
-use super::{Authority, Observed, Stored, confirmation};
+use super::{Authority, Observed, Stored, confirmation, ordinals};
 use crate::{Refusal, rollout::Stage};
 
-/// Why the certificate in service is to be replaced, if it is.
+/// Why the certificate in service is to be replaced, if it is. Growth comes last, as it leaves pods
+/// where they are; but it waits for nothing that the others wait for.
 pub fn due(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Trigger> {
+    let grew = !observed.is_as_specified(stored) && ordinals::only_grew(observed, stored);
+    let growth = grew.then_some(Trigger::ReplicasGrew);
+    let other = replacing(observed, stored, grew, now);
+    other
+        .filter(|other| growth.is_none() || obstacle(observed, *other, now).is_none())
+        .or(growth)
+        .or(other)
+}
+
+fn replacing(observed: &Observed, stored: &Stored, grew: bool, now: Timestamp) -> Option<Trigger> {
     let leaf = &stored.current.leaf;
     if now >= leaf.not_after {
         Some(Trigger::Expired)
-    } else if !observed.is_as_specified(stored) {
+    } else if !grew && !observed.is_as_specified(stored) {
         Some(Trigger::SpecChanged)
     } else if observed.resource.renew.is_some()
         && observed.resource.renew != stored.state.handled_renew
@@ -28,6 +39,9 @@ pub fn due(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Trigg
 pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option<Refusal> {
     if let Authority::Unusable(refusal) = &observed.authority {
         return Some(refusal.clone());
+    }
+    if let Some(refusal) = ordinals::unknown(observed) {
+        return Some(refusal);
     }
     let stored = observed.stored()?;
     confirmation::awaited(observed, stored, now)
@@ -101,7 +115,10 @@ fn rollout_under_way(
 ) -> Option<Refusal> {
     let can_wait = match trigger {
         Trigger::SpecChanged | Trigger::Renewing | Trigger::Requested => leaf.is_valid_at(now),
-        Trigger::DoesNotExist | Trigger::Expired | Trigger::Corrupt => false,
+        // What has only more names replaces no pod.
+        Trigger::DoesNotExist | Trigger::ReplicasGrew | Trigger::Expired | Trigger::Corrupt => {
+            false
+        }
     };
     let progress = observed
         .progress(now)

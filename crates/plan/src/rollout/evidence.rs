@@ -5,6 +5,7 @@
 //! created (API server's clock), not longer before the container's start than the kubelet takes to
 //! bring a change of a Secret into a running pod, and not after the start.
 
+use api::Fingerprint;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Mounted, Pod};
@@ -42,6 +43,8 @@ pub enum Doubt {
     Overwritten,
     /// What the log does not tell: it begins later, or has forgotten.
     BeforeTheLog,
+    /// A certificate that has not its own name yet.
+    MayLackItsName,
     /// What was published before it.
     Predecessor,
 }
@@ -49,6 +52,8 @@ pub enum Doubt {
 /// Why a pod is known not to serve the certificate in service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotCurrent {
+    /// It started with a certificate to which only names were added since, its own among them.
+    LacksItsName,
     /// It started before the certificate was published.
     StartedBefore,
     /// It started while the Secret held something foreign.
@@ -72,12 +77,15 @@ pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
 }
 
 fn of_container(pod: &Pod, mounted: &Mounted, started: Timestamp) -> Evidence {
-    let made_for_it = pod
-        .fingerprints
-        .get(&mounted.secret)
-        .is_some_and(|text| *text == mounted.current.to_string());
-    let mut candidates = candidates(pod, mounted, started);
-    if made_for_it {
+    let good = mounted.good_for(pod);
+    let made_for = pod.fingerprints.get(&mounted.secret);
+    let made_for = good
+        .iter()
+        .copied()
+        .find(|leaf| made_for.is_some_and(|text| *text == leaf.to_string()));
+    let since = made_for.unwrap_or_else(|| earliest(&good, mounted));
+    let mut candidates = candidates(pod, mounted, since, started);
+    if made_for.is_some() {
         // The template got this fingerprint after the publication, and the pod was made from it:
         // what was published before is out of question, whatever the clocks say.
         candidates.retain(|candidate| candidate.since_first);
@@ -85,27 +93,40 @@ fn of_container(pod: &Pod, mounted: &Mounted, started: Timestamp) -> Evidence {
             return Evidence::Current;
         }
     }
-    verdict(&candidates, mounted)
+    verdict(&candidates, &good, mounted)
+}
+
+/// Of the leaves that are good, the first that the log knows the publication of.
+fn earliest(good: &[Fingerprint], mounted: &Mounted) -> Fingerprint {
+    let mut known = good.iter().copied();
+    known
+        .find(|leaf| mounted.log.first(Held::Leaf(*leaf)).is_some())
+        .unwrap_or(mounted.current)
 }
 
 /// What a container may have read.
 struct Candidate {
     /// None if that is not known any more.
     held: Option<Held>,
-    /// Whether it was published with the first publication of the certificate in service, or later.
+    /// Whether it was published with the first publication of a certificate that is good, or later.
     since_first: bool,
 }
 
 /// In the order of publication: times are whole seconds, and two publications may share one.
-fn candidates(pod: &Pod, mounted: &Mounted, started: Timestamp) -> Vec<Candidate> {
-    let current = Held::Leaf(mounted.current);
-    let first = mounted.log.first(current);
+fn candidates(
+    pod: &Pod,
+    mounted: &Mounted,
+    since: Fingerprint,
+    started: Timestamp,
+) -> Vec<Candidate> {
+    let since = Held::Leaf(since);
+    let first = mounted.log.first(since);
     let mut since_first = false;
     let judge = |interval: Interval| {
         since_first |= first.is_some_and(|first| {
             first == Timestamp::MIN
                 || first < interval.from
-                || (first == interval.from && interval.held == Some(current))
+                || (first == interval.from && interval.held == Some(since))
         });
         Candidate {
             held: interval.held,
@@ -129,8 +150,14 @@ fn may_have_read(pod: &Pod, mounted: &Mounted, started: Timestamp) -> Vec<Interv
     }
 }
 
-fn verdict(candidates: &[Candidate], mounted: &Mounted) -> Evidence {
-    let is_current = |candidate: &&Candidate| candidate.held == Some(Held::Leaf(mounted.current));
+fn verdict(candidates: &[Candidate], good: &[Fingerprint], mounted: &Mounted) -> Evidence {
+    let holds = |candidate: &Candidate, is: &dyn Fn(Fingerprint) -> bool| match candidate.held {
+        Some(Held::Leaf(leaf)) => is(leaf),
+        Some(Held::Foreign) | None => false,
+    };
+    let is_current = |candidate: &&Candidate| holds(candidate, &|leaf| good.contains(&leaf));
+    let is_nameless =
+        |candidate: &Candidate| holds(candidate, &|leaf| mounted.is_predecessor(leaf));
     let may_be_current = |candidate: &Candidate| {
         is_current(&candidate) || (candidate.held.is_none() && candidate.since_first)
     };
@@ -140,6 +167,8 @@ fn verdict(candidates: &[Candidate], mounted: &Mounted) -> Evidence {
             .any(|candidate| candidate.held == Some(Held::Foreign));
         return Evidence::NotCurrent(if foreign {
             NotCurrent::StartedWithForeign
+        } else if !candidates.is_empty() && candidates.iter().all(is_nameless) {
+            NotCurrent::LacksItsName
         } else {
             NotCurrent::StartedBefore
         });
@@ -147,6 +176,8 @@ fn verdict(candidates: &[Candidate], mounted: &Mounted) -> Evidence {
     let others = || candidates.iter().filter(|it| !is_current(it));
     if others().next().is_none() {
         Evidence::Current
+    } else if others().all(is_nameless) {
+        Evidence::Unknown(Doubt::MayLackItsName)
     } else if !others().all(|it| it.since_first) {
         Evidence::Unknown(Doubt::Predecessor)
     } else if others().any(|it| it.held.is_none()) {

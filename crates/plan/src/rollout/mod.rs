@@ -1,17 +1,23 @@
 //! The pods of one workload, and the one write that brings them closer to the certificates that
 //! they mount. Looks at all certificates of the workload together.
 
+mod budget;
 mod coalescing;
 mod evidence;
+mod predecessors;
 mod progress;
+mod single;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Fingerprint, RolloutStrategy, WorkloadRef};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+pub use budget::longest_rollout;
 pub use evidence::{Doubt, Evidence, NotCurrent};
+pub use predecessors::{Predecessor, staying};
 pub use progress::{Progress, Stage, assess};
+pub use single::SingleRestarts;
 
 use crate::{Refusal, Version, publication::PublicationLog};
 
@@ -64,6 +70,12 @@ pub struct Live {
     pub pods: Vec<Pod>,
     /// Why the operator's last write to it failed, if it did.
     pub refused: Option<Refusal>,
+    /// The ordinal of its first pod (`spec.ordinals.start`).
+    pub first_ordinal: u32,
+    /// How long a pod of the template may take to end (`terminationGracePeriodSeconds`).
+    pub grace_period: SignedDuration,
+    /// Whether one of its pods may be deleted.
+    pub single_restarts: SingleRestarts,
 }
 
 /// A pod of a workload.
@@ -71,6 +83,8 @@ pub struct Live {
 pub struct Pod {
     /// Its name.
     pub name: String,
+    /// Its own revision, as an object.
+    pub version: Version,
     /// Revision it was made of (label `controller-revision-hash`).
     pub revision: Option<String>,
     /// `metadata.creationTimestamp`, by the API server's clock.
@@ -99,6 +113,8 @@ pub struct Mounted {
     pub log: PublicationLog,
     /// How pods are brought onto it.
     pub strategy: RolloutStrategy,
+    /// Certificates that it only adds names to, in the order of their publication.
+    pub predecessors: Vec<Predecessor>,
 }
 
 impl Mounted {
@@ -126,6 +142,13 @@ pub enum Action {
         fingerprints: BTreeMap<String, Fingerprint>,
         /// Whether pods restart by it.
         effect: Effect,
+    },
+    /// Delete exactly this pod, within its own grace period; its successor takes the certificate up.
+    RestartPod {
+        /// Its name.
+        pod: String,
+        /// Its revision.
+        version: Version,
     },
 }
 
@@ -156,26 +179,31 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
             next_check: None,
         };
     };
-    let restarting: Vec<_> = observed
-        .certificates
+    let certificates: Vec<_> = observed.certificates.iter().map(|it| it.at(now)).collect();
+    let restarting: Vec<_> = certificates
         .iter()
         .filter(|mounted| mounted.strategy == RolloutStrategy::RollingRestart)
         .filter(|mounted| mounted.is_published() && live.mounts.contains(&mounted.secret))
         .collect();
     let due = due(live, &restarting);
-    let waits_until = coalescing::waits_until(observed, &restarting, &due, now);
+    let alone = single::next(live, &restarting).filter(|_| due.is_empty());
+    let awaiting = alone.map_or(due.clone(), |restart| vec![restart.mounted]);
+    let waits_until = coalescing::waits_until(observed, &restarting, &awaiting, now);
     let action = if live.replicas == 0 && live.pods.is_empty() {
         stamp(live, &restarting, Effect::NoPods)
     } else if !due.is_empty() && waits_until.is_none() && may_start(live, now) {
         stamp(live, &restarting, Effect::Rollout)
     } else {
-        None
+        alone
+            .filter(|restart| waits_until.is_none() && restart.from <= now)
+            .map(|restart| restart.action())
     };
-    let next_check = observed
-        .certificates
+    let next_check = certificates
         .iter()
         .filter_map(|mounted| assess(&observed.workload, mounted, now).next_check)
         .chain(waits_until)
+        .chain(alone.map(|restart| restart.from))
+        .filter(|time| *time > now)
         .min();
     Plan { action, next_check }
 }
@@ -185,7 +213,7 @@ fn due<'a>(live: &Live, restarting: &[&'a Mounted]) -> Vec<&'a Mounted> {
     restarting
         .iter()
         .copied()
-        .filter(|mounted| !live.carries(&mounted.secret, mounted.current))
+        .filter(|mounted| !live.is_stamped_for(mounted))
         .filter(|mounted| live.pods.iter().any(|pod| pod.needs_restart_for(mounted)))
         .collect()
 }
@@ -216,6 +244,11 @@ impl Live {
         self.template
             .get(secret)
             .is_some_and(|text| *text == fingerprint.to_string())
+    }
+
+    /// Whether a pod was made from the template as it is.
+    fn is_of_the_template(&self, pod: &Pod) -> bool {
+        self.update_revision.is_none() || pod.revision == self.update_revision
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Doubt, Evidence, Live, Mounted, NotCurrent, Workload, evidence};
+use super::{Doubt, Evidence, Live, Mounted, NotCurrent, Workload, evidence, single};
 use crate::Refusal;
 
 /// How long a rollout may go without a pod being created or becoming Ready, beside the grace
@@ -48,6 +48,9 @@ pub enum Stage {
     OnDelete,
     /// Pods are not current and will not be restarted by the operator.
     RestartNeeded,
+    /// A pod is not current and is restarted alone, but not before this time: the Secret was
+    /// overwritten again and again.
+    RestartLater(Timestamp),
     /// All pods that can be judged are current, some cannot be judged.
     Unknown,
 }
@@ -61,7 +64,7 @@ pub fn assess(workload: &Workload, mounted: &Mounted, now: Timestamp) -> Progres
         Workload::Present(live) if !live.mounts.contains(&mounted.secret) => {
             bare(Stage::NotMounted)
         }
-        Workload::Present(live) => assess_live(live, mounted, now),
+        Workload::Present(live) => assess_live(live, &mounted.at(now), now),
     }
 }
 
@@ -90,6 +93,7 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
     let stage = stage(live, mounted, current, &not_current, now);
     let next_check = match stage {
         Stage::UnderWay => Some(now + POLL),
+        Stage::RestartLater(until) => Some(until),
         Stage::Missing
         | Stage::Unreadable(_)
         | Stage::NotMounted
@@ -100,12 +104,13 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
         | Stage::RestartNeeded
         | Stage::Unknown => None,
     };
+    let next_check = [next_check, mounted.predecessors_end()];
     Progress {
         stage,
         current,
         total: live.replicas,
         not_current,
-        next_check,
+        next_check: next_check.into_iter().flatten().min(),
     }
 }
 
@@ -121,7 +126,7 @@ fn stage(
     let outdated = some(|evidence| matches!(evidence, Evidence::NotCurrent(_)));
     let unknown = some(|evidence| matches!(evidence, Evidence::Unknown(_)));
     let rollout_due = some(Evidence::calls_for_a_rollout)
-        && !live.carries(&mounted.secret, mounted.current)
+        && !live.is_stamped_for(mounted)
         && mounted.strategy == api::RolloutStrategy::RollingRestart;
     let published = mounted.published_since().unwrap_or(Timestamp::MIN);
     let moved = last_step(live).max(published);
@@ -131,6 +136,9 @@ fn stage(
         && let Some(refusal) = blocking(live, within_budget)
     {
         return Stage::Blocked(refusal.clone());
+    }
+    if let Some(restart) = single::due(live, mounted).filter(|_| !rollout_due) {
+        return of_single(live, restart.from, within_budget, now);
     }
     match under_way_since(live, published, now) {
         UnderWay::Yes => return Stage::UnderWay,
@@ -152,6 +160,14 @@ fn stage(
         true => Stage::Stuck,
         false => Stage::RestartNeeded,
     }
+}
+
+/// A pod is about to be restarted alone.
+fn of_single(live: &Live, from: Timestamp, within_budget: bool, now: Timestamp) -> Stage {
+    if now + single::SETTLE < from {
+        return Stage::RestartLater(from);
+    }
+    blocking(live, within_budget).map_or(Stage::UnderWay, |refusal| Stage::Blocked(refusal.clone()))
 }
 
 /// Why the write that starts a rollout does not come about. What passes by itself counts only once
@@ -242,10 +258,14 @@ impl Evidence {
     #[must_use]
     pub const fn calls_for_a_rollout(&self) -> bool {
         match self {
-            Self::NotCurrent(_) | Self::Unknown(Doubt::Predecessor) => true,
-            Self::Current
+            Self::NotCurrent(NotCurrent::StartedBefore | NotCurrent::StartedWithForeign)
+            | Self::Unknown(Doubt::Predecessor) => true,
+            Self::NotCurrent(NotCurrent::LacksItsName)
+            | Self::Current
             | Self::NotStarted
-            | Self::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog) => false,
+            | Self::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog | Doubt::MayLackItsName) => {
+                false
+            }
         }
     }
 
@@ -254,9 +274,11 @@ impl Evidence {
         match self {
             Self::NotCurrent(NotCurrent::StartedBefore) | Self::Unknown(Doubt::Predecessor) => true,
             Self::Current
-            | Self::NotCurrent(NotCurrent::StartedWithForeign)
+            | Self::NotCurrent(NotCurrent::StartedWithForeign | NotCurrent::LacksItsName)
             | Self::NotStarted
-            | Self::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog) => false,
+            | Self::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog | Doubt::MayLackItsName) => {
+                false
+            }
         }
     }
 
@@ -265,6 +287,12 @@ impl Evidence {
     pub const fn describe(&self) -> &'static str {
         match self {
             Self::Current => "started with the certificate in service",
+            Self::NotCurrent(NotCurrent::LacksItsName) => {
+                "serves a certificate that lacks its own name"
+            }
+            Self::Unknown(Doubt::MayLackItsName) => {
+                "may serve a certificate that lacks its own name"
+            }
             Self::NotCurrent(NotCurrent::StartedBefore) => {
                 "started before the certificate in service was published"
             }

@@ -9,13 +9,17 @@
 )]
 
 mod adoption;
+mod budget;
 mod coalescing;
 mod contest;
 mod convergence;
+mod growth;
 mod issuance;
+mod ordinals;
 mod ownership;
 mod publishing;
 mod recovery;
+mod restart_one;
 mod rollout;
 mod rollout_hold;
 mod self_signed;

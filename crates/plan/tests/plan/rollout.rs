@@ -29,6 +29,7 @@ fn mounted(secret: &str) -> Mounted {
             from: now() - hours(1),
         }),
         strategy: RolloutStrategy::RollingRestart,
+        predecessors: Vec::new(),
     }
 }
 
@@ -44,13 +45,13 @@ fn decide(sts: Sts, certificates: Vec<Mounted>) -> Plan {
 
 /// The fingerprints that the template gets, and what follows from it.
 fn stamp(sts: Sts, certificates: Vec<Mounted>) -> Option<(BTreeMap<String, Fingerprint>, Effect)> {
-    decide(sts, certificates).action.map(|action| {
-        let Action::StampTemplate {
+    decide(sts, certificates).action.map(|action| match action {
+        Action::StampTemplate {
             fingerprints,
             effect,
             ..
-        } = action;
-        (fingerprints, effect)
+        } => (fingerprints, effect),
+        Action::RestartPod { pod, .. } => panic!("{pod} is restarted alone"),
     })
 }
 

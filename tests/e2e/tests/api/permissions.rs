@@ -109,3 +109,21 @@ async fn every_secret_is_the_operators_only_where_the_values_say_so() {
     }
     assert!(!is_allowed(&world, "delete", "secrets another").await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_may_be_deleted_only_where_the_values_say_so() {
+    let world = World::empty("restart-pods").await;
+    apply_chart(&world, "restartPods=true");
+
+    for verb in ["list", "delete"] {
+        assert!(is_allowed(&world, verb, "pods coturn-0").await, "{verb}");
+    }
+    for (verb, what) in [
+        ("deletecollection", "pods"),
+        ("create", "pods/eviction"),
+        ("patch", "pods coturn-0"),
+        ("create", "pods/exec"),
+    ] {
+        assert!(!is_allowed(&world, verb, what).await, "can {verb} {what}");
+    }
+}

@@ -32,7 +32,8 @@ async fn a_resource_that_asks_for_the_impossible_is_refused_with_the_reason() {
     let world = World::empty("refused").await;
     let cases = of_the_certificate()
         .into_iter()
-        .chain(of_its_secret_and_workload());
+        .chain(of_its_secret_and_workload())
+        .chain(of_names_by_ordinal());
     for (extra, expected) in cases {
         let refused = create(&world, "coturn", &extra)
             .await
@@ -152,6 +153,53 @@ fn of_the_certificate() -> Vec<(Value, &'static str)> {
     ]
 }
 
+/// What names by ordinal cannot be.
+fn of_names_by_ordinal() -> Vec<(Value, &'static str)> {
+    let with = |extra: Value| {
+        let mut spec = json!({"workloadRef": {"kind": "StatefulSet", "name": "coturn"}});
+        let added = extra.as_object().unwrap().clone();
+        spec.as_object_mut().unwrap().extend(added);
+        spec
+    };
+    let template = |template: &str| with(json!({"ordinalDNSNames": {"template": template}}));
+    let long = format!("{}-{{ordinal}}.example.com", "a".repeat(58));
+    let many: Vec<_> = (0..98).map(|n| format!("a{n}.example.com")).collect();
+    let beside = |count| {
+        let by_ordinal = json!({"template": "coturn-{ordinal}.example.com", "count": count});
+        with(json!({"dnsNames": many, "ordinalDNSNames": by_ordinal}))
+    };
+    vec![
+        (
+            json!({"ordinalDNSNames": {"template": "coturn-{ordinal}.example.com"}}),
+            "ordinalDNSNames needs a workloadRef to a StatefulSet",
+        ),
+        (
+            template("coturn.example.com"),
+            "must hold {ordinal} exactly once",
+        ),
+        (
+            template("{ordinal}-{ordinal}.example.com"),
+            "must hold {ordinal} exactly once",
+        ),
+        (
+            template("coturn_{ordinal}.example.com"),
+            "must be a DNS name",
+        ),
+        (template("*.{ordinal}.example.com"), "must be a DNS name"),
+        (template(&long), "must be a DNS name"),
+        (template("coturn.{ordinal}"), "must not become a number"),
+        (beside(3), "must be at most 100 names together"),
+        (beside(0), "should be greater than or equal to 1"),
+        (beside(101), "should be less than or equal to 100"),
+        (
+            with(
+                json!({"ordinalDNSNames": {"template": "coturn-{ordinal}.example.com", "start": -1}}),
+            ),
+            "should be greater than or equal to 0",
+        ),
+    ]
+}
+
 /// What its Secret and its workload cannot be.
 fn of_its_secret_and_workload() -> Vec<(Value, &'static str)> {
     vec![
@@ -204,6 +252,7 @@ async fn a_resource_with_every_field_is_admitted_and_read_back_as_written() {
     let world = World::empty("admitted").await;
     let everything = json!({
         "dnsNames": ["coturn.example.com", "*.turn.example.com"],
+        "ordinalDNSNames": {"template": "coturn-{ordinal}.example.com", "start": 1, "count": 98},
         "ipAddresses": ["192.0.2.1", "2001:db8::1"],
         "commonName": "größe 1",
         "subject": {"organizations": ["Example"], "organizationalUnits": ["Voice"], "countries": ["DE"], "localities": ["Berlin"], "provinces": ["Berlin"]},
@@ -230,7 +279,20 @@ async fn a_resource_with_every_field_is_admitted_and_read_back_as_written() {
     );
     assert_eq!(wanted.renew_before, jiff::SignedDuration::from_hours(240));
     assert_eq!(wanted.secret_template.labels["team"], "voice");
+    let by_ordinal = wanted.ordinals.unwrap();
+    assert_eq!((by_ordinal.start, by_ordinal.count), (Some(1), Some(98)));
     assert!(wanted.suspend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_by_ordinal_alone_are_names() {
+    let world = World::empty("ordinals").await;
+    let alone = json!({
+        "dnsNames": [],
+        "ordinalDNSNames": {"template": "Coturn-{ordinal}.example.com"},
+        "workloadRef": {"name": "coturn"},
+    });
+    create(&world, "coturn", &alone).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

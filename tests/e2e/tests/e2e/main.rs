@@ -9,9 +9,11 @@
 
 mod adoption;
 mod authority;
+mod budget;
 mod crash;
 mod install;
 mod isolation;
+mod ordinals;
 mod ownership;
 mod quiet;
 mod renewal;
@@ -19,4 +21,5 @@ mod repair;
 mod restart;
 mod rollback;
 mod self_signed;
+mod single;
 mod two;

@@ -87,12 +87,12 @@ impl Writer<'_> {
         store: &Precondition,
     ) -> Result<(), Error> {
         let name = self.store_name();
-        let wanted = &self.observation.observed.resource.wanted;
+        let observed = &self.observation.observed;
         let request = LeafRequest {
-            content: wanted.content.clone(),
-            duration: wanted.duration,
+            content: observed.content_to_issue(),
+            duration: observed.resource.wanted.duration,
         };
-        let signing = match &wanted.issuer {
+        let signing = match &observed.resource.wanted.issuer {
             Issuer::SelfSigned => Signing::Itself,
             Issuer::Ca { .. } => {
                 let read = self.observation.authority.take();
@@ -105,9 +105,10 @@ impl Writer<'_> {
             root,
             origin: Origin::Issued(trigger),
             beginning,
-            handled_renew: self.observation.observed.resource.renew.as_deref(),
+            handled_renew: self.observation.observed.answered_by(trigger),
             time: self.now,
         });
+        let state = self.observation.observed.with_ordinals(state, trigger);
         let content = StoreContent {
             certificate: pair.certificate.as_bytes(),
             key: pair.key.as_bytes(),

@@ -258,6 +258,41 @@ fn update_strategy_and_partition_are_read() {
 }
 
 #[test]
+fn the_grace_period_is_that_of_the_template_or_the_one_the_api_server_fills_in() {
+    let default = live(&stateful_set(&json!({})), Vec::new());
+    assert_eq!(default.grace_period, SignedDuration::from_secs(30));
+    let pod = json!({"containers": [], "terminationGracePeriodSeconds": 43_200});
+    let drains = stateful_set(&json!({"template": {"spec": pod}}));
+    let grace = live(&drains, Vec::new()).grace_period;
+    assert_eq!(grace, SignedDuration::from_hours(12));
+}
+
+#[test]
+fn pods_are_numbered_from_where_the_workload_says() {
+    let first = |extra: &Value| live(&stateful_set(extra), Vec::new()).first_ordinal;
+    assert_eq!(first(&json!({})), 0);
+    assert_eq!(first(&json!({"ordinals": {"start": 5}})), 5);
+}
+
+#[test]
+fn a_pod_may_be_deleted_only_where_somebody_says_so() {
+    let read = live(&stateful_set(&json!({})), Vec::new());
+    assert_eq!(read.single_restarts, SingleRestarts::NotAllowed);
+}
+
+#[test]
+fn a_pod_is_known_by_its_own_revision() {
+    let mut read = kube_pod(&json!({}), &json!({}));
+    read.metadata.uid = Some("uid".to_owned());
+    read.metadata.resource_version = Some("7".to_owned());
+    let version = pod(&read).version;
+    assert_eq!(
+        (version.uid.as_str(), version.resource_version.as_str()),
+        ("uid", "7")
+    );
+}
+
+#[test]
 fn a_generation_that_the_controller_did_not_see_is_told() {
     let mut unseen = stateful_set(&json!({}));
     unseen.metadata.generation = Some(4);

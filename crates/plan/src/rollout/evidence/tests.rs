@@ -37,12 +37,17 @@ fn mounted() -> Mounted {
         current: B,
         log,
         strategy: RolloutStrategy::RollingRestart,
+        predecessors: Vec::new(),
     }
 }
 
 fn pod(created: i64, started: i64, annotation: Option<Fingerprint>) -> Pod {
     Pod {
         name: "coturn-0".into(),
+        version: crate::Version {
+            uid: "coturn-0".into(),
+            resource_version: "1".into(),
+        },
         revision: None,
         created: at(created),
         started: BTreeMap::from([("tls".into(), vec![Some(at(started))])]),

@@ -15,7 +15,7 @@ use plan::{
     store::{Adoption, NewPair, Origin, PublishedName, Root, StoreState},
 };
 
-use super::{Case, pair, present, published, root_of, workload};
+use super::{Case, pair, present, published, root_of, scaling::successor, workload};
 
 /// How long anything takes: longer than the tolerance of clocks, within which nothing is told apart.
 pub(super) const TICK: SignedDuration = SignedDuration::from_secs(3);
@@ -42,6 +42,8 @@ pub struct Cluster {
     pub issued: Vec<Trigger>,
     /// Fingerprints that the template got.
     pub stamped: Vec<Fingerprint>,
+    /// Pods that were restarted alone.
+    pub restarted: Vec<String>,
     /// Leaf that each pod read when it started; none for something unusable.
     pub serves: BTreeMap<String, Option<Fingerprint>>,
     /// Leaf that the operator published last.
@@ -58,6 +60,7 @@ impl Cluster {
             clock: super::now(),
             issued: Vec::new(),
             stamped: Vec::new(),
+            restarted: Vec::new(),
             serves: BTreeMap::new(),
             wrote: None,
             stored: BTreeSet::new(),
@@ -87,8 +90,14 @@ impl Cluster {
         if let Some(action) = plan(seen, self.clock).action {
             return Some(self.take(seen, &action));
         }
-        let action = self.rollout_plan(seen)?;
-        Some(self.stamp(&action))
+        match self.rollout_plan(seen)? {
+            rollout::Action::StampTemplate {
+                workload,
+                fingerprints,
+                ..
+            } => Some(self.stamp(&workload, &fingerprints)),
+            rollout::Action::RestartPod { pod, version } => Some(self.restart_pod(&pod, &version)),
+        }
     }
 
     fn rollout_plan(&self, seen: &Observed) -> Option<rollout::Action> {
@@ -209,12 +218,12 @@ impl Cluster {
         assert!(self.is_justified(trigger), "{trigger} at {}", self.clock);
         let wanted = &self.truth.resource.wanted;
         let start = self.clock - super::minutes(5);
-        let mut pair = pair(self.revision, start, self.clock + wanted.duration);
-        pair.leaf.signer = wanted.issuer.signer();
-        pair.leaf.content = Some(wanted.content.clone());
+        let mut issued = pair(self.revision, start, self.clock + wanted.duration);
+        issued.leaf.signer = wanted.issuer.signer();
+        issued.leaf.content = Some(self.truth.content_to_issue());
         let new = New {
-            root: Some(root_of(&pair.leaf)),
-            pair,
+            root: Some(root_of(&issued.leaf)),
+            pair: issued,
             origin: Origin::Issued(trigger),
             beginning,
         };
@@ -238,9 +247,14 @@ impl Cluster {
         match trigger {
             Trigger::DoesNotExist | Trigger::Corrupt => false,
             Trigger::SpecChanged => {
-                let satisfies = |content| resource.wanted.is_satisfied_by(content);
-                leaf.signer != resource.wanted.issuer.signer()
+                let wanted = self.truth.wanted();
+                let satisfies = |content| wanted.is_satisfied_by(content);
+                leaf.signer != wanted.issuer.signer()
                     || !leaf.content.as_ref().is_some_and(satisfies)
+            }
+            Trigger::ReplicasGrew => {
+                let content = self.truth.content_to_issue();
+                leaf.content.as_ref() != Some(&content)
             }
             Trigger::Requested => resource.renew != stored.state.handled_renew,
             Trigger::Renewing => {
@@ -258,6 +272,7 @@ impl Cluster {
             origin,
             beginning,
         } = new;
+        let trigger = origin.trigger();
         self.stored.insert(pair.leaf.fingerprint);
         let version = self.next("store", store);
         let before = self.truth.stored();
@@ -268,11 +283,18 @@ impl Cluster {
                 root,
                 origin,
                 beginning,
-                handled_renew: self.truth.resource.renew.as_deref(),
+                handled_renew: match trigger {
+                    Some(trigger) => self.truth.answered_by(trigger),
+                    None => self.truth.resource.renew.as_deref(),
+                },
                 time: self.clock,
             },
         );
         let previous = before.map(|stored| stored.current.clone());
+        let state = match trigger {
+            Some(trigger) => self.truth.with_ordinals(state, trigger),
+            None => state,
+        };
         self.truth.store = Store::Present(Box::new(Stored {
             version,
             current: pair,
@@ -352,14 +374,13 @@ impl Cluster {
         }
     }
 
-    fn stamp(&mut self, action: &rollout::Action) -> Result<(), Stale> {
+    fn stamp(
+        &mut self,
+        workload: &Version,
+        fingerprints: &BTreeMap<String, Fingerprint>,
+    ) -> Result<(), Stale> {
         self.clock += TICK;
         self.revision += 1;
-        let rollout::Action::StampTemplate {
-            workload,
-            fingerprints,
-            ..
-        } = action;
         let Some(rollout::Workload::Present(live)) = &mut self.truth.workload else {
             return Err(Stale);
         };
@@ -406,15 +427,7 @@ impl Cluster {
             None if live.pods.len() < usize::try_from(live.replicas).unwrap() => live.pods.len(),
             None => return false,
         };
-        let pod = rollout::Pod {
-            name: format!("coturn-{ordinal}"),
-            revision: live.update_revision.clone(),
-            created: self.clock,
-            started: BTreeMap::new(),
-            terminating: None,
-            ready_since: None,
-            fingerprints: live.template.clone(),
-        };
+        let pod = successor(live, ordinal, self.clock);
         self.serves.remove(&pod.name);
         if ordinal < live.pods.len() {
             live.pods[ordinal] = pod;

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod hands;
+mod scaling;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -169,6 +170,7 @@ fn wanted() -> Wanted {
             secret: "coturn-ca".to_owned(),
         },
         content: content(),
+        ordinals: None,
         common_name: CommonName::Specified,
         duration: hours(8760),
         renew_before: hours(720),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Fingerprint, WorkloadKind, WorkloadRef};
 use jiff::{SignedDuration, Timestamp};
-use plan::rollout::{Live, Pod, Workload};
+use plan::rollout::{Live, Pod, SingleRestarts, Workload};
 
 use super::{fingerprint, hours, minutes, now, version};
 
@@ -34,6 +34,9 @@ impl Sts {
             mounts: BTreeSet::from(["tls".to_owned()]),
             pods: Vec::new(),
             refused: None,
+            first_ordinal: 0,
+            grace_period: SignedDuration::from_secs(30),
+            single_restarts: SingleRestarts::NotAllowed,
         })
     }
 
@@ -44,8 +47,10 @@ impl Sts {
 
     pub fn pod_with(mut self, age: SignedDuration, change: impl FnOnce(&mut Pod)) -> Self {
         let created = now() - age;
+        let name = format!("coturn-{}", self.0.pods.len());
         let mut pod = Pod {
-            name: format!("coturn-{}", self.0.pods.len()),
+            version: version(&name, 1),
+            name,
             revision: self.0.update_revision.clone(),
             created,
             started: self

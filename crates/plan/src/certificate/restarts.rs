@@ -1,0 +1,111 @@
+//! What is told of restarts beside how far they are: whether the operator may make them, who stays as
+//! it is, and whether there is time for all of them.
+
+use api::RolloutStrategy;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Observed, finding::Finding};
+use crate::rollout::{Live, SingleRestarts, Workload, longest_rollout, staying};
+
+/// How the operator may do what the user is asked to do.
+pub fn by_the_operator(observed: &Observed) -> &'static str {
+    let Some(live) = live(observed) else {
+        return "";
+    };
+    if observed.resource.wanted.strategy != RolloutStrategy::RollingRestart {
+        return "";
+    }
+    match live.single_restarts {
+        SingleRestarts::NotAllowed => {
+            ". With the chart's value restartPods=true the operator restarts such a pod by itself"
+        }
+        SingleRestarts::Allowed if live.partition > 0 => {
+            ". The operator leaves pods to the partition of its updateStrategy: lower it, or delete them"
+        }
+        SingleRestarts::Allowed => "",
+    }
+}
+
+/// A finding of the rollout with what else is to be told of it.
+pub fn beside(observed: &Observed, mut rolled_out: Finding, now: Timestamp) -> Finding {
+    let notes = [stays(observed, now), too_late(observed)];
+    for note in notes.into_iter().flatten() {
+        rolled_out.message = format!("{}; {note}", rolled_out.message);
+    }
+    rolled_out
+}
+
+/// Pods that are current although they serve an earlier certificate.
+fn stays(observed: &Observed, now: Timestamp) -> Option<String> {
+    let (count, until) = staying(observed.workload.as_ref()?, &observed.mounted()?, now)?;
+    Some(format!(
+        "{count} of them with an earlier certificate that has their names, at least until {until}"
+    ))
+}
+
+/// That a rolling restart that begins with the renewal may end after the certificate, if it may, and
+/// what to set.
+#[must_use]
+pub fn too_late(observed: &Observed) -> Option<String> {
+    let resource = &observed.resource;
+    let live = live(observed).filter(|live| live.mounts.contains(&resource.wanted.secret_name))?;
+    if resource.wanted.strategy != RolloutStrategy::RollingRestart || live.on_delete {
+        return None;
+    }
+    let leaf = &observed.stored()?.current.leaf;
+    let lifetime = leaf.not_after.duration_since(leaf.not_before);
+    let margin = resource.wanted.renew_before.min(lifetime / 3);
+    let needed = whole_minutes(longest_rollout(live));
+    (margin < needed).then(|| {
+        format!(
+            "a rolling restart may take {} (replicas {}, terminationGracePeriodSeconds {}), but a renewal begins only \
+             {} before the certificate expires: {}",
+            words(needed),
+            live.replicas,
+            live.grace_period.as_secs(),
+            words(margin),
+            remedy(observed, needed),
+        )
+    })
+}
+
+/// At most a third of the lifetime takes effect.
+fn remedy(observed: &Observed, needed: SignedDuration) -> String {
+    let wanted = &observed.resource.wanted;
+    let renew_before = (wanted.renew_before < needed)
+        .then(|| format!("set spec.renewBefore to at least {}", words(needed)));
+    let duration = (wanted.duration / 3 < needed)
+        .then(|| format!("set spec.duration to at least {}", words(needed * 3)));
+    let asked: Vec<_> = [renew_before, duration].into_iter().flatten().collect();
+    if asked.is_empty() {
+        format!(
+            "the certificate in service is valid too short; the next one must be valid for at least {}, and its CA \
+             longer",
+            words(needed * 3)
+        )
+    } else {
+        asked.join(", ")
+    }
+}
+
+fn live(observed: &Observed) -> Option<&Live> {
+    match observed.workload.as_ref()? {
+        Workload::Present(live) => Some(live),
+        Workload::Missing | Workload::Unreadable(_) => None,
+    }
+}
+
+/// Rounded up.
+fn whole_minutes(duration: SignedDuration) -> SignedDuration {
+    SignedDuration::from_mins((duration.as_secs() + 59) / 60)
+}
+
+/// As a duration is written in a specification.
+fn words(duration: SignedDuration) -> String {
+    let (hours, minutes) = (duration.as_mins() / 60, duration.as_mins() % 60);
+    match (hours, minutes) {
+        (0, minutes) => format!("{minutes}m"),
+        (hours, 0) => format!("{hours}h"),
+        (hours, minutes) => format!("{hours}h{minutes}m"),
+    }
+}

@@ -1,0 +1,94 @@
+//! A StatefulSet is scaled: names come, and only who lacks one is restarted.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use api::names;
+use e2e::{World, fixtures, wait};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use serde_json::json;
+
+const TEMPLATE: &str = "coturn-{ordinal}.example.com";
+
+async fn scale(world: &World, replicas: usize) {
+    let patch = json!({"spec": {"replicas": replicas}});
+    world.patch::<StatefulSet>(fixtures::COTURN, patch).await;
+    wait::until("the pods", async || {
+        (world.pods().await.len() == replicas).then_some(())
+    })
+    .await;
+    world.until_running(replicas).await;
+    world.until_ready().await;
+}
+
+async fn named(world: &World) -> BTreeSet<String> {
+    let leaf = world.published_leaf().await.unwrap();
+    leaf.content.unwrap().dns_names
+}
+
+fn expected(replicas: u32) -> BTreeSet<String> {
+    let own = (0..replicas).map(|ordinal| format!("coturn-{ordinal}.example.com"));
+    own.chain(["coturn.example.com".to_owned()]).collect()
+}
+
+/// Zero writes for a while.
+async fn assert_idle(world: &World) {
+    world.until_calm().await;
+    let mark = world.mark();
+    wait::throughout("no write", Duration::from_secs(5), async || {
+        mark.writes(&world.namespace, names::FIELD_MANAGER)
+            .is_empty()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn growth_restarts_alone_who_lacks_a_name_and_shrinkage_changes_nothing() {
+    let world = World::with_ca("ordinals").await;
+    world.install_operator_with(&["restartPods=true"]);
+    world.create_workload(&fixtures::light(2)).await;
+    world
+        .create_certificate(&json!({"ordinalDNSNames": {"template": TEMPLATE}}))
+        .await;
+    world.until_ready().await;
+    assert_eq!(named(&world).await, expected(2));
+    let first: BTreeSet<_> = world.pod_uids().await.into_iter().collect();
+    world.until_settled().await;
+
+    let mark = world.mark();
+    scale(&world, 3).await;
+    wait::until("a name for the third pod", async || {
+        (named(&world).await == expected(3)).then_some(())
+    })
+    .await;
+    world.until_ready().await;
+
+    let grown: BTreeSet<_> = world.pod_uids().await.into_iter().collect();
+    assert!(
+        grown.is_superset(&first),
+        "a pod that has its name was restarted"
+    );
+    assert_eq!(world.issued().await.len(), 2);
+    assert_eq!(world.revisions().await, 1, "the template was changed");
+    let writes = mark.writes(&world.namespace, names::FIELD_MANAGER);
+    let restarts = writes.iter().filter(|it| it.resource == "pods");
+    assert!(restarts.clone().count() <= 1, "{writes:?}");
+    assert!(
+        restarts.clone().all(|it| it.name == "coturn-2"),
+        "{writes:?}"
+    );
+    assert!(!writes.iter().any(|it| it.resource == "statefulsets"));
+    assert_idle(&world).await;
+
+    let mark = world.mark();
+    scale(&world, 2).await;
+    assert_idle(&world).await;
+    let writes = mark.writes(&world.namespace, names::FIELD_MANAGER);
+    assert!(
+        !writes.iter().any(|it| it.resource == "secrets"),
+        "{writes:?}"
+    );
+    assert_eq!(world.issued().await.len(), 2);
+    assert_eq!(named(&world).await, expected(3));
+    let shrunk: BTreeSet<_> = world.pod_uids().await.into_iter().collect();
+    assert_eq!(shrunk, first);
+}
