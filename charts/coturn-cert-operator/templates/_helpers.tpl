@@ -30,6 +30,14 @@ coturn-cert-operator
 {{- end -}}
 {{- end -}}
 
+{{- /* The kinds of workloads that the operator may patch, separated by commas. */ -}}
+{{- define "operator.workloadKinds" -}}
+{{- if not .Values.workloadKinds -}}
+{{- fail "workloadKinds is empty; name the kinds of workloads that the operator may restart: StatefulSet, Deployment, DaemonSet" -}}
+{{- end -}}
+{{ join "," .Values.workloadKinds }}
+{{- end -}}
+
 {{- define "operator.labels" -}}
 {{ include "operator.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

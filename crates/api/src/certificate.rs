@@ -212,7 +212,7 @@ pub struct WorkloadRef {
     pub name: String,
 }
 
-/// Kinds of workloads.
+/// Kinds of workloads whose pods can be brought onto a certificate.
 #[derive(
     Serialize,
     Deserialize,
@@ -231,14 +231,23 @@ pub enum WorkloadKind {
     /// `apps/v1` StatefulSet.
     #[default]
     StatefulSet,
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `apps/v1` DaemonSet.
+    DaemonSet,
 }
 
 impl WorkloadKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::StatefulSet, Self::Deployment, Self::DaemonSet];
+
     /// The name, as it stands in manifests and messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::StatefulSet => "StatefulSet",
+            Self::Deployment => "Deployment",
+            Self::DaemonSet => "DaemonSet",
         }
     }
 }

@@ -144,6 +144,8 @@ reasons! {
     PodUnknown,
     /// A rolling update is impossible: `updateStrategy` is OnDelete.
     UpdateStrategyOnDelete,
+    /// A rolling update is held back: the Deployment is paused.
+    RolloutPaused,
 
     /// The API server refused for lack of permission.
     Forbidden,
@@ -207,6 +209,7 @@ impl Reason {
             | Self::RolloutStuck
             | Self::PodUnknown
             | Self::UpdateStrategyOnDelete
+            | Self::RolloutPaused
             | Self::Forbidden
             | Self::Refused
             | Self::SigningFailed

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use api::WorkloadKind;
 use clap::Parser;
 use plan::rollout::SingleRestarts;
 
@@ -24,6 +25,16 @@ pub struct Args {
     /// their template would replace them. The Role must then allow to delete pods.
     #[arg(long, env = "COTURNCERT_RESTART_PODS")]
     pub restart_pods: bool,
+    /// Kinds of the workloads that the operator may restart (repeat, or separate by commas). Its
+    /// Role must allow them.
+    #[arg(
+        long = "workload-kind",
+        env = "COTURNCERT_WORKLOAD_KINDS",
+        value_delimiter = ',',
+        value_parser = kind,
+        default_values_t = WorkloadKind::ALL
+    )]
+    pub workload_kinds: Vec<WorkloadKind>,
     /// Address of `/healthz`, `/readyz` and `/metrics`.
     #[arg(long, env = "COTURNCERT_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
@@ -60,4 +71,13 @@ pub enum LogFormat {
     Json,
     /// For a person's eyes.
     Text,
+}
+
+/// The kind of workloads of this name.
+fn kind(name: &str) -> Result<WorkloadKind, String> {
+    let mut all = WorkloadKind::ALL.into_iter();
+    all.find(|kind| kind.as_str() == name).ok_or_else(|| {
+        let names = WorkloadKind::ALL.map(WorkloadKind::as_str);
+        format!("the kinds of workloads are {}", names.join(", "))
+    })
 }

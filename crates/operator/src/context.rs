@@ -7,7 +7,6 @@ use kube::{Client, core::DeserializeGuard};
 use plan::rollout::SingleRestarts;
 
 use api::{CoturnCertificate, names};
-use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::{
     backoff::Backoff,
@@ -19,6 +18,7 @@ use crate::{
     secret_watch::SecretIndex,
     wake::Bell,
     watches::Known,
+    workload::Workloads,
 };
 
 /// Conflicts in a row that a watch which is behind explains. More have another cause, which does
@@ -38,8 +38,8 @@ pub struct Context {
     pub client: Client,
     /// All resources, as of the watch.
     pub certificates: Known<Guarded>,
-    /// All StatefulSets, as of the watch.
-    pub workloads: Known<StatefulSet>,
+    /// All workloads, as of their watches.
+    pub workloads: Workloads,
     /// Revisions of the Secrets, as of the watch.
     pub secrets: SecretIndex,
     /// What was parsed of revisions read before.

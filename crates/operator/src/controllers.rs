@@ -1,5 +1,7 @@
 //! The wiring: what wakes which pass, and what becomes of its result.
 
+mod workloads;
+
 use std::{
     fmt::Debug,
     pin::Pin,
@@ -7,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use api::WorkloadKind;
 use futures::{Stream, StreamExt as _};
-use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{
     Api, Client, ResourceExt as _,
     runtime::{
@@ -33,8 +35,10 @@ use crate::{
     health::Health,
     metrics::Metrics,
     redact::redact,
-    secret_watch, wake, watches, workload,
+    secret_watch, wake, watches,
 };
+
+use workloads::Watches;
 
 /// Passes that run at one time, per controller.
 const CONCURRENCY: u16 = 16;
@@ -65,6 +69,8 @@ pub struct Setup {
     pub secret_names: Vec<String>,
     /// Whether single pods may be deleted.
     pub single_restarts: SingleRestarts,
+    /// Kinds of the workloads that may be restarted.
+    pub workload_kinds: Vec<WorkloadKind>,
     /// This replica's name.
     pub identity: String,
     /// Metrics.
@@ -79,7 +85,7 @@ struct Shared {
     failures: Backoff<ObjectName>,
 }
 
-/// Runs both controllers until `stop` says true, then lets running passes end. Dropped, it ends
+/// Runs the controllers until `stop` says true, then lets running passes end. Dropped, it ends
 /// them at once, as a crash would.
 pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
     let ready = &setup.health.ready;
@@ -89,12 +95,7 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
         watcher::Config::default(),
         watches::as_it_is,
     );
-    let workloads = watches::watch(
-        "StatefulSets",
-        Api::<StatefulSet>::namespaced(setup.watch_client.clone(), &setup.namespace),
-        watcher::Config::default(),
-        watches::as_it_is,
-    );
+    let workloads = Watches::start(&setup);
     let (index, touched_secrets) = secret_watch::watch(
         &setup.watch_client,
         &setup.namespace,
@@ -102,7 +103,6 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
         ready,
     );
     ready.expect("CoturnCertificates", certificates.listed.clone());
-    ready.expect("StatefulSets", workloads.listed.clone());
     let (bell, calls) = wake::bell();
     let shared = Arc::new(Shared {
         context: Context {
@@ -131,12 +131,6 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             context.forget(&gone.name_any());
         }
     });
-    let workload_events = heeding(&shared, workloads.events, |shared, event| {
-        let context = &shared.context;
-        context
-            .bell
-            .heed_workload(&context.certificates.store, event);
-    });
     let touched_secrets = heeding(&shared, touched_secrets, |shared, touched| {
         let context = &shared.context;
         context
@@ -146,16 +140,11 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
     let namespace = shared.context.namespace.clone();
     let certificates = certificate_passes(
         controller(certificate_events, certificates.store)
-            .reconcile_on(references(calls.certificates, namespace.clone()))
+            .reconcile_on(references(calls.certificates, namespace))
             .graceful_shutdown_on(stopped(stop.clone())),
         Arc::clone(&shared),
     );
-    let workloads = workload_passes(
-        controller(workload_events, workloads.store)
-            .reconcile_on(references(calls.workloads, namespace))
-            .graceful_shutdown_on(stopped(stop)),
-        shared,
-    );
+    let workloads = workloads.run(calls.workloads, shared, stop);
     tokio::select! {
         _ = futures::future::join(certificates, workloads) => {}
         // A watch has no end.
@@ -183,15 +172,6 @@ async fn certificate_passes(controller: Controller<Guarded>, shared: Arc<Shared>
             tell(&result);
         })
         .await;
-}
-
-async fn workload_passes(controller: Controller<StatefulSet>, shared: Arc<Shared>) {
-    let results = controller.with_config(config()).run(
-        workload_pass,
-        |workload, error, shared| shared.failed(workload::object_name(&workload), error),
-        shared,
-    );
-    results.for_each(async |result| tell(&result)).await;
 }
 
 /// A stream whose items are heeded as they pass.
@@ -250,12 +230,6 @@ async fn certificate_pass(guarded: Arc<Guarded>, shared: Arc<Shared>) -> Result<
 /// Whether a pass ended in the middle, so that it could report nothing itself.
 const fn broke_off(error: &Error) -> bool {
     matches!(error, Error::Deadline { .. } | Error::Panicked { .. })
-}
-
-async fn workload_pass(workload: Arc<StatefulSet>, shared: Arc<Shared>) -> Result<Action, Error> {
-    let object = workload::object_name(&workload);
-    let pass = Box::pin(workload::reconcile(&shared.context, &workload));
-    shared.run("StatefulSet", object, pass).await
 }
 
 impl Shared {

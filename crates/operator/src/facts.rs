@@ -2,16 +2,20 @@
 //! no key bytes are kept.
 
 use std::{
+    borrow::Borrow,
     collections::HashMap,
+    hash::Hash,
     sync::{Mutex, PoisonError},
 };
 
+use api::WorkloadRef;
 use jiff::Timestamp;
 use plan::{
     Refusal, Version,
     certificate::{Authority, Published, Store},
-    rollout::Pod,
 };
+
+use crate::workload::Members;
 
 /// Parsed facts of Secrets and of the pods of workloads.
 #[derive(Default)]
@@ -23,48 +27,56 @@ pub struct Facts {
     /// Of published Secrets.
     pub published: Remembered<Published>,
     /// Of pods, by the revision of their workload.
-    pub pods: Remembered<Vec<Pod>>,
-    /// Why the last write to a workload failed, by the workload's name.
+    pub pods: Remembered<Members, WorkloadRef>,
+    /// Why the last write to a workload failed, by its kind and name.
     pub refusals: Refusals,
     /// When a resource's objects were read from the API server last, by the resource's name.
     pub confirmed: Confirmed,
 }
 
-/// Facts of objects of one kind, each of one revision; none for the absence of the object.
-pub struct Remembered<T>(Mutex<HashMap<String, (Option<Version>, T)>>);
+/// Facts of objects, each of one revision; none for the absence of the object.
+pub struct Remembered<T, K = String>(Mutex<HashMap<K, (Option<Version>, T)>>);
 
-impl<T> Default for Remembered<T> {
+impl<T, K> Default for Remembered<T, K> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T: Clone> Remembered<T> {
+impl<T: Clone, K: Eq + Hash> Remembered<T, K> {
     /// What is known of exactly this revision of the object.
-    pub fn get(&self, name: &str, version: Option<&Version>) -> Option<T> {
+    pub fn get<Q>(&self, object: &Q, version: Option<&Version>) -> Option<T>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, facts) = entries.get(name)?;
+        let (known, facts) = entries.get(object)?;
         (known.as_ref() == version).then(|| facts.clone())
     }
 
     /// Remembers what is known of a revision of the object.
-    pub fn put(&self, name: &str, version: Option<Version>, facts: T) {
+    pub fn put(&self, object: impl Into<K>, version: Option<Version>, facts: T) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.insert(name.to_owned(), (version, facts));
+        entries.insert(object.into(), (version, facts));
     }
 
     /// Forgets the object.
-    pub fn forget(&self, name: &str) {
+    pub fn forget<Q>(&self, object: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(name);
+            .remove(object);
     }
 }
 
 /// Writes to workloads that failed.
 #[derive(Default)]
-pub struct Refusals(Mutex<HashMap<String, Refused>>);
+pub struct Refusals(Mutex<HashMap<WorkloadRef, Refused>>);
 
 /// A write that failed, in the operator's own words and in full.
 pub struct Refused {
@@ -76,7 +88,7 @@ pub struct Refused {
 
 impl Refusals {
     /// Why the last write to a workload failed, if it did.
-    pub fn get(&self, workload: &str) -> Option<Refusal> {
+    pub fn get(&self, workload: &WorkloadRef) -> Option<Refusal> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -86,7 +98,7 @@ impl Refusals {
 
     /// Notes how the last write went; returns whether that is news. What differs only in words that
     /// differ at each try is none, and the first of them stand.
-    pub fn note(&self, workload: &str, refused: Option<Refused>) -> bool {
+    pub fn note(&self, workload: &WorkloadRef, refused: Option<Refused>) -> bool {
         let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(refused) = refused else {
             return refusals.remove(workload).is_some();
@@ -94,7 +106,7 @@ impl Refusals {
         let known = refusals.get(workload).map(|known| &known.own_words);
         let is_news = known != Some(&refused.own_words);
         if is_news {
-            refusals.insert(workload.to_owned(), refused);
+            refusals.insert(workload.clone(), refused);
         }
         is_news
     }
@@ -133,7 +145,7 @@ impl Confirmed {
 
 #[cfg(test)]
 mod tests {
-    use api::Reason;
+    use api::{Reason, WorkloadKind};
 
     use super::*;
 
@@ -147,17 +159,40 @@ mod tests {
         }
     }
 
+    fn coturn(kind: WorkloadKind) -> WorkloadRef {
+        let name = "coturn".to_owned();
+        WorkloadRef { kind, name }
+    }
+
     #[test]
     fn only_a_refusal_in_other_own_words_is_news() {
-        let refusals = Refusals::default();
-        let is_news = |words, message| refusals.note("coturn", Some(refused(words, message)));
-        assert!(!refusals.note("coturn", None));
+        let (refusals, coturn) = (Refusals::default(), coturn(WorkloadKind::StatefulSet));
+        let is_news = |words, message| refusals.note(&coturn, Some(refused(words, message)));
+        assert!(!refusals.note(&coturn, None));
         assert!(is_news("a webhook", "a webhook: at 12:30"));
         assert!(!is_news("a webhook", "a webhook: at 12:31"));
-        let told = refusals.get("coturn").unwrap();
+        let told = refusals.get(&coturn).unwrap();
         assert_eq!(told.message, "a webhook: at 12:30");
         assert!(is_news("a quota", "a quota"));
-        assert!(refusals.note("coturn", None));
-        assert_eq!(refusals.get("coturn"), None);
+        assert!(refusals.note(&coturn, None));
+        assert_eq!(refusals.get(&coturn), None);
+    }
+
+    #[test]
+    fn what_is_known_of_a_workload_is_not_taken_for_that_of_another_kind_and_the_same_name() {
+        let (facts, refusals) = (
+            Remembered::<u8, WorkloadRef>::default(),
+            Refusals::default(),
+        );
+        facts.put(coturn(WorkloadKind::Deployment), None, 1);
+        refusals.note(&coturn(WorkloadKind::Deployment), Some(refused("a", "a")));
+        for (kind, known) in [
+            (WorkloadKind::StatefulSet, None),
+            (WorkloadKind::Deployment, Some(1)),
+            (WorkloadKind::DaemonSet, None),
+        ] {
+            assert_eq!(facts.get(&coturn(kind), None), known);
+            assert_eq!(refusals.get(&coturn(kind)).is_some(), known.is_some());
+        }
     }
 }

@@ -30,30 +30,52 @@ const EAFNOSUPPORT: i32 = 97;
 
 /// What has to be known before this replica is ready.
 #[derive(Default)]
-pub struct Ready(Mutex<Vec<(String, Listed)>>);
+pub struct Ready(Mutex<Vec<Expected>>);
+
+/// A list that is waited for.
+struct Expected {
+    what: String,
+    listed: Listed,
+    /// Whether this replica does its part without it as well.
+    dispensable: bool,
+}
 
 impl Ready {
     /// Adds a list that must be complete.
     pub fn expect(&self, what: &str, listed: Listed) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((what.to_owned(), listed));
+        self.add(what, listed, false);
+    }
+
+    /// Adds a list that must be complete, or be refused for lack of permission: whoever needs what
+    /// it lacks is told so, and for the others this replica does its part.
+    pub fn expect_if_allowed(&self, what: &str, listed: Listed) {
+        self.add(what, listed, true);
+    }
+
+    fn add(&self, what: &str, listed: Listed, dispensable: bool) {
+        let what = what.to_owned();
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.push(Expected {
+            what,
+            listed,
+            dispensable,
+        });
     }
 
     fn missing(&self) -> Vec<String> {
         let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists
             .iter()
-            .filter(|(_, listed)| !listed.is_complete())
-            .map(|(what, _)| what.clone())
+            .filter(|list| !list.listed.is_complete())
+            .filter(|list| !(list.dispensable && list.listed.is_refused()))
+            .map(|list| list.what.clone())
             .collect()
     }
 
     /// A watch that reports errors is alive: a restart gives no permission.
     fn any_hangs(&self, longest: Duration) -> bool {
         let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.iter().any(|(_, listed)| listed.hangs(longest))
+        lists.iter().any(|list| list.listed.hangs(longest))
     }
 }
 
@@ -209,6 +231,21 @@ mod tests {
             Err("not listed yet: Secrets".to_owned())
         );
         assert_eq!(health.liveness(), Ok(()));
+    }
+
+    #[test]
+    fn a_replica_is_ready_without_a_kind_of_workloads_that_its_role_does_not_allow() {
+        let health = Health::default();
+        health.reached();
+        let (allowed, refused) = (Listed::default(), Listed::default());
+        let ready = &health.ready;
+        ready.expect_if_allowed("Deployments", allowed.clone());
+        ready.expect_if_allowed("DaemonSets", refused.clone());
+        refused.refuse();
+        let missing = Err("not listed yet: Deployments".to_owned());
+        assert_eq!(health.readiness(), missing);
+        allowed.hear(true);
+        assert_eq!(health.readiness(), Ok(()));
     }
 
     #[test]

@@ -300,6 +300,8 @@ mod tests {
             current: 2,
             total: 2,
             not_current: Vec::new(),
+            ending: 0,
+            hindrance: None,
             next_check: None,
         };
         let label = Certificate {

@@ -4,21 +4,24 @@
 //! Every wake-up is sent after the store that the pass will look into has the change.
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{
     ResourceExt as _,
     runtime::{reflector::Store, watcher::Event},
 };
 
-use api::{CoturnCertificate, names};
+use api::{CoturnCertificate, WorkloadRef, names};
 
-use crate::{context::Guarded, secret_watch::Touched};
+use crate::{
+    context::Guarded,
+    secret_watch::Touched,
+    workload::{self, Kind, PerKind},
+};
 
 /// Wakes passes by the names of their objects.
 #[derive(Clone)]
 pub struct Bell {
     certificates: UnboundedSender<String>,
-    workloads: UnboundedSender<String>,
+    workloads: PerKind<UnboundedSender<String>>,
 }
 
 /// Names of objects whose passes are to run.
@@ -26,24 +29,32 @@ pub struct Calls {
     /// Of certificates.
     pub certificates: UnboundedReceiver<String>,
     /// Of workloads.
-    pub workloads: UnboundedReceiver<String>,
+    pub workloads: PerKind<UnboundedReceiver<String>>,
 }
 
 /// A bell, and who hears it.
 pub fn bell() -> (Bell, Calls) {
     let (certificates, certificate_calls) = unbounded();
-    let (workloads, workload_calls) = unbounded();
+    let (stateful_sets, stateful_set_calls) = unbounded();
+    let (deployments, deployment_calls) = unbounded();
+    let (daemon_sets, daemon_set_calls) = unbounded();
     let bell = Bell {
         certificates,
-        workloads,
-    };
-    (
-        bell,
-        Calls {
-            certificates: certificate_calls,
-            workloads: workload_calls,
+        workloads: PerKind {
+            stateful_sets,
+            deployments,
+            daemon_sets,
         },
-    )
+    };
+    let calls = Calls {
+        certificates: certificate_calls,
+        workloads: PerKind {
+            stateful_sets: stateful_set_calls,
+            deployments: deployment_calls,
+            daemon_sets: daemon_set_calls,
+        },
+    };
+    (bell, calls)
 }
 
 impl Bell {
@@ -54,9 +65,12 @@ impl Bell {
     }
 
     /// Wakes the pass of a workload.
-    pub fn workload(&self, name: String) {
+    pub fn workload(&self, workload: WorkloadRef) {
         // As above.
-        let _ = self.workloads.unbounded_send(name);
+        let _ = self
+            .workloads
+            .of(workload.kind)
+            .unbounded_send(workload.name);
     }
 
     /// A Secret was touched, or any of them.
@@ -102,14 +116,15 @@ impl Bell {
     }
 
     /// A workload was touched.
-    pub fn heed_workload(&self, known: &Store<Guarded>, event: &Event<StatefulSet>) {
+    pub fn heed_workload<K: Kind>(&self, known: &Store<Guarded>, event: &Event<K>) {
         match event {
-            Event::Apply(workload) | Event::Delete(workload) => {
-                self.certificates_of_workload(known, &workload.name_any());
+            Event::Apply(touched) | Event::Delete(touched) => {
+                self.certificates_of_workload(known, &workload::reference(touched));
             }
             Event::InitDone => {
                 self.certificates_that(known, |certificate| {
-                    certificate.spec.workload_ref.is_some()
+                    let named = certificate.spec.workload_ref.as_ref();
+                    named.is_some_and(|named| named.kind == K::KIND)
                 });
             }
             Event::Init | Event::InitApply(_) => {}
@@ -117,13 +132,9 @@ impl Bell {
     }
 
     /// Wakes the certificates of a workload.
-    pub fn certificates_of_workload(&self, known: &Store<Guarded>, workload: &str) {
+    pub fn certificates_of_workload(&self, known: &Store<Guarded>, workload: &WorkloadRef) {
         self.certificates_that(known, |certificate| {
-            certificate
-                .spec
-                .workload_ref
-                .as_ref()
-                .is_some_and(|named| named.name == workload)
+            certificate.spec.workload_ref.as_ref() == Some(workload)
         });
     }
 
@@ -151,23 +162,14 @@ fn uses(certificate: &CoturnCertificate, secret: &str) -> bool {
         || names::store_secret(&certificate.name_any()) == secret
 }
 
-fn workload_of(guarded: &Guarded) -> Option<String> {
-    Some(
-        guarded
-            .0
-            .as_ref()
-            .ok()?
-            .spec
-            .workload_ref
-            .as_ref()?
-            .name
-            .clone(),
-    )
+fn workload_of(guarded: &Guarded) -> Option<WorkloadRef> {
+    guarded.0.as_ref().ok()?.spec.workload_ref.clone()
 }
 
 #[cfg(test)]
 mod tests {
-    use api::CoturnCertificateSpec;
+    use api::{CoturnCertificateSpec, WorkloadKind};
+    use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
     use kube::{
         core::{DeserializeGuard, ObjectMeta, error_boundary::InvalidObject},
         runtime::reflector::store::Writer,
@@ -201,7 +203,10 @@ mod tests {
             names.sort();
             names
         };
-        (drain(&mut calls.certificates), drain(&mut calls.workloads))
+        (
+            drain(&mut calls.certificates),
+            drain(&mut calls.workloads.stateful_sets),
+        )
     }
 
     #[test]
@@ -273,5 +278,37 @@ mod tests {
         let (bell, calls) = bell();
         bell.heed_secret(&known, &Touched::Any);
         assert_eq!(heard(calls).0, ["a", "b"]);
+    }
+
+    #[test]
+    fn workloads_of_one_name_and_different_kinds_wake_their_own_passes_and_certificates() {
+        let mut of_a_deployment = certificate("a", "x");
+        let readable = of_a_deployment.0.as_mut().unwrap();
+        let named = readable.spec.workload_ref.as_mut().unwrap();
+        (named.kind, named.name) = (WorkloadKind::Deployment, "b-pods".to_owned());
+        let known = store(&[of_a_deployment, certificate("b", "y")]);
+        let mut deployment = Deployment::default();
+        deployment.metadata.name = Some("b-pods".to_owned());
+
+        let (bell, calls) = bell();
+        bell.heed_workload(&known, &Event::Apply(deployment));
+        assert_eq!(heard(calls).0, ["a"]);
+
+        let (bell, mut calls) = self::bell();
+        bell.heed_certificate(&known, &Event::InitDone);
+        let deployments = calls.workloads.deployments.try_recv();
+        assert_eq!(deployments.ok().as_deref(), Some("b-pods"));
+        assert_eq!(heard(calls).1, ["b-pods"]);
+    }
+
+    #[test]
+    fn a_complete_list_of_workloads_wakes_the_certificates_of_their_kind() {
+        let known = store(&[certificate("a", "x")]);
+        let (bell, calls) = bell();
+        bell.heed_workload::<Deployment>(&known, &Event::InitDone);
+        assert!(heard(calls).0.is_empty());
+        let (bell, calls) = self::bell();
+        bell.heed_workload::<StatefulSet>(&known, &Event::InitDone);
+        assert_eq!(heard(calls).0, ["a"]);
     }
 }

@@ -28,6 +28,7 @@ pub struct Listed(Arc<Mutex<Heard>>);
 #[derive(Clone, Copy, Default)]
 struct Heard {
     complete: bool,
+    refused: bool,
     last: Option<Instant>,
 }
 
@@ -35,6 +36,11 @@ impl Listed {
     /// Whether the objects were listed once.
     pub fn is_complete(&self) -> bool {
         self.heard().complete
+    }
+
+    /// Whether the API server refused the list when it was asked last.
+    pub fn is_refused(&self) -> bool {
+        self.heard().refused
     }
 
     /// Whether the first list is under way and the watch was silent, without so much as an error,
@@ -48,7 +54,23 @@ impl Listed {
     pub fn hear(&self, complete: bool) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         heard.complete |= complete;
+        heard.refused &= !complete;
         heard.last = Some(Instant::now());
+    }
+
+    /// Notes that the operator's Role does not allow the list.
+    pub fn refuse(&self) {
+        self.hear(false);
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.refused = true;
+    }
+
+    fn note<K>(&self, event: &watcher::Result<Event<K>>) {
+        match event {
+            Ok(event) => self.hear(matches!(event, Event::InitDone)),
+            Err(error) if is_forbidden(error) => self.refuse(),
+            Err(_) => self.hear(false),
+        }
     }
 
     fn heard(&self) -> Heard {
@@ -106,6 +128,19 @@ where
     }
 }
 
+fn is_forbidden(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status.is_forbidden(),
+        watcher::Error::InitialListFailed(_)
+        | watcher::Error::WatchStartFailed(_)
+        | watcher::Error::WatchFailed(_)
+        | watcher::Error::NoResourceVersion => false,
+    }
+}
+
 /// Keeps an object as it is.
 pub fn as_it_is<K>(_: &mut K) {}
 
@@ -130,7 +165,7 @@ where
         .modify(strip)
         .reflect(writer)
         .filter_map(move |event| {
-            heard.hear(matches!(event, Ok(Event::InitDone)));
+            heard.note(&event);
             let event = event.inspect_err(|error| {
                 let error = redact(&error.to_string());
                 tracing::warn!(what, error, "a watch failed; it is tried again");

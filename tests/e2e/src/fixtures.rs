@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use api::{CoturnCertificate, CoturnCertificateSpec, names};
 use k8s_openapi::{
     ByteString,
-    api::{apps::v1::StatefulSet, core::v1::Secret},
+    api::{
+        apps::v1::{DaemonSet, Deployment, StatefulSet},
+        core::v1::{PodTemplateSpec, Secret},
+    },
 };
 use kube::core::ObjectMeta;
 use pki::testing::TestSecret;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// Name of the resource, and of its workload.
@@ -81,24 +85,56 @@ pub fn text(value: &str) -> ByteString {
 /// The samples' StatefulSet of real coturn servers.
 pub fn coturn(replicas: i32) -> StatefulSet {
     let samples = include_str!("../../../deploy/samples/coturn-statefulset.yaml");
-    let document = samples
-        .split("\n---\n")
-        .nth(1)
-        .expect("the second document");
-    let mut workload: StatefulSet = serde_saphyr::from_str(document).expect("a StatefulSet");
+    let mut workload: StatefulSet = sample(samples);
     workload.spec.as_mut().expect("a spec").replicas = Some(replicas);
     workload
+}
+
+/// The samples' Deployment of real coturn servers.
+pub fn deployment(replicas: i32) -> Deployment {
+    let samples = include_str!("../../../deploy/samples/coturn-deployment.yaml");
+    let mut workload: Deployment = sample(samples);
+    workload.spec.as_mut().expect("a spec").replicas = Some(replicas);
+    workload
+}
+
+/// The samples' DaemonSet of real coturn servers.
+pub fn daemon_set() -> DaemonSet {
+    sample(include_str!(
+        "../../../deploy/samples/coturn-daemonset.yaml"
+    ))
+}
+
+/// The workload of a file of samples: its last document.
+fn sample<K: DeserializeOwned>(samples: &str) -> K {
+    let document = samples.split("\n---\n").last().expect("a document");
+    serde_saphyr::from_str(document).expect("a workload")
 }
 
 /// The same with a process that starts and ends at once in the place of coturn, for tests that do
 /// not look at what is served.
 pub fn light(replicas: i32) -> StatefulSet {
     let mut workload = coturn(replicas);
-    let pod = workload
-        .spec
-        .as_mut()
-        .and_then(|spec| spec.template.spec.as_mut())
-        .expect("a pod");
+    lighten(&mut workload.spec.as_mut().expect("a spec").template);
+    workload
+}
+
+/// As [`light`].
+pub fn light_deployment(replicas: i32) -> Deployment {
+    let mut workload = deployment(replicas);
+    lighten(&mut workload.spec.as_mut().expect("a spec").template);
+    workload
+}
+
+/// As [`light`].
+pub fn light_daemon_set() -> DaemonSet {
+    let mut workload = daemon_set();
+    lighten(&mut workload.spec.as_mut().expect("a spec").template);
+    workload
+}
+
+fn lighten(template: &mut PodTemplateSpec) {
+    let pod = template.spec.as_mut().expect("a pod");
     pod.termination_grace_period_seconds = Some(1);
     let container = &mut pod.containers[0];
     container.command = Some(
@@ -108,5 +144,4 @@ pub fn light(replicas: i32) -> StatefulSet {
     );
     container.args = None;
     container.readiness_probe = None;
-    workload
 }

@@ -79,9 +79,7 @@ pub async fn observe(
     let (store, store_secret) = reader.store(&resource).await?;
     let (published, published_secret) = reader.published(&resource.wanted.secret_name).await?;
     let workload = match &resource.wanted.workload {
-        Some(reference) => {
-            Some(workload::observe(context, &resource.namespace, &reference.name, freshness).await?)
-        }
+        Some(reference) => Some(workload::observe(context, reference, freshness).await?),
         None => None,
     };
     if freshness == Freshness::Confirmed && !reader.failed.into_inner() {

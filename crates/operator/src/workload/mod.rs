@@ -1,15 +1,15 @@
 //! The pass over one workload: the only writer to it, on behalf of all its certificates.
 
+mod kinds;
 mod observe;
 mod read;
 mod single;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use api::{CoturnCertificate, Fingerprint, Reason, Wanted, WorkloadKind, WorkloadRef, names};
-use k8s_openapi::api::apps::v1::StatefulSet;
+use api::{CoturnCertificate, Fingerprint, Reason, Wanted, WorkloadRef, names};
 use kube::{
-    Api, Resource as _, ResourceExt as _,
+    Api, ResourceExt as _,
     api::{Patch, PatchParams},
     runtime::events::EventType,
 };
@@ -19,12 +19,13 @@ use plan::{
 };
 use serde_json::json;
 
-pub use observe::observe;
+pub use kinds::{Kind, PerKind, Workloads, object_name};
+pub use observe::{Members, observe};
 
 use crate::{
     certificate::{self, Freshness},
     context::{Context, Guarded},
-    error::{ApiFailure, Error, ObjectName},
+    error::{ApiFailure, Error},
     events::Notice,
     facts::Refused,
     requests,
@@ -33,27 +34,23 @@ use crate::{
 /// The longest wait until a workload is looked at again.
 const RESYNC: Duration = Duration::from_hours(1);
 
-/// Name of a workload in messages.
-pub fn object_name(workload: &StatefulSet) -> ObjectName {
-    ObjectName::new(
-        "StatefulSet",
-        &workload.namespace().unwrap_or_default(),
-        &workload.name_any(),
-    )
+/// What names a workload in resources.
+pub fn reference<K: Kind>(workload: &K) -> WorkloadRef {
+    WorkloadRef {
+        kind: K::KIND,
+        name: workload.name_any(),
+    }
 }
 
 /// While the certificates are not listed yet, none is known to be there.
 const UNTIL_LISTED: Duration = Duration::from_secs(1);
 
 /// One pass. Returns how long to wait until time alone may ask for another.
-pub async fn reconcile(context: &Context, workload: &StatefulSet) -> Result<Duration, Error> {
+pub async fn reconcile<K: Kind>(context: &Context, workload: &K) -> Result<Duration, Error> {
     if !context.certificates.is_complete() {
         return Ok(UNTIL_LISTED);
     }
-    let reference = WorkloadRef {
-        kind: WorkloadKind::StatefulSet,
-        name: workload.name_any(),
-    };
+    let reference = reference(workload);
     let now = Context::now();
     let Some(mut gathered) = gather(context, &reference, Freshness::Remembered).await? else {
         return Ok(unconcerned(context, &reference));
@@ -82,13 +79,13 @@ pub async fn reconcile(context: &Context, workload: &StatefulSet) -> Result<Dura
 
 /// No certificate is the workload's: nothing is asked of the API server for it.
 fn unconcerned(context: &Context, reference: &WorkloadRef) -> Duration {
-    context.facts.refusals.note(&reference.name, None);
-    context.facts.pods.forget(&reference.name);
+    context.facts.refusals.note(reference, None);
+    context.facts.pods.forget(reference);
     RESYNC
 }
 
 /// Certificates tell in their status that their workload cannot be written, and why.
-fn note(context: &Context, workload: &StatefulSet, outcome: Option<&Result<(), Error>>) {
+fn note<K: Kind>(context: &Context, workload: &K, outcome: Option<&Result<(), Error>>) {
     let refused = match outcome {
         Some(Err(error)) if context.is_failure(&object_name(workload), error) => Some(Refused {
             own_words: error.own_words(),
@@ -98,11 +95,11 @@ fn note(context: &Context, workload: &StatefulSet, outcome: Option<&Result<(), E
         Some(Err(_)) => return,
         Some(Ok(())) | None => None,
     };
-    let name = workload.name_any();
-    if context.facts.refusals.note(&name, refused) {
+    let reference = reference(workload);
+    if context.facts.refusals.note(&reference, refused) {
         context
             .bell
-            .certificates_of_workload(&context.certificates.store, &name);
+            .certificates_of_workload(&context.certificates.store, &reference);
     }
 }
 
@@ -151,7 +148,7 @@ async fn gather(
     if certificates.is_empty() {
         return failure.map_or(Ok(None), Err);
     }
-    let workload = observe(context, &context.namespace, &reference.name, freshness).await?;
+    let workload = observe(context, reference, freshness).await?;
     if let Workload::Unreadable(refusal) = &workload {
         failure = failure.or_else(|| Some(Error::Unread(refusal.clone())));
     }
@@ -229,7 +226,7 @@ fn names_workload(object: &CoturnCertificate, reference: &WorkloadRef) -> Option
     (!going && wanted.workload.as_ref() == Some(reference)).then_some(wanted)
 }
 
-async fn act(context: &Context, workload: &StatefulSet, action: &Action) -> Result<(), Error> {
+async fn act<K: Kind>(context: &Context, workload: &K, action: &Action) -> Result<(), Error> {
     let notice = match action {
         Action::StampTemplate {
             workload: version,
@@ -247,6 +244,7 @@ async fn act(context: &Context, workload: &StatefulSet, action: &Action) -> Resu
     };
     tracing::info!(
         namespace = context.namespace,
+        kind = K::KIND.as_str(),
         workload = workload.name_any(),
         "{}",
         notice.note
@@ -258,7 +256,7 @@ async fn act(context: &Context, workload: &StatefulSet, action: &Action) -> Resu
 
 fn stamped(effect: Effect) -> Notice {
     let note = match effect {
-        Effect::Rollout => "pods are replaced one by one to take up a new certificate",
+        Effect::Rollout => "pods are replaced to take up a new certificate",
         Effect::NoPods => "there is no pod; later ones start with the certificate in service",
     };
     Notice {
@@ -271,9 +269,9 @@ fn stamped(effect: Effect) -> Notice {
 
 /// A merge patch with uid and resourceVersion: a workload that is missing is never created, and one
 /// that changed is looked at again.
-async fn stamp(
+async fn stamp<K: Kind>(
     context: &Context,
-    workload: &StatefulSet,
+    workload: &K,
     version: &Version,
     fingerprints: &BTreeMap<String, Fingerprint>,
 ) -> Result<(), Error> {
@@ -290,7 +288,7 @@ async fn stamp(
         "metadata": {"uid": version.uid, "resourceVersion": version.resource_version},
         "spec": {"template": {"metadata": {"annotations": annotations}}},
     });
-    let api: Api<StatefulSet> = Api::namespaced(context.client.clone(), &context.namespace);
+    let api: Api<K> = Api::namespaced(context.client.clone(), &context.namespace);
     let params = PatchParams {
         field_manager: Some(names::FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
@@ -306,7 +304,7 @@ mod tests {
     use plan::certificate::{Published, Store};
 
     use super::*;
-    use crate::certificate::testing;
+    use crate::{certificate::testing, error::ObjectName};
 
     fn refused(failure: ApiFailure) -> String {
         let object = ObjectName::new("StatefulSet", "wire", "coturn");

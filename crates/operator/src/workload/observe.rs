@@ -1,14 +1,17 @@
 //! A workload and its pods, as far as decisions need them.
 
-use api::{Reason, names};
-use k8s_openapi::{
-    api::{apps::v1::StatefulSet, core::v1::Pod as KubePod},
-    apimachinery::pkg::apis::meta::v1::LabelSelector,
+use api::{Reason, WorkloadKind, WorkloadRef, names};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use kube::{Api, runtime::reflector::ObjectRef};
+use plan::{
+    Refusal,
+    rollout::{Pod, Workload},
 };
-use kube::{Api, api::ListParams, core::Selector, runtime::reflector::ObjectRef};
-use plan::rollout::{Pod, Workload};
 
-use super::read;
+use super::{
+    kinds::{Kind, candidates},
+    read,
+};
 use crate::{
     certificate::Freshness,
     context::Context,
@@ -17,128 +20,134 @@ use crate::{
     secret::version,
 };
 
-/// Observes a StatefulSet and its pods.
+/// The pods of a workload.
+#[derive(Clone, Debug)]
+pub struct Members {
+    pods: Vec<Pod>,
+    /// The revision that they are to be of.
+    update_revision: Option<String>,
+}
+
+/// Observes a workload and its pods.
 pub async fn observe(
     context: &Context,
-    namespace: &str,
-    name: &str,
+    reference: &WorkloadRef,
     freshness: Freshness,
 ) -> Result<Workload, Error> {
-    let workload = match find(context, namespace, name, freshness).await {
+    match reference.kind {
+        WorkloadKind::StatefulSet => of_kind::<StatefulSet>(context, reference, freshness).await,
+        WorkloadKind::Deployment => of_kind::<Deployment>(context, reference, freshness).await,
+        WorkloadKind::DaemonSet => of_kind::<DaemonSet>(context, reference, freshness).await,
+    }
+}
+
+async fn of_kind<K: Kind>(
+    context: &Context,
+    reference: &WorkloadRef,
+    freshness: Freshness,
+) -> Result<Workload, Error> {
+    if K::known(&context.workloads).is_none() {
+        return Ok(Workload::Unreadable(not_given(context, reference)));
+    }
+    let workload = match find::<K>(context, &reference.name, freshness).await {
         Ok(Some(workload)) => workload,
         Ok(None) => {
-            context.facts.pods.forget(name);
+            context.facts.pods.forget(reference);
             return Ok(Workload::Missing);
         }
-        Err(error) => return unreadable(error),
+        Err(error) => return unreadable::<K>(error),
     };
-    let pods = match pods(context, namespace, name, &workload, freshness).await {
-        Ok(pods) => pods,
-        Err(error) => return unreadable(error),
+    let members = match members(context, reference, &workload, freshness).await {
+        Ok(members) => members,
+        Err(error) => return unreadable::<K>(error),
     };
-    let mut live = read::live(&workload, pods);
-    live.refused = context.facts.refusals.get(name);
+    let mut live = workload.live();
+    live.pods = members.pods;
+    live.update_revision = members.update_revision;
+    live.refused = context.facts.refusals.get(reference);
     live.single_restarts = context.single_restarts;
     Ok(Workload::Present(Box::new(live)))
 }
 
-async fn find(
+/// A kind that the operator was told to leave alone.
+fn not_given(context: &Context, reference: &WorkloadRef) -> Refusal {
+    let kind = reference.kind;
+    let object = ObjectName::new(kind.as_str(), &context.namespace, &reference.name);
+    Refusal {
+        reason: Reason::Forbidden,
+        message: format!(
+            "{object} is of a kind that the operator may not restart; add {kind} to the chart's value workloadKinds"
+        ),
+    }
+}
+
+async fn find<K: Kind>(
     context: &Context,
-    namespace: &str,
     name: &str,
     freshness: Freshness,
-) -> Result<Option<StatefulSet>, Error> {
-    match freshness {
-        Freshness::Remembered if context.workloads.is_complete() => {
-            let reference = ObjectRef::<StatefulSet>::new(name).within(namespace);
-            Ok(context
-                .workloads
+) -> Result<Option<K>, Error> {
+    let known = K::known(&context.workloads).filter(|known| known.is_complete());
+    match (freshness, known) {
+        (Freshness::Remembered, Some(known)) => {
+            let reference = ObjectRef::<K>::new(name).within(&context.namespace);
+            Ok(known
                 .store
                 .get(&reference)
                 .map(|workload| (*workload).clone()))
         }
-        Freshness::Remembered | Freshness::Confirmed => {
-            let api: Api<StatefulSet> = Api::namespaced(context.client.clone(), namespace);
-            requests::read(&api, ObjectName::new("StatefulSet", namespace, name), name).await
+        (Freshness::Remembered | Freshness::Confirmed, _) => {
+            let api: Api<K> = Api::namespaced(context.client.clone(), &context.namespace);
+            let object = ObjectName::new(K::KIND.as_str(), &context.namespace, name);
+            requests::read(&api, object, name).await
         }
     }
 }
 
 /// The pods of this revision of the workload. Its controller notes each pod's coming, readiness and
 /// ending in the workload's status, so pods that settled do not change without it.
-async fn pods(
+async fn members<K: Kind>(
     context: &Context,
-    namespace: &str,
-    name: &str,
-    workload: &StatefulSet,
+    reference: &WorkloadRef,
+    workload: &K,
     freshness: Freshness,
-) -> Result<Vec<Pod>, Error> {
-    let revision = version(&workload.metadata);
+) -> Result<Members, Error> {
+    let revision = version(workload.meta());
     let facts = &context.facts.pods;
     if freshness == Freshness::Remembered
-        && let Some(known) = facts.get(name, Some(&revision))
+        && let Some(known) = facts.get(reference, Some(&revision))
     {
         return Ok(known);
     }
-    let uid = workload.metadata.uid.as_deref().unwrap_or_default();
-    let listed = list(context, namespace, workload).await?;
-    let owned: Vec<_> = listed.iter().filter(|pod| is_owned(pod, uid)).collect();
-    let pods: Vec<_> = owned.iter().map(|pod| read::pod(pod)).collect();
-    if read::settled(workload, &owned) {
-        facts.put(name, Some(revision), pods.clone());
+    let lineage = workload.lineage(context).await?;
+    let mut pods = candidates(context, workload).await?;
+    pods.retain(|pod| lineage.has(pod));
+    let members = Members {
+        pods: pods
+            .iter()
+            .map(|pod| read::pod(pod, K::REVISION_LABEL))
+            .collect(),
+        update_revision: lineage.update_revision,
+    };
+    if read::settled(workload.live().replicas, &pods) {
+        facts.put(reference.clone(), Some(revision), members.clone());
     } else {
-        facts.forget(name);
+        facts.forget(reference);
     }
-    Ok(pods)
-}
-
-async fn list(
-    context: &Context,
-    namespace: &str,
-    workload: &StatefulSet,
-) -> Result<Vec<KubePod>, Error> {
-    let selector = workload
-        .spec
-        .as_ref()
-        .map(|spec| spec.selector.clone())
-        .unwrap_or_default();
-    let params = ListParams::default().labels_from(&selector_of(selector));
-    let api: Api<KubePod> = Api::namespaced(context.client.clone(), namespace);
-    let listed = api.list(&params).await.map_err(|error| Error::Read {
-        object: ObjectName::new(
-            "Pods of StatefulSet",
-            namespace,
-            workload.metadata.name.as_deref().unwrap_or_default(),
-        ),
-        failure: error.into(),
-    })?;
-    Ok(listed.items)
-}
-
-fn selector_of(selector: LabelSelector) -> Selector {
-    // The API server admits no StatefulSet whose selector cannot be parsed.
-    Selector::try_from(selector).unwrap_or_default()
-}
-
-fn is_owned(pod: &KubePod, uid: &str) -> bool {
-    pod.metadata
-        .owner_references
-        .iter()
-        .flatten()
-        .any(|owner| owner.uid == uid)
+    Ok(members)
 }
 
 /// What cannot be read is told in status. An API server that does not answer is an error of this
 /// pass: no status could be written either.
-fn unreadable(error: Error) -> Result<Workload, Error> {
+fn unreadable<K: Kind>(error: Error) -> Result<Workload, Error> {
     let Some(mut refusal) = error.unread() else {
         return Err(error);
     };
     if refusal.reason == Reason::Forbidden {
-        let manager = names::FIELD_MANAGER;
         refusal.message = format!(
-            "{}; allow {manager} to get StatefulSets and to list pods",
-            refusal.message
+            "{}; allow {} to {}",
+            refusal.message,
+            names::FIELD_MANAGER,
+            K::NEEDS
         );
     }
     Ok(Workload::Unreadable(refusal))

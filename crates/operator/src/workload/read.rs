@@ -5,57 +5,65 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::names;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
-    api::{
-        apps::v1::{StatefulSet, StatefulSetOrdinals},
-        core::v1::{Container, Pod as KubePod, PodCondition, PodSpec, Volume},
-    },
+    api::core::v1::{Container, Pod as KubePod, PodCondition, PodSpec, PodTemplateSpec, Volume},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 use kube::ResourceExt as _;
-use plan::rollout::{Live, Pod, SingleRestarts};
+use plan::rollout::{Live, Pod, Replacement, SingleRestarts};
 
 use crate::secret::version;
 
-/// Label that the StatefulSet's controller puts on each pod.
-const REVISION_LABEL: &str = "controller-revision-hash";
-
-/// A StatefulSet with its pods.
-pub fn live(workload: &StatefulSet, pods: Vec<Pod>) -> Live {
-    let spec = workload.spec.clone().unwrap_or_default();
-    let status = workload.status.clone().unwrap_or_default();
-    let strategy = spec.update_strategy.unwrap_or_default();
+/// What all kinds of workloads have in common: a workload of no kind, without pods.
+pub fn common(
+    metadata: &ObjectMeta,
+    template: &PodTemplateSpec,
+    observed_generation: Option<i64>,
+) -> Live {
     Live {
-        version: version(&workload.metadata),
-        replicas: spec.replicas.unwrap_or(1),
-        partition: strategy
-            .rolling_update
-            .and_then(|rolling| rolling.partition)
-            .unwrap_or(0),
-        on_delete: strategy.type_.as_deref() == Some("OnDelete"),
-        observed: status.observed_generation >= workload.metadata.generation,
-        update_revision: status.update_revision,
-        changed: changed(&workload.metadata),
-        template: fingerprints(spec.template.metadata.as_ref()),
-        mounts: mounted_secrets(spec.template.spec.as_ref()),
-        pods,
+        version: version(metadata),
+        replicas: 0,
+        partition: 0,
+        replacement: Replacement::Automatic,
+        min_ready: SignedDuration::ZERO,
+        host_ports: takes_host_ports(template.spec.as_ref()),
+        observed: observed_generation >= metadata.generation,
+        update_revision: None,
+        changed: changed(metadata),
+        template: fingerprints(template.metadata.as_ref()),
+        mounts: mounted_secrets(template.spec.as_ref()),
+        pods: Vec::new(),
         refused: None,
-        first_ordinal: first_ordinal(spec.ordinals.as_ref()),
-        grace_period: grace_period(spec.template.spec.as_ref()),
+        first_ordinal: 0,
+        grace_period: grace_period(template.spec.as_ref()),
         single_restarts: SingleRestarts::default(),
     }
-}
-
-fn first_ordinal(ordinals: Option<&StatefulSetOrdinals>) -> u32 {
-    let start = ordinals.and_then(|ordinals| ordinals.start);
-    start
-        .and_then(|start| u32::try_from(start).ok())
-        .unwrap_or_default()
 }
 
 /// The API server fills the field in; what it would fill in stands for it.
 fn grace_period(spec: Option<&PodSpec>) -> SignedDuration {
     let seconds = spec.and_then(|spec| spec.termination_grace_period_seconds);
     SignedDuration::from_secs(seconds.unwrap_or(30))
+}
+
+/// What follows from the type of an update strategy.
+pub fn replacement(update_strategy: Option<&str>) -> Replacement {
+    match update_strategy {
+        Some("OnDelete") => Replacement::OnDelete,
+        Some(_) | None => Replacement::Automatic,
+    }
+}
+
+/// A duration that Kubernetes keeps in seconds.
+pub fn seconds(seconds: Option<i32>) -> SignedDuration {
+    SignedDuration::from_secs(seconds.unwrap_or(0).into())
+}
+
+/// In the network of their host, too, the API server notes each port as one of the host's.
+fn takes_host_ports(spec: Option<&PodSpec>) -> bool {
+    let containers = spec.into_iter().flat_map(|spec| &spec.containers);
+    containers
+        .flat_map(|container| container.ports.iter().flatten())
+        .any(|port| port.host_port.is_some_and(|port| port != 0))
 }
 
 /// When anything but the status was written last. The replicas have a subresource of their own,
@@ -79,12 +87,7 @@ fn at(time: &Time) -> Timestamp {
 /// Whether every pod that shall be there is there and Ready: then nothing changes without a change
 /// of the workload, whose status counts the Ready ones. A pod that is not Ready may restart its
 /// containers unseen.
-pub fn settled(workload: &StatefulSet, pods: &[&KubePod]) -> bool {
-    let replicas = workload
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.replicas)
-        .unwrap_or(1);
+pub fn settled(replicas: i32, pods: &[KubePod]) -> bool {
     i32::try_from(pods.len()) == Ok(replicas)
         && pods
             .iter()
@@ -96,12 +99,22 @@ fn is_ready(pod: &KubePod) -> bool {
 }
 
 fn readiness(pod: &KubePod) -> Option<&PodCondition> {
-    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
-    conditions.find(|condition| condition.type_ == "Ready")
+    condition(pod, "Ready")
 }
 
-/// A pod.
-pub fn pod(pod: &KubePod) -> Pod {
+fn condition<'a>(pod: &'a KubePod, kind: &str) -> Option<&'a PodCondition> {
+    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    conditions.find(|condition| condition.type_ == kind)
+}
+
+fn is_unschedulable(pod: &KubePod) -> bool {
+    condition(pod, "PodScheduled").is_some_and(|scheduled| {
+        scheduled.status == "False" && scheduled.reason.as_deref() == Some("Unschedulable")
+    })
+}
+
+/// A pod, whose label of this key names its revision.
+pub fn pod(pod: &KubePod, revision_label: &str) -> Pod {
     let created = pod
         .metadata
         .creation_timestamp
@@ -110,12 +123,13 @@ pub fn pod(pod: &KubePod) -> Pod {
     Pod {
         name: pod.name_any(),
         version: version(&pod.metadata),
-        revision: pod.labels().get(REVISION_LABEL).cloned(),
+        revision: pod.labels().get(revision_label).cloned(),
         created,
         started: started(pod),
         terminating: pod.metadata.deletion_timestamp.as_ref().map(at),
         ready_since: ready_since(pod),
         fingerprints: fingerprints(Some(&pod.metadata)),
+        unschedulable: is_unschedulable(pod),
     }
 }
 

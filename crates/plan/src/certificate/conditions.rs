@@ -175,6 +175,13 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
                 pods()
             ),
         ),
+        Stage::Paused => Finding::no(
+            Reason::RolloutPaused,
+            format!(
+                "{named} is paused: Kubernetes replaces none of its pods; resume it (kubectl rollout resume); {}",
+                pods()
+            ),
+        ),
         Stage::RestartNeeded => Finding::no(
             Reason::RestartNeeded,
             format!(
@@ -210,8 +217,13 @@ fn pods(progress: &Progress) -> String {
             more => format!(" ({more} more)"),
         };
         text = format!("{text}; {pod} {}{more}", evidence.describe());
+    } else if progress.ending > 0 {
+        text = format!("{text}; still ending: {}", progress.ending);
     }
-    text
+    match progress.hindrance {
+        Some(hindrance) => format!("{text}; {}", hindrance.describe()),
+        None => text,
+    }
 }
 
 fn stalled(ready: &Finding, obstacle: Option<&Obstacle>, progress: Option<&Progress>) -> Finding {
@@ -219,6 +231,7 @@ fn stalled(ready: &Finding, obstacle: Option<&Obstacle>, progress: Option<&Progr
     let halted = progress.is_some_and(|progress| match &progress.stage {
         Stage::Stuck
         | Stage::OnDelete
+        | Stage::Paused
         | Stage::RestartNeeded
         | Stage::NotMounted
         | Stage::Unknown

@@ -49,7 +49,7 @@ fn stays(observed: &Observed, now: Timestamp) -> Option<String> {
 pub fn too_late(observed: &Observed) -> Option<String> {
     let resource = &observed.resource;
     let live = live(observed).filter(|live| live.mounts.contains(&resource.wanted.secret_name))?;
-    if resource.wanted.strategy != RolloutStrategy::RollingRestart || live.on_delete {
+    if resource.wanted.strategy != RolloutStrategy::RollingRestart || live.holds_back() {
         return None;
     }
     let leaf = &observed.stored()?.current.leaf;

@@ -4,6 +4,7 @@
 mod budget;
 mod coalescing;
 mod evidence;
+mod hindrance;
 mod predecessors;
 mod progress;
 mod single;
@@ -15,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use budget::longest_rollout;
 pub use evidence::{Doubt, Evidence, NotCurrent};
+pub use hindrance::Hindrance;
 pub use predecessors::{Predecessor, staying};
 pub use progress::{Progress, Stage, assess};
 pub use single::SingleRestarts;
@@ -50,15 +52,20 @@ pub enum Workload {
 pub struct Live {
     /// Its revision.
     pub version: Version,
-    /// How many pods it shall have.
+    /// How many pods it shall have; of a DaemonSet, on how many nodes.
     pub replicas: i32,
     /// Ordinal below which pods are not updated (`updateStrategy.rollingUpdate.partition`).
     pub partition: i32,
-    /// Whether Kubernetes leaves the replacement of pods to the user (`updateStrategy: OnDelete`).
-    pub on_delete: bool,
+    /// Whether Kubernetes replaces pods of an earlier template.
+    pub replacement: Replacement,
+    /// How long a pod has to be Ready before the next one is replaced (`minReadySeconds`).
+    pub min_ready: SignedDuration,
+    /// Whether its pods take ports of their node, so that a node takes one of them only.
+    pub host_ports: bool,
     /// Whether its controller has seen its newest generation.
     pub observed: bool,
-    /// Revision that new pods are made of (`status.updateRevision`).
+    /// Revision that pods of its template are made of; none while its controller has made none of
+    /// that template.
     pub update_revision: Option<String>,
     /// When its specification was changed last, by the API server's clock.
     pub changed: Timestamp,
@@ -78,6 +85,17 @@ pub struct Live {
     pub single_restarts: SingleRestarts,
 }
 
+/// Whether Kubernetes replaces pods of an earlier template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacement {
+    /// It does, by the workload's strategy.
+    Automatic,
+    /// It makes another once the user has deleted one (`updateStrategy: OnDelete`).
+    OnDelete,
+    /// It does once the user says so (a Deployment's `paused`).
+    Paused,
+}
+
 /// A pod of a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
@@ -85,7 +103,8 @@ pub struct Pod {
     pub name: String,
     /// Its own revision, as an object.
     pub version: Version,
-    /// Revision it was made of (label `controller-revision-hash`).
+    /// Revision it was made of (label `controller-revision-hash`; of a Deployment,
+    /// `pod-template-hash`).
     pub revision: Option<String>,
     /// `metadata.creationTimestamp`, by the API server's clock.
     pub created: Timestamp,
@@ -98,6 +117,8 @@ pub struct Pod {
     pub ready_since: Option<Timestamp>,
     /// Fingerprint annotations it was created with, by Secret.
     pub fingerprints: BTreeMap<String, String>,
+    /// Whether the scheduler finds no node for it.
+    pub unschedulable: bool,
 }
 
 /// A certificate that a workload mounts.
@@ -155,7 +176,7 @@ pub enum Action {
 /// What a change of the pod template leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Kubernetes replaces the pods one by one.
+    /// Kubernetes replaces the pods, as the workload's strategy has it.
     Rollout,
     /// Nothing: there is no pod.
     NoPods,
@@ -189,7 +210,7 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let alone = single::next(live, &restarting).filter(|_| due.is_empty());
     let awaiting = alone.map_or(due.clone(), |restart| vec![restart.mounted]);
     let waits_until = coalescing::waits_until(observed, &restarting, &awaiting, now);
-    let action = if live.replicas == 0 && live.pods.is_empty() {
+    let action = if live.has_no_pods() {
         stamp(live, &restarting, Effect::NoPods)
     } else if !due.is_empty() && waits_until.is_none() && may_start(live, now) {
         stamp(live, &restarting, Effect::Rollout)
@@ -221,7 +242,7 @@ fn due<'a>(live: &Live, restarting: &[&'a Mounted]) -> Vec<&'a Mounted> {
 /// A rollout that is under way is not stacked on, and one that Kubernetes would not make is not asked
 /// for.
 fn may_start(live: &Live, now: Timestamp) -> bool {
-    !live.on_delete && progress::under_way(live, now) != progress::UnderWay::Yes
+    !live.holds_back() && progress::under_way(live, now) != progress::UnderWay::Yes
 }
 
 fn stamp(live: &Live, restarting: &[&Mounted], effect: Effect) -> Option<Action> {
@@ -238,6 +259,26 @@ fn stamp(live: &Live, restarting: &[&Mounted], effect: Effect) -> Option<Action>
 }
 
 impl Live {
+    /// Whether Kubernetes replaces no pods although its template has changed.
+    #[must_use]
+    pub const fn holds_back(&self) -> bool {
+        match self.replacement {
+            Replacement::Automatic => false,
+            Replacement::OnDelete | Replacement::Paused => true,
+        }
+    }
+
+    /// Whether it makes no pods of a template that was changed meanwhile.
+    const fn is_paused(&self) -> bool {
+        matches!(self.replacement, Replacement::Paused)
+    }
+
+    /// Whether a change of its template restarts nothing, now or later. A Deployment that is paused
+    /// makes pods of the template before even if it is scaled up, and replaces them once it goes on.
+    const fn has_no_pods(&self) -> bool {
+        self.replicas == 0 && self.pods.is_empty() && self.observed && !self.is_paused()
+    }
+
     /// Whether pods made from the template are made for this leaf.
     #[must_use]
     pub fn carries(&self, secret: &str, fingerprint: Fingerprint) -> bool {

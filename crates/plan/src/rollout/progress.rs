@@ -2,7 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Doubt, Evidence, Live, Mounted, NotCurrent, Workload, evidence, single};
+use super::{
+    Doubt, Evidence, Hindrance, Live, Mounted, NotCurrent, Pod, Replacement, Workload, evidence,
+    hindrance, single,
+};
 use crate::Refusal;
 
 /// How long a rollout may go without a pod being created or becoming Ready, beside the grace
@@ -23,6 +26,10 @@ pub struct Progress {
     pub total: i32,
     /// Pods that did not, or are not known to have.
     pub not_current: Vec<(String, Evidence)>,
+    /// Pods that end, whatever they serve.
+    pub ending: usize,
+    /// What keeps pods from starting, if that can be told.
+    pub hindrance: Option<Hindrance>,
     /// When time alone may change this.
     pub next_check: Option<Timestamp>,
 }
@@ -46,6 +53,9 @@ pub enum Stage {
     Blocked(Refusal),
     /// Pods are not current, and Kubernetes replaces none by itself: `updateStrategy: OnDelete`.
     OnDelete,
+    /// Pods are not current, and Kubernetes replaces none before the user lets it: a Deployment is
+    /// paused.
+    Paused,
     /// Pods are not current and will not be restarted by the operator.
     RestartNeeded,
     /// A pod is not current and is restarted alone, but not before this time: the Secret was
@@ -74,6 +84,8 @@ fn bare(stage: Stage) -> Progress {
         current: 0,
         total: 0,
         not_current: Vec::new(),
+        ending: 0,
+        hindrance: None,
         next_check: None,
     }
 }
@@ -101,15 +113,19 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
         | Stage::Stuck
         | Stage::Blocked(_)
         | Stage::OnDelete
+        | Stage::Paused
         | Stage::RestartNeeded
         | Stage::Unknown => None,
     };
     let next_check = [next_check, mounted.predecessors_end()];
+    let ending = live.pods.iter().filter(|pod| pod.terminating.is_some());
     Progress {
         stage,
         current,
         total: live.replicas,
         not_current,
+        ending: ending.count(),
+        hindrance: hindrance::of(live),
         next_check: next_check.into_iter().flatten().min(),
     }
 }
@@ -132,7 +148,7 @@ fn stage(
     let moved = last_step(live).max(published);
     let within_budget = now < moved + STEP_BUDGET;
     if rollout_due
-        && !live.on_delete
+        && !live.holds_back()
         && let Some(refusal) = blocking(live, within_budget)
     {
         return Stage::Blocked(refusal.clone());
@@ -140,9 +156,11 @@ fn stage(
     if let Some(restart) = single::due(live, mounted).filter(|_| !rollout_due) {
         return of_single(live, restart.from, within_budget, now);
     }
+    let paused = live.is_paused() && (rollout_due || waits_for_the_user(live, mounted));
     match under_way_since(live, published, now) {
         UnderWay::Yes => return Stage::UnderWay,
         UnderWay::Stuck => return Stage::Stuck,
+        UnderWay::No if paused => return Stage::Paused,
         UnderWay::No if !outdated && !unknown => {
             return match current >= live.replicas {
                 true => Stage::Done,
@@ -154,7 +172,7 @@ fn stage(
         UnderWay::No => {}
     }
     match rollout_due {
-        true if live.on_delete => Stage::OnDelete,
+        true if live.replacement == Replacement::OnDelete => Stage::OnDelete,
         // The operator's controller of workloads is about to start it.
         true if within_budget => Stage::UnderWay,
         true => Stage::Stuck,
@@ -168,6 +186,18 @@ fn of_single(live: &Live, from: Timestamp, within_budget: bool, now: Timestamp) 
         return Stage::RestartLater(from);
     }
     blocking(live, within_budget).map_or(Stage::UnderWay, |refusal| Stage::Blocked(refusal.clone()))
+}
+
+/// Whether a Deployment that is paused would replace pods that are not current, or make those that it
+/// lacks, once it goes on. While it is paused, it makes pods of templates only that it had before.
+fn waits_for_the_user(live: &Live, mounted: &Mounted) -> bool {
+    let lacks_pods = count(live.pods.iter()) < live.replicas;
+    let replaces = live.pods.iter().any(|pod| {
+        pod.revision != live.update_revision
+            && pod.terminating.is_none()
+            && evidence::of(pod, mounted).calls_for_a_rollout()
+    });
+    replaces || (lacks_pods && live.update_revision.is_none())
 }
 
 /// Why the write that starts a rollout does not come about. What passes by itself counts only once
@@ -197,37 +227,52 @@ pub fn under_way(live: &Live, now: Timestamp) -> UnderWay {
 }
 
 fn under_way_since(live: &Live, published: Timestamp, now: Timestamp) -> UnderWay {
-    let replacing = !live.observed
-        || live.pods.iter().any(|pod| pod.terminating.is_some())
-        || (!live.on_delete && updated(live) < live.replicas - live.partition.min(live.replicas));
-    if !replacing {
+    let replacing = is_replacing(live);
+    let ends = live.pods.iter().filter_map(|pod| pod.terminating);
+    let grace_ends = ends.max();
+    if !replacing && grace_ends.is_none() {
         return UnderWay::No;
     }
-    let grace_ends = live.pods.iter().filter_map(|pod| pod.terminating);
-    let moved = grace_ends.fold(last_step(live).max(published), Timestamp::max);
+    let moved = grace_ends
+        .into_iter()
+        .fold(last_step(live).max(published), Timestamp::max);
     if now < moved + STEP_BUDGET {
         UnderWay::Yes
-    } else {
+    } else if replacing {
         UnderWay::Stuck
+    } else {
+        // Pods that do not end, as their node is gone, beside all those that shall be there.
+        UnderWay::No
     }
 }
 
-fn updated(live: &Live) -> i32 {
-    let updated = live
-        .pods
-        .iter()
-        .filter(|pod| pod.terminating.is_none() && pod.ready_since.is_some())
-        .filter(|pod| live.update_revision.is_none() || pod.revision == live.update_revision)
-        .count();
-    i32::try_from(updated).unwrap_or(i32::MAX)
+/// Whether Kubernetes has pods to replace, to start or to end beyond those that it ends already.
+fn is_replacing(live: &Live) -> bool {
+    let there = live.pods.iter().filter(|pod| pod.terminating.is_none());
+    let updated = there.clone().filter(|pod| {
+        pod.ready_since.is_some()
+            && live.update_revision.is_some()
+            && pod.revision == live.update_revision
+    });
+    let wanted = live.replicas - live.partition.min(live.replicas);
+    // A rollout with surge has more pods than there shall be until the last earlier one ends.
+    let unfinished = count(updated) < wanted || count(there) > live.replicas;
+    !live.observed || (!live.holds_back() && unfinished)
 }
 
-/// The last sign of life of a workload: its own change, or a pod created or become Ready. The start
-/// of a container is none: one that crashes starts again and again.
+fn count<'a>(pods: impl Iterator<Item = &'a Pod>) -> i32 {
+    i32::try_from(pods.count()).unwrap_or(i32::MAX)
+}
+
+/// The last sign of life of a workload: its own change, or a pod created or become available. The
+/// start of a container is none: one that crashes starts again and again.
 fn last_step(live: &Live) -> Timestamp {
     live.pods
         .iter()
-        .flat_map(|pod| [pod.created].into_iter().chain(pod.ready_since))
+        .flat_map(|pod| {
+            let available = pod.ready_since.map(|ready| ready + live.min_ready);
+            [pod.created].into_iter().chain(available)
+        })
         .fold(live.changed, Timestamp::max)
 }
 

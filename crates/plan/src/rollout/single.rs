@@ -57,7 +57,7 @@ pub fn next<'a>(live: &'a Live, certificates: &[&'a Mounted]) -> Option<Restart<
 pub fn due<'a>(live: &'a Live, mounted: &'a Mounted) -> Option<Restart<'a>> {
     let may_restart = live.single_restarts == SingleRestarts::Allowed
         && mounted.strategy == RolloutStrategy::RollingRestart
-        && !live.on_delete
+        && !live.holds_back()
         && live.mounts.contains(&mounted.secret);
     let published = mounted.published_since().filter(|_| may_restart)?;
     let pods = live

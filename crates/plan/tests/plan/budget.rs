@@ -98,7 +98,7 @@ fn the_warning_stands_in_rolled_out_until_it_is_mended_and_leaves_ready_as_it_is
 
 #[rstest]
 #[case::nothing_is_restarted(|case: Case| case.with(|it| it.resource.wanted.strategy = RolloutStrategy::None))]
-#[case::the_user_replaces_pods(|case: Case| case.with(|it| it.workload = Some(slow(3).with(|live| live.on_delete = true).observed())))]
+#[case::the_user_replaces_pods(|case: Case| case.with(|it| it.workload = Some(slow(3).with(|live| live.replacement = plan::rollout::Replacement::OnDelete).observed())))]
 #[case::not_mounted(|case: Case| case.with(|it| it.workload = Some(slow(3).with(|live| live.mounts.clear()).observed())))]
 #[case::no_workload(|case: Case| case.with(|it| it.workload = None))]
 fn there_is_no_warning_where_the_operator_makes_no_rollout(#[case] change: fn(Case) -> Case) {

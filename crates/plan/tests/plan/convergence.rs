@@ -69,6 +69,13 @@ fn cluster() -> Cluster {
     Cluster::of(case)
 }
 
+/// The same of a Deployment.
+fn with_surge(surges: bool) -> Cluster {
+    let mut cluster = cluster();
+    cluster.surges = surges;
+    cluster
+}
+
 fn happen(cluster: &mut Cluster, event: Event, earlier: &Observed, number: usize) {
     let seen = cluster.truth.clone();
     match event {
@@ -155,10 +162,10 @@ fn each_once(stamped: &[Fingerprint]) -> bool {
     stamped.iter().collect::<BTreeSet<_>>().len() == stamped.len()
 }
 
-/// Whoever signs: nothing depends on it here.
+/// Whoever signs, and whether pods are replaced with surge: nothing depends on it here.
 fn any_cluster() -> impl Strategy<Value = Cluster> {
-    any::<bool>().prop_map(|self_signed| {
-        let mut cluster = cluster();
+    any::<(bool, bool)>().prop_map(|(self_signed, surges)| {
+        let mut cluster = with_surge(surges);
         if self_signed {
             sign_itself(&mut cluster.truth);
         }

@@ -15,6 +15,7 @@ mod contest;
 mod convergence;
 mod growth;
 mod issuance;
+mod kinds;
 mod ordinals;
 mod ownership;
 mod publishing;

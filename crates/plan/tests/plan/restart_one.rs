@@ -98,7 +98,7 @@ fn a_pod_that_read_a_foreign_file_is_restarted_alone_at_the_revision_that_was_re
 
 #[rstest]
 #[case::without_permission(|live: &mut Live| live.single_restarts = SingleRestarts::NotAllowed)]
-#[case::where_the_user_replaces_pods(|live: &mut Live| live.on_delete = true)]
+#[case::where_the_user_replaces_pods(|live: &mut Live| live.replacement = plan::rollout::Replacement::OnDelete)]
 #[case::of_a_workload_that_does_not_mount(|live: &mut Live| live.mounts.clear())]
 #[case::while_another_pod_ends(|live: &mut Live| terminating(now())(&mut live.pods[0]))]
 #[case::while_another_pod_is_not_ready(|live: &mut Live| live.pods[2].ready_since = None)]

@@ -6,7 +6,9 @@ use api::{Fingerprint, RolloutStrategy};
 use jiff::SignedDuration;
 use plan::{
     publication::{Held, Publication, PublicationLog},
-    rollout::{Action, Effect, Mounted, Observed, Plan, Stage, Workload, assess, plan},
+    rollout::{
+        Action, Effect, Mounted, Observed, Plan, Replacement, Stage, Workload, assess, plan,
+    },
 };
 use rstest::rstest;
 
@@ -15,7 +17,7 @@ use crate::support::{
 };
 
 /// In service since an hour ago; its predecessor since a hundred hours ago.
-fn mounted(secret: &str) -> Mounted {
+pub fn mounted(secret: &str) -> Mounted {
     let before = Publication {
         held: Held::Leaf(fingerprint(9)),
         from: now() - hours(100),
@@ -55,21 +57,21 @@ fn stamp(sts: Sts, certificates: Vec<Mounted>) -> Option<(BTreeMap<String, Finge
     })
 }
 
-fn stage(sts: Sts) -> Stage {
+pub fn stage(sts: Sts) -> Stage {
     assess(&sts.observed(), &mounted("tls"), now()).stage
 }
 
-fn is_stamped(sts: Sts) -> bool {
+pub fn is_stamped(sts: Sts) -> bool {
     stamp(sts, vec![mounted("tls")]).is_some()
 }
 
 /// Two pods that started before the certificate was published.
-fn outdated() -> Sts {
+pub fn outdated() -> Sts {
     Sts::of(2).pod(hours(50)).pod(hours(50))
 }
 
 /// Two pods that started after it.
-fn started_since() -> Sts {
+pub fn started_since() -> Sts {
     Sts::of(2).pod(minutes(50)).pod(minutes(50))
 }
 
@@ -227,7 +229,7 @@ fn strategy_none_restarts_nothing() {
 
 #[test]
 fn update_strategy_on_delete_restarts_nothing() {
-    let on_delete = outdated().with(|live| live.on_delete = true);
+    let on_delete = outdated().with(|live| live.replacement = Replacement::OnDelete);
     assert!(!is_stamped(on_delete.clone()));
     assert_eq!(stage(on_delete), Stage::OnDelete);
 }

@@ -56,7 +56,7 @@ impl World {
         text += &run(self.kubectl().args(["get", "events", "--output", "yaml"]));
         text += &run(self.kubectl().args([
             "get",
-            "coturncertificates,statefulsets,pods",
+            "coturncertificates,statefulsets,deployments,daemonsets,pods",
             "--output",
             "yaml",
         ]));

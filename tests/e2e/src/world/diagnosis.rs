@@ -39,7 +39,10 @@ impl Drop for World {
                 self.namespace,
                 self.started.elapsed().as_secs_f64()
             );
-            show(&["get", "coturncertificates,secrets,statefulsets,pods"]);
+            show(&[
+                "get",
+                "coturncertificates,secrets,statefulsets,deployments,daemonsets,pods",
+            ]);
             show(&[
                 "get",
                 "coturncertificates",

@@ -186,12 +186,20 @@ impl World {
             .expect("a Secret")
     }
 
-    /// Creates a StatefulSet.
-    pub async fn create_workload(&self, workload: &StatefulSet) {
+    /// Creates a workload of any kind.
+    pub async fn create_workload<K>(&self, workload: &K)
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>
+            + Clone
+            + serde::Serialize
+            + serde::de::DeserializeOwned
+            + std::fmt::Debug,
+        K::DynamicType: Default,
+    {
         self.api()
             .create(&PostParams::default(), workload)
             .await
-            .expect("a StatefulSet");
+            .expect("a workload");
     }
 
     /// Creates the resource.

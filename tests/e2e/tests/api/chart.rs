@@ -84,6 +84,18 @@ fn without_names_of_secrets_nothing_renders_but_by_the_switch() {
 }
 
 #[test]
+fn kinds_of_workloads_that_cannot_be_restarted_are_refused() {
+    for wrong in [
+        "workloadKinds={Pod}",
+        "workloadKinds=null",
+        "workloadKinds={}",
+    ] {
+        let output = template("x", &["--set", wrong]);
+        assert!(!output.status.success(), "{wrong} is admitted");
+    }
+}
+
+#[test]
 fn releases_of_one_namespace_contend_for_one_lease() {
     let leases = |release| {
         let output = template(release, &[]);

@@ -68,6 +68,12 @@ async fn the_operator_may_do_its_work_and_nothing_else() {
         ("update", "coturncertificates/status.coturncert.dev"),
         ("patch", "coturncertificates/status.coturncert.dev"),
         ("patch", "statefulsets.apps coturn"),
+        ("patch", "deployments.apps coturn"),
+        ("watch", "deployments.apps"),
+        ("patch", "daemonsets.apps coturn"),
+        ("watch", "daemonsets.apps"),
+        ("list", "replicasets.apps"),
+        ("list", "controllerrevisions.apps"),
         ("list", "pods"),
         ("create", "events.events.k8s.io"),
         ("patch", "events.events.k8s.io"),
@@ -88,6 +94,13 @@ async fn the_operator_may_do_its_work_and_nothing_else() {
         ("delete", "pods coturn-0"),
         ("update", "statefulsets.apps coturn"),
         ("delete", "statefulsets.apps coturn"),
+        ("update", "deployments.apps coturn"),
+        ("delete", "deployments.apps coturn"),
+        ("create", "deployments.apps"),
+        ("update", "daemonsets.apps coturn"),
+        ("patch", "deployments/scale.apps coturn"),
+        ("get", "replicasets.apps coturn"),
+        ("patch", "replicasets.apps coturn"),
         ("update", "coturncertificates.coturncert.dev coturn"),
         ("delete", "coturncertificates.coturncert.dev coturn"),
         ("update", "leases.coordination.k8s.io another"),
@@ -124,6 +137,31 @@ async fn pods_may_be_deleted_only_where_the_values_say_so() {
         ("patch", "pods coturn-0"),
         ("create", "pods/exec"),
     ] {
+        assert!(!is_allowed(&world, verb, what).await, "can {verb} {what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_workloads_of_the_kinds_that_the_values_name_are_the_operators_to_restart() {
+    let world = World::empty("workload-kinds").await;
+    apply_chart(&world, "workloadKinds={DaemonSet}");
+
+    let allowed = [
+        ("patch", "daemonsets.apps coturn"),
+        ("list", "controllerrevisions.apps"),
+        ("list", "pods"),
+    ];
+    for (verb, what) in allowed {
+        assert!(is_allowed(&world, verb, what).await, "cannot {verb} {what}");
+    }
+    let denied = [
+        ("get", "statefulsets.apps coturn"),
+        ("patch", "statefulsets.apps coturn"),
+        ("list", "deployments.apps"),
+        ("patch", "deployments.apps coturn"),
+        ("list", "replicasets.apps"),
+    ];
+    for (verb, what) in denied {
         assert!(!is_allowed(&world, verb, what).await, "can {verb} {what}");
     }
 }

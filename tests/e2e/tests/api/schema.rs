@@ -369,3 +369,17 @@ async fn the_published_secrets_name_cannot_be_changed() {
         "{refused}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_workload_is_admitted_and_a_statefulset_is_meant_where_none_is_named() {
+    let world = World::empty("kinds-admitted").await;
+    for kind in api::WorkloadKind::ALL.map(api::WorkloadKind::as_str) {
+        let workload = json!({"workloadRef": {"kind": kind, "name": "coturn"}});
+        let name = kind.to_lowercase();
+        let created = create(&world, &name, &workload).await.unwrap();
+        assert_eq!(created.data["spec"]["workloadRef"]["kind"], kind);
+    }
+    let unnamed = json!({"workloadRef": {"name": "coturn"}});
+    let created = create(&world, "unnamed", &unnamed).await.unwrap();
+    assert_eq!(created.data["spec"]["workloadRef"]["kind"], "StatefulSet");
+}

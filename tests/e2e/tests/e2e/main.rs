@@ -13,6 +13,7 @@ mod budget;
 mod crash;
 mod install;
 mod isolation;
+mod kinds;
 mod ordinals;
 mod ownership;
 mod quiet;

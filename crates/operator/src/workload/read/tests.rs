@@ -1,4 +1,4 @@
-//! Pods and StatefulSets as the API server returns them.
+//! Pods as the API server returns them.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ fn started_of(containers: &[Value], statuses: &[Value]) -> Starts {
 }
 
 fn starts(spec: &Value, status: &Value) -> Starts {
-    let mut starts = pod(&kube_pod(spec, status)).started;
+    let mut starts = pod(&kube_pod(spec, status), "").started;
     starts.retain(|_, starts| !starts.is_empty());
     starts
 }
@@ -172,7 +172,7 @@ fn a_pod_that_was_ready_since_its_containers_started_counts_as_rolled_out(
         "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": time(changed)}],
     });
     assert_eq!(
-        pod(&kube_pod(&spec, &status)).ready_since,
+        pod(&kube_pod(&spec, &status), "").ready_since,
         expected.map(second)
     );
 }
@@ -188,96 +188,7 @@ fn a_crashed_pod_is_not_ready() {
         "containerStatuses": [waiting],
         "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": time(700)}],
     });
-    assert_eq!(pod(&kube_pod(&spec, &status)).ready_since, None);
-}
-
-fn stateful_set(extra: &Value) -> StatefulSet {
-    let mut set = json!({
-        "metadata": {
-            "name": "coturn", "uid": "u", "resourceVersion": "7", "generation": 3, "creationTimestamp": time(0),
-            "managedFields": [
-                {"manager": "helm", "operation": "Update", "time": time(10)},
-                {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "time": time(99)},
-            ],
-        },
-        "spec": {
-            "serviceName": "", "selector": {},
-            "template": {
-                "metadata": {"annotations": {"fingerprint.coturncert.dev/tls": "ab", "other": "c"}},
-                "spec": {"containers": [], "volumes": [{"name": "certs", "secret": {"secretName": "tls"}}]},
-            },
-        },
-        "status": {"replicas": 0, "observedGeneration": 3, "updateRevision": "coturn-2"},
-    });
-    let target = set["spec"].as_object_mut().unwrap();
-    target.extend(extra.as_object().unwrap().clone());
-    serde_json::from_value(set).unwrap()
-}
-
-#[test]
-fn a_stateful_set_is_read_with_the_defaults_of_kubernetes() {
-    let live = live(&stateful_set(&json!({})), Vec::new());
-    assert_eq!(
-        (live.replicas, live.partition, live.on_delete),
-        (1, 0, false)
-    );
-    assert!(live.observed);
-    assert_eq!(live.update_revision.as_deref(), Some("coturn-2"));
-    assert_eq!(live.mounts, ["tls".to_owned()].into());
-}
-
-#[test]
-fn only_fingerprints_are_taken_from_the_templates_annotations() {
-    let live = live(&stateful_set(&json!({})), Vec::new());
-    assert_eq!(live.template, [("tls".to_owned(), "ab".to_owned())].into());
-}
-
-#[test]
-fn a_write_of_the_status_is_no_change_of_the_specification() {
-    assert_eq!(
-        live(&stateful_set(&json!({})), Vec::new()).changed,
-        second(10)
-    );
-}
-
-#[test]
-fn a_change_of_the_replicas_through_their_subresource_is_one() {
-    let mut scaled = stateful_set(&json!({}));
-    let fields = scaled.metadata.managed_fields.as_mut().unwrap();
-    fields[1].subresource = Some("scale".to_owned());
-    assert_eq!(live(&scaled, Vec::new()).changed, second(99));
-}
-
-#[test]
-fn update_strategy_and_partition_are_read() {
-    let on_delete = stateful_set(&json!({"updateStrategy": {"type": "OnDelete"}}));
-    assert!(live(&on_delete, Vec::new()).on_delete);
-    let partition =
-        json!({"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}});
-    assert_eq!(live(&stateful_set(&partition), Vec::new()).partition, 2);
-}
-
-#[test]
-fn the_grace_period_is_that_of_the_template_or_the_one_the_api_server_fills_in() {
-    let default = live(&stateful_set(&json!({})), Vec::new());
-    assert_eq!(default.grace_period, SignedDuration::from_secs(30));
-    let pod = json!({"containers": [], "terminationGracePeriodSeconds": 43_200});
-    let drains = stateful_set(&json!({"template": {"spec": pod}}));
-    let grace = live(&drains, Vec::new()).grace_period;
-    assert_eq!(grace, SignedDuration::from_hours(12));
-}
-
-#[test]
-fn pods_are_numbered_from_where_the_workload_says() {
-    let first = |extra: &Value| live(&stateful_set(extra), Vec::new()).first_ordinal;
-    assert_eq!(first(&json!({})), 0);
-    assert_eq!(first(&json!({"ordinals": {"start": 5}})), 5);
-}
-
-#[test]
-fn a_pod_may_be_deleted_only_where_somebody_says_so() {
-    let read = live(&stateful_set(&json!({})), Vec::new());
-    assert_eq!(read.single_restarts, SingleRestarts::NotAllowed);
+    assert_eq!(pod(&kube_pod(&spec, &status), "").ready_since, None);
 }
 
 #[test]
@@ -285,18 +196,11 @@ fn a_pod_is_known_by_its_own_revision() {
     let mut read = kube_pod(&json!({}), &json!({}));
     read.metadata.uid = Some("uid".to_owned());
     read.metadata.resource_version = Some("7".to_owned());
-    let version = pod(&read).version;
+    let version = pod(&read, "").version;
     assert_eq!(
         (version.uid.as_str(), version.resource_version.as_str()),
         ("uid", "7")
     );
-}
-
-#[test]
-fn a_generation_that_the_controller_did_not_see_is_told() {
-    let mut unseen = stateful_set(&json!({}));
-    unseen.metadata.generation = Some(4);
-    assert!(!live(&unseen, Vec::new()).observed);
 }
 
 #[test]
@@ -313,10 +217,61 @@ fn a_workload_is_settled_once_every_pod_is_there_and_ready() {
     ending.metadata.deletion_timestamp = Some(Time(second(50)));
     let lost_its_readiness = kube_pod(&spec, &status("False"));
     let waiting = kube_pod(&spec, &json!({}));
-    let set = stateful_set(&json!({}));
-    assert!(settled(&set, &[&ready]));
-    assert!(!settled(&set, &[]));
-    for unsettled in [&ending, &lost_its_readiness, &waiting] {
-        assert!(!settled(&set, &[unsettled]));
+    assert!(settled(1, std::slice::from_ref(&ready)));
+    assert!(!settled(1, &[]));
+    for unsettled in [ending, lost_its_readiness, waiting] {
+        assert!(!settled(1, &[unsettled]));
     }
+}
+
+#[test]
+fn a_workload_with_a_pod_more_than_it_shall_have_is_not_settled() {
+    let spec = json!({"containers": [mounting("coturn", &["certs"])]});
+    let ready = json!({
+        "containerStatuses": [running("coturn", 5)],
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": time(9)}],
+    });
+    let pod = kube_pod(&spec, &ready);
+    assert!(!settled(1, &[pod.clone(), pod]));
+}
+
+#[rstest]
+#[case::no_node("False", "Unschedulable", true)]
+#[case::gated_by_its_owner("False", "SchedulingGated", false)]
+#[case::scheduled("True", "", false)]
+fn a_pod_that_no_node_takes_is_told(
+    #[case] scheduled: &str,
+    #[case] reason: &str,
+    #[case] expected: bool,
+) {
+    let condition = json!({"type": "PodScheduled", "status": scheduled, "reason": reason});
+    let pending = kube_pod(&json!({}), &json!({"conditions": [condition]}));
+    assert_eq!(pod(&pending, "").unschedulable, expected);
+}
+
+#[test]
+fn a_pods_revision_is_the_label_of_its_kind() {
+    let mut labelled = kube_pod(&json!({}), &json!({}));
+    let labels = [
+        ("controller-revision-hash", "a"),
+        ("pod-template-hash", "b"),
+    ];
+    labelled.metadata.labels = Some(
+        labels
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+    );
+    for (key, value) in labels {
+        assert_eq!(pod(&labelled, key).revision.as_deref(), Some(value));
+    }
+}
+
+#[rstest]
+#[case::in_the_network_of_the_host(&json!([{"containerPort": 3478, "hostPort": 3478}]), true)]
+#[case::of_its_own(&json!([{"containerPort": 3478}]), false)]
+#[case::none(&json!(null), false)]
+fn ports_of_the_host_are_told(#[case] ports: &Value, #[case] expected: bool) {
+    let spec = json!({"containers": [{"name": "coturn", "ports": ports}]});
+    let spec: PodSpec = serde_json::from_value(spec).unwrap();
+    assert_eq!(takes_host_ports(Some(&spec)), expected);
 }

@@ -57,6 +57,7 @@ fn pod(created: i64, started: i64, annotation: Option<Fingerprint>) -> Pod {
             .map(|fp| ("tls".into(), fp.to_string()))
             .into_iter()
             .collect(),
+        unschedulable: false,
     }
 }
 

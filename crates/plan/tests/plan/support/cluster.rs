@@ -51,6 +51,8 @@ pub struct Cluster {
     /// Leaves that were in the store.
     stored: BTreeSet<Fingerprint>,
     pub(super) revision: u32,
+    /// Whether the workload is a Deployment: it starts pods before it ends others.
+    pub surges: bool,
 }
 
 impl Cluster {
@@ -65,6 +67,7 @@ impl Cluster {
             wrote: None,
             stored: BTreeSet::new(),
             revision: 100,
+            surges: false,
         }
     }
 
@@ -77,7 +80,11 @@ impl Cluster {
     pub fn step(&mut self) -> bool {
         self.operator_steps(&self.truth.clone())
             .is_some_and(|result| result.is_ok())
-            || self.kubernetes_steps()
+            || if self.surges {
+                self.deployment_steps()
+            } else {
+                self.kubernetes_steps()
+            }
     }
 
     /// Whether everybody came to rest within so many steps.

@@ -4,6 +4,7 @@
 mod cluster;
 mod hands;
 mod scaling;
+mod surge;
 mod workload;
 
 use std::collections::BTreeMap;

@@ -66,5 +66,6 @@ pub(super) fn successor(live: &Live, ordinal: usize, created: Timestamp) -> Pod 
         terminating: None,
         ready_since: None,
         fingerprints: live.template.clone(),
+        unschedulable: false,
     }
 }

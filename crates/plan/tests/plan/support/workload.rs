@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Fingerprint, WorkloadKind, WorkloadRef};
 use jiff::{SignedDuration, Timestamp};
-use plan::rollout::{Live, Pod, SingleRestarts, Workload};
+use plan::rollout::{Live, Pod, Replacement, SingleRestarts, Workload};
 
 use super::{fingerprint, hours, minutes, now, version};
 
@@ -26,7 +26,9 @@ impl Sts {
             version: version("coturn", 1),
             replicas,
             partition: 0,
-            on_delete: false,
+            replacement: Replacement::Automatic,
+            min_ready: SignedDuration::ZERO,
+            host_ports: false,
             observed: true,
             update_revision: Some("1".to_owned()),
             changed: now() - hours(100),
@@ -62,6 +64,7 @@ impl Sts {
             terminating: None,
             ready_since: Some(created),
             fingerprints: BTreeMap::new(),
+            unschedulable: false,
         };
         change(&mut pod);
         self.0.pods.push(pod);

@@ -1,0 +1,47 @@
+//! What keeps the pods of a workload from starting, where that can be told: the user has to know before
+//! the rollout counts as stuck.
+
+use super::{Live, Pod};
+
+/// What keeps pods from starting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// No node takes a pod.
+    NoNode,
+    /// No node takes a pod as long as the pod that it is to replace holds the node's ports: the
+    /// workload starts a pod before it ends an earlier one.
+    PortsTaken,
+}
+
+/// What keeps pods from starting, if that can be told. Where they wait for the ports of pods that end,
+/// nothing is to be done.
+pub fn of(live: &Live) -> Option<Hindrance> {
+    let there = |pod: &&Pod| pod.terminating.is_none();
+    let mut waiting = live.pods.iter().filter(there);
+    waiting.find(|pod| pod.unschedulable)?;
+    if !live.host_ports {
+        return Some(Hindrance::NoNode);
+    }
+    let earlier = |pod: &Pod| pod.revision != live.update_revision && pod.ready_since.is_some();
+    if live.pods.iter().filter(there).any(earlier) {
+        return Some(Hindrance::PortsTaken);
+    }
+    let ends = live.pods.iter().any(|pod| pod.terminating.is_some());
+    (!ends).then_some(Hindrance::NoNode)
+}
+
+impl Hindrance {
+    /// What hinders, and what to do.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::NoNode => {
+                "no node takes a pod: look at its events, and give it room or other rules of placement"
+            }
+            Self::PortsTaken => {
+                "no node takes a pod beside the one that it replaces, whose ports of the node it needs: set \
+                 rollingUpdate of the workload's strategy to maxSurge 0 and maxUnavailable 1"
+            }
+        }
+    }
+}
