@@ -121,6 +121,8 @@ reasons! {
     SecretClaimed,
     /// The store Secret's name is taken by a Secret that is no store.
     StoreNotOwned,
+    /// The published Secret is immutable: no other certificate can be put there.
+    SecretImmutable,
 
     /// The workload does not exist.
     WorkloadNotFound,
@@ -137,6 +139,8 @@ reasons! {
     /// A rolling update is impossible: `updateStrategy` is OnDelete.
     UpdateStrategyOnDelete,
 
+    /// The operator's clock and the API server's differ: nothing is signed.
+    ClockSkewed,
     /// The API server refused for lack of permission.
     Forbidden,
     /// An admission policy, a quota or a validation refused.
@@ -191,6 +195,8 @@ impl Reason {
             | Self::SecretNotOwned
             | Self::SecretClaimed
             | Self::StoreNotOwned
+            | Self::SecretImmutable
+            | Self::ClockSkewed
             | Self::WorkloadNotFound
             | Self::SecretNotMounted
             | Self::RestartNeeded

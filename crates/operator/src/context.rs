@@ -10,6 +10,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::{
     backoff::Backoff,
+    clock::ServerClock,
     error::{Category, Error, ObjectName},
     events::Events,
     facts::Facts,
@@ -46,6 +47,8 @@ pub struct Context {
     pub conflicts: Backoff<ObjectName>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// The API server's clock.
+    pub clock: ServerClock,
     /// Wakes other passes.
     pub bell: Bell,
 }

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::{
     backoff::{Backoff, Range},
     barrier, certificate,
+    clock::ServerClock,
     context::{Context, Guarded},
     error::{Category, Error, ObjectName},
     events::Events,
@@ -65,6 +66,8 @@ pub struct Setup {
     pub identity: String,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// The API server's clock, as `client` hears of it.
+    pub clock: ServerClock,
     /// Health.
     pub health: Arc<Health>,
 }
@@ -111,6 +114,7 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             secrets: index,
             facts: Facts::default(),
             metrics: setup.metrics,
+            clock: setup.clock,
             bell,
         },
         health: setup.health,

@@ -4,6 +4,7 @@ pub mod args;
 mod backoff;
 mod barrier;
 mod certificate;
+mod clock;
 mod context;
 mod controllers;
 mod error;

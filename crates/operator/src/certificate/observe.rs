@@ -84,6 +84,7 @@ pub async fn observe(
             rivals,
             workload,
             failed: None,
+            clock_ahead: context.clock.ahead(),
         },
         authority: signer,
         store: store_secret,

@@ -51,6 +51,7 @@ fn observed(object: &CoturnCertificate) -> Observed {
         rivals: Vec::new(),
         workload: None,
         failed: None,
+        clock_ahead: None,
     }
 }
 

@@ -49,6 +49,7 @@ pub fn read_published(secret: Option<&Secret>) -> Published {
         pair: pair(secret),
         root: root(secret),
         written: written(metadata),
+        immutable: secret.immutable == Some(true),
         labels: metadata.labels.clone().unwrap_or_default(),
         template_keys: template_keys(&annotations),
         annotations,

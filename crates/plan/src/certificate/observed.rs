@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::{
     AuthorityFacts, CoturnCertificateStatus, Leaf, RolloutStrategy, SerialNumber, Wanted, names,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Obstacle, Rival};
 use crate::{
@@ -33,6 +33,9 @@ pub struct Observed {
     pub workload: Option<Workload>,
     /// What failed in this pass.
     pub failed: Option<Obstacle>,
+    /// How far the operator's clock is ahead of the API server's, behind if negative; none if that
+    /// was not measured.
+    pub clock_ahead: Option<SignedDuration>,
 }
 
 /// A `CoturnCertificate`.
@@ -142,6 +145,8 @@ pub struct PublishedSecret {
     pub root: Option<Root>,
     /// When `tls.crt` and `tls.key` were written last, by the API server's clock.
     pub written: Timestamp,
+    /// Whether its data can never be changed (`immutable: true`).
+    pub immutable: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its annotations.

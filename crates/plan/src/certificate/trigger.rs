@@ -3,7 +3,7 @@
 use api::{AuthorityFacts, Leaf, Reason, Trigger};
 use jiff::Timestamp;
 
-use super::{Authority, Observed, Stored};
+use super::{Authority, Observed, Stored, claim, clock};
 use crate::{Refusal, rollout::Stage, store::Root};
 
 /// Why the certificate in service is to be replaced, if it is.
@@ -26,6 +26,11 @@ pub fn due(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Trigg
 
 /// Why a due certificate cannot be issued, if it cannot.
 pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option<Refusal> {
+    // A clock that is off makes good authorities look expired.
+    let whoever_signs = clock::refusal(observed, now).or_else(|| claim::immutable(observed));
+    if whoever_signs.is_some() {
+        return whoever_signs;
+    }
     let facts = match &observed.authority {
         Authority::Unusable(refusal) => return Some(refusal.clone()),
         Authority::Usable(facts) => facts,
@@ -38,10 +43,13 @@ pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option
 
 /// Why the next certificate could not be signed if it were due at this moment.
 pub fn outlook(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Refusal> {
-    match &observed.authority {
+    let signable = || match &observed.authority {
         Authority::Unusable(refusal) => Some(refusal.clone()),
         Authority::Usable(facts) => other_root(observed, stored, facts, now),
-    }
+    };
+    clock::refusal(observed, now)
+        .or_else(signable)
+        .or_else(|| claim::immutable(observed))
 }
 
 /// A leaf in service is not replaced by one of another root: the partner does not trust that yet.

@@ -8,8 +8,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod clock;
 mod coalescing;
 mod convergence;
+mod immutable;
 mod issuance;
 mod ownership;
 mod publishing;

@@ -165,6 +165,7 @@ pub fn published(pair: Option<Pair>, written: Timestamp) -> PublishedSecret {
         root: pair.as_ref().map(|_| root(1)),
         pair,
         written,
+        immutable: false,
         labels: BTreeMap::from([(
             names::MANAGED_BY_LABEL.to_owned(),
             names::FIELD_MANAGER.to_owned(),
@@ -222,6 +223,7 @@ impl Case {
             rivals: Vec::new(),
             workload: None,
             failed: None,
+            clock_ahead: None,
         })
     }
 
