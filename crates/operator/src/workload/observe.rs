@@ -1,6 +1,5 @@
 //! A workload and its pods, as far as decisions need them.
 
-use api::{Reason, names};
 use k8s_openapi::{
     api::{apps::v1::StatefulSet, core::v1::Pod as KubePod},
     apimachinery::pkg::apis::meta::v1::LabelSelector,
@@ -12,7 +11,7 @@ use super::read;
 use crate::{
     certificate::Freshness,
     context::Context,
-    error::{Error, ObjectName},
+    error::{Error, ObjectName, remedy},
     requests,
     secret::version,
 };
@@ -130,15 +129,12 @@ fn is_owned(pod: &KubePod, uid: &str) -> bool {
 /// What cannot be read is told in status. An API server that does not answer is an error of this
 /// pass: no status could be written either.
 fn unreadable(error: Error) -> Result<Workload, Error> {
+    let remedy = remedy(&error);
     let Some(mut refusal) = error.unread() else {
         return Err(error);
     };
-    if refusal.reason == Reason::Forbidden {
-        let manager = names::FIELD_MANAGER;
-        refusal.message = format!(
-            "{}; allow {manager} to get StatefulSets and to list pods",
-            refusal.message
-        );
+    if let Some(remedy) = remedy {
+        refusal.message = format!("{}; {remedy}", refusal.message);
     }
     Ok(Workload::Unreadable(refusal))
 }
