@@ -32,7 +32,7 @@ pub fn refusal(observed: &Observed, now: Timestamp) -> Option<Refusal> {
                 "{words}: it was {now} by the one and {} by the other; no certificate is signed until they agree, and \
                  what works stays as it is. Correct the clock of the operator's node, or of the API server's (a time \
                  service such as chrony keeps them right); it goes on by itself",
-                now - ahead
+                now - SignedDuration::from_secs(ahead.as_secs())
             )
         },
         |condition| condition.message.clone(),
