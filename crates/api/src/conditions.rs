@@ -129,6 +129,8 @@ reasons! {
     AwaitingSecret,
     /// Somebody keeps undoing the operator's writes: it tries again only now and then.
     Contested,
+    /// The published Secret is immutable: no other certificate can be put there.
+    SecretImmutable,
 
     /// The workload does not exist.
     WorkloadNotFound,
@@ -147,6 +149,8 @@ reasons! {
     /// A rolling update is held back: the Deployment is paused.
     RolloutPaused,
 
+    /// The operator's clock and the API server's differ: nothing is signed.
+    ClockSkewed,
     /// The API server refused for lack of permission.
     Forbidden,
     /// An admission policy, a quota or a validation refused.
@@ -203,6 +207,8 @@ impl Reason {
             | Self::SecretClaimed
             | Self::StoreNotOwned
             | Self::Contested
+            | Self::SecretImmutable
+            | Self::ClockSkewed
             | Self::WorkloadNotFound
             | Self::SecretNotMounted
             | Self::RestartNeeded

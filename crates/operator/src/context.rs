@@ -10,6 +10,7 @@ use api::{CoturnCertificate, names};
 
 use crate::{
     backoff::Backoff,
+    clock::ServerClock,
     contests::Contests,
     error::{Category, Error, ObjectName},
     events::Events,
@@ -52,6 +53,8 @@ pub struct Context {
     pub conflicts: Backoff<ObjectName>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// The API server's clock.
+    pub clock: ServerClock,
     /// Wakes other passes.
     pub bell: Bell,
 }

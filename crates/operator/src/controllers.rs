@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use crate::{
     backoff::{Backoff, Range},
     barrier, certificate,
+    clock::ServerClock,
     contests::Contests,
     context::{Context, Guarded},
     error::{Category, Error, ObjectName},
@@ -75,6 +76,8 @@ pub struct Setup {
     pub identity: String,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// The API server's clock, as `client` hears of it.
+    pub clock: ServerClock,
     /// Health.
     pub health: Arc<Health>,
 }
@@ -117,6 +120,7 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             secrets: index,
             facts: Facts::default(),
             metrics: setup.metrics,
+            clock: setup.clock,
             bell,
         },
         health: setup.health,

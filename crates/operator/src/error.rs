@@ -1,6 +1,7 @@
 //! What can fail at the rim, one variant per failed step.
 
 mod failure;
+mod remedy;
 
 use std::fmt;
 
@@ -8,6 +9,7 @@ use api::Reason;
 use plan::Refusal;
 
 pub use failure::ApiFailure;
+pub use remedy::{remedy, unnamed_secret};
 
 /// A failed step of a pass. No variant holds bytes of a body or of a key.
 #[derive(Debug, thiserror::Error)]

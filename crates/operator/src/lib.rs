@@ -4,6 +4,7 @@ pub mod args;
 mod backoff;
 mod barrier;
 mod certificate;
+mod clock;
 mod contests;
 mod context;
 mod controllers;

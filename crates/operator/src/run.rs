@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{Client, Config};
+use kube::{Client, Config, client::ClientBuilder};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -11,6 +11,7 @@ use tokio::{
 use crate::{
     args::Args,
     barrier,
+    clock::ServerClock,
     controllers::{self, Setup},
     health::{self, Health},
     lease::Candidate,
@@ -66,14 +67,20 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let config = Config::infer()
         .await
         .map_err(|error| StartError::Config(redact(&error.to_string())))?;
-    let client = client(&config, ANSWER)?;
+    let clock = ServerClock::default();
+    let client = ClientBuilder::try_from(limited(&config, ANSWER))
+        .map_err(|error| unusable(&error))?
+        .with_layer(&clock)
+        .build();
+    let watch_client =
+        Client::try_from(limited(&config, SILENCE)).map_err(|error| unusable(&error))?;
     let health = Arc::new(Health::default());
     let metrics = Arc::new(Metrics::default());
     let endpoints = health::serve(args.listen, Arc::clone(&health), Arc::clone(&metrics));
     let mut candidate =
         Candidate::new(client.clone(), &args.namespace, &args.lease, &args.identity);
     let setup = Setup {
-        watch_client: self::client(&config, SILENCE)?,
+        watch_client,
         client,
         namespace: args.namespace.clone(),
         secret_names: args.secret_names.clone(),
@@ -81,6 +88,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         workload_kinds: args.workload_kinds.clone(),
         identity: args.identity.clone(),
         metrics: Arc::clone(&metrics),
+        clock,
         health: Arc::clone(&health),
     };
     tokio::select! {
@@ -92,14 +100,19 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     }
 }
 
-fn client(config: &Config, read_timeout: Duration) -> Result<Client, StartError> {
+/// The configuration for requests whose answers, or parts of them, take at most this long.
+fn limited(config: &Config, read_timeout: Duration) -> Config {
     let mut config = config.clone();
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(read_timeout);
     config.reset_reader_on_write = true;
     // Retries of the client's would repeat writes whose reply was lost.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| StartError::Client(redact(&error.to_string())))
+    config
+}
+
+fn unusable(error: &kube::Error) -> StartError {
+    StartError::Client(redact(&error.to_string()))
 }
 
 async fn lead(args: &Args, candidate: &mut Candidate, setup: Setup) -> Result<(), StartError> {

@@ -28,7 +28,7 @@ enum Layer {
     Lint,
     /// Unit and property tests of all crates.
     Unit,
-    /// Tests on a real kube-apiserver.
+    /// Tests on a real kube-apiserver, some with the operator as a process.
     Api,
     /// Scenarios on a real cluster with real coturn pods.
     E2e,
@@ -102,6 +102,8 @@ fn tests(selection: &[&str], filter: Option<&str>) -> anyhow::Result<()> {
 /// A control plane of their own, which ends with them; then those of the cluster crate, which start
 /// control planes themselves.
 fn api(filter: Option<&str>) -> anyhow::Result<()> {
+    let operator = ["build", "--locked", "--package", "operator"];
+    shell::run(&mut shell::cargo(&operator))?;
     let state = shell::target().join("cluster").join("api");
     let cluster = OwnCluster::fresh(&ClusterOptions::control_plane(&state))?;
     let mut command = shell::cargo(&[
@@ -112,11 +114,17 @@ fn api(filter: Option<&str>) -> anyhow::Result<()> {
         "--test",
         "api",
         "--",
+        "--test-threads",
+        "6",
     ]);
     command
         .args(filter)
         .env("RUST_BACKTRACE", "0")
-        .env(cluster::STATE_VARIABLE, &state);
+        .env(cluster::STATE_VARIABLE, &state)
+        .env(
+            "COTURN_CERT_OPERATOR",
+            shell::target().join("debug").join(image::BINARY),
+        );
     let outcome = shell::run(&mut command);
     cluster.end(outcome)?;
     shell::run(clusters_own("control_plane").args(filter))

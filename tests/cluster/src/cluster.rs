@@ -21,9 +21,9 @@ use crate::{
 pub struct Cluster {
     layout: Layout,
     kubeconfig: PathBuf,
-    record: Record,
-    /// The processes that end with this value.
-    leashed: Vec<Child>,
+    pub(crate) record: Record,
+    /// The leashes of the processes that end with this value, in the order of its record.
+    pub(crate) leashed: Vec<Child>,
 }
 
 /// Whether an image had to be loaded.
@@ -63,7 +63,7 @@ impl Cluster {
             && match &record.shape {
                 Shape::Node { .. } => supervision(&layout)?
                     .is_some_and(|it| it.phase == Phase::Running && it.supervisor.is_alive()),
-                Shape::ControlPlane { processes } => {
+                Shape::ControlPlane { processes, .. } => {
                     !processes.is_empty()
                         && processes.iter().all(|started| started.process.is_alive())
                 }
@@ -234,7 +234,7 @@ impl Cluster {
                     })
                     .collect()
             }),
-            Shape::ControlPlane { processes } => processes
+            Shape::ControlPlane { processes, .. } => processes
                 .iter()
                 .map(|Started { name, process }| ComponentStatus {
                     name: name.clone(),

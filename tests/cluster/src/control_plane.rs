@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// Where the control plane listens, and what it hands out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Endpoints {
     /// Where the API server listens.
     pub(crate) bind: IpAddr,

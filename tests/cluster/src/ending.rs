@@ -38,7 +38,7 @@ pub(crate) fn clear(layout: &Layout) -> Result<(), Error> {
     }
     let record = state::read::<Record>(&layout.record())?;
     if let Some(Record {
-        shape: Shape::ControlPlane { processes },
+        shape: Shape::ControlPlane { processes, .. },
         ..
     }) = &record
     {

@@ -8,8 +8,10 @@ use crate::{
     Cluster, Error,
     cluster::{enter, supervision},
     command::output,
-    kubeconfig, layout,
-    state::Shape,
+    control_plane::ControlPlane,
+    kubeconfig, layout, loopback,
+    program::Program,
+    state::{self, Shape},
     wait,
 };
 
@@ -41,19 +43,71 @@ impl Cluster {
     /// Kills a component and keeps it from being started again until [`Self::start`].
     ///
     /// # Errors
-    /// [`Error::NoNode`], or [`Error::NoComponent`] if it does not run.
-    pub fn stop(&self, component: &str) -> Result<(), Error> {
-        self.supervisor("keeping a component from its restart")?;
-        layout::write(&self.layout().hold(component), "")?;
-        self.signal(component, Signal::KILL)
+    /// [`Error::NoComponent`] if it does not run, [`Error::NoNode`] if there is no node and another
+    /// process owns the cluster.
+    pub fn stop(&mut self, component: &str) -> Result<(), Error> {
+        match self.shape() {
+            Shape::Node { .. } => {
+                layout::write(&self.layout().hold(component), "")?;
+                self.signal(component, Signal::KILL)
+            }
+            Shape::ControlPlane { .. } => {
+                let (index, _) = self.leashed_component(component)?;
+                // The leash ends what it holds when its input ends, which this does.
+                self.leashed[index].wait().map(drop).map_err(Error::file(
+                    "wait for",
+                    self.layout().leashed_pid(component),
+                ))
+            }
+        }
     }
 
-    /// Has a stopped component started again.
+    /// Has a stopped component started again, as it ran before.
     ///
     /// # Errors
-    /// [`Error::File`] if the mark that holds it cannot be removed.
-    pub fn start(&self, component: &str) -> Result<(), Error> {
-        layout::remove(&self.layout().hold(component))
+    /// [`Error::File`] if the mark that holds it cannot be removed; the errors of [`Self::stop`].
+    pub fn start(&mut self, component: &str) -> Result<(), Error> {
+        match self.shape() {
+            Shape::Node { .. } => layout::remove(&self.layout().hold(component)),
+            Shape::ControlPlane { .. } => self.leash_again(component),
+        }
+    }
+
+    fn leash_again(&mut self, component: &str) -> Result<(), Error> {
+        let (index, program) = self.leashed_component(component)?;
+        let (leash, process) = loopback::leashed(self.layout(), &program)?;
+        self.leashed[index] = leash;
+        if let Shape::ControlPlane { processes, .. } = &mut self.record.shape {
+            processes[index].process = process;
+        }
+        state::write(&self.layout().record(), &self.record)
+    }
+
+    /// The place of a component among those that end with this value, and how it is run.
+    fn leashed_component(&self, component: &str) -> Result<(usize, Program), Error> {
+        let missing = || Error::NoComponent {
+            component: component.to_owned(),
+        };
+        let Shape::ControlPlane {
+            processes,
+            endpoints,
+        } = self.shape()
+        else {
+            return Err(missing());
+        };
+        let mut named = processes.iter();
+        let index = named.position(|one| one.name == component);
+        let index = index.ok_or_else(missing)?;
+        if index >= self.leashed.len() {
+            return Err(Error::NoNode {
+                what: "stopping and starting what another process started",
+            });
+        }
+        let plane = ControlPlane::new(self.layout(), &self.record.binaries, endpoints);
+        let programs = [plane.etcd(), plane.api_server(), plane.controller_manager()];
+        let mut programs = programs.into_iter();
+        let program = programs.find(|program| program.name == component);
+        Ok((index, program.ok_or_else(missing)?))
     }
 
     /// Waits until the API server is ready, after [`Self::start`] or [`Self::resume`].
@@ -86,7 +140,7 @@ impl Cluster {
                 let kill = format!("kill -s {} -- {pid}", signal.as_raw());
                 output(shell.args(["-c", &kill])).map(drop)
             }
-            Shape::ControlPlane { processes } => {
+            Shape::ControlPlane { processes, .. } => {
                 let started = processes.iter().find(|one| one.name == component);
                 started.ok_or_else(missing)?.process.signal(signal);
                 Ok(())

@@ -13,7 +13,7 @@ use crate::{
     components::Binaries,
     control_plane::{ControlPlane, Endpoints},
     kubeconfig,
-    layout::Layout,
+    layout::{self, Layout},
     process::ProcessId,
     program::Program,
     progress::step,
@@ -36,7 +36,7 @@ pub(crate) fn start(
     let plane = ControlPlane::new(layout, &binaries, &endpoints);
     plane.prepare()?;
     step(progress, "starting the control plane", || {
-        let mut starting = Starting::new(layout, &binaries, lifetime);
+        let mut starting = Starting::new(layout, &binaries, &endpoints, lifetime);
         starting.add(&plane.etcd())?;
         starting.add(&plane.api_server())?;
         starting.until_ready()?;
@@ -47,35 +47,70 @@ pub(crate) fn start(
     })
 }
 
+fn spawn(mut command: Command) -> Result<Child, Error> {
+    command
+        .spawn()
+        .map_err(|source| spawn_error(&command, source))
+}
+
+/// Starts a program on a leash: the leash, and the process at its end, whose id the leash writes
+/// down.
+pub(crate) fn leashed(layout: &Layout, program: &Program) -> Result<(Child, ProcessId), Error> {
+    let path = layout.leashed_pid(program.name);
+    // That of an earlier start is none of this one.
+    layout::remove(&path)?;
+    let leash = spawn(program.leashed_command(layout)?)?;
+    let ended = || Error::component_ended(layout, program.name);
+    let log = layout.log(program.name);
+    let pid = wait::until("the start of a component", READY, &log, || {
+        if ProcessId::of(leash.id().cast_signed()).is_none() {
+            return Err(ended());
+        }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        Ok(text.strip_suffix('\n').and_then(|pid| pid.parse().ok()))
+    })?;
+    let process = ProcessId::of(pid).ok_or_else(ended)?;
+    Ok((leash, process))
+}
+
 /// A control plane that is being started: every process is recorded before the next one.
 struct Starting<'a> {
     layout: &'a Layout,
     lifetime: Lifetime,
     binaries: &'a Binaries,
+    endpoints: &'a Endpoints,
     processes: Vec<Started>,
     children: Vec<Child>,
 }
 
 impl<'a> Starting<'a> {
-    fn new(layout: &'a Layout, binaries: &'a Binaries, lifetime: Lifetime) -> Self {
+    fn new(
+        layout: &'a Layout,
+        binaries: &'a Binaries,
+        endpoints: &'a Endpoints,
+        lifetime: Lifetime,
+    ) -> Self {
         Self {
             layout,
             lifetime,
             binaries,
+            endpoints,
             processes: Vec::new(),
             children: Vec::new(),
         }
     }
 
     fn add(&mut self, program: &Program) -> Result<(), Error> {
-        let process = match self.lifetime {
-            Lifetime::Kept => self.spawn(program.detached_command(self.layout)?)?,
-            Lifetime::Owned => {
-                let leash = self.spawn(program.leashed_command(self.layout)?)?;
-                self.leashed_process(program, leash)?
+        let (child, process) = match self.lifetime {
+            Lifetime::Kept => {
+                let child = spawn(program.detached_command(self.layout)?)?;
+                let pid = child.id().cast_signed();
+                let process = ProcessId::of(pid).ok_or_else(|| self.ended(program.name))?;
+                (child, process)
             }
+            Lifetime::Owned => leashed(self.layout, program)?,
         };
-        let process = ProcessId::of(process).ok_or_else(|| self.ended(program.name))?;
+        self.children.push(child);
         self.processes.push(Started {
             name: program.name.to_owned(),
             process,
@@ -83,34 +118,9 @@ impl<'a> Starting<'a> {
         state::write(&self.layout.record(), &self.record(false))
     }
 
-    fn spawn(&mut self, mut command: Command) -> Result<i32, Error> {
-        let child = command
-            .spawn()
-            .map_err(|source| spawn_error(&command, source))?;
-        let pid = child.id().cast_signed();
-        self.children.push(child);
-        Ok(pid)
-    }
-
-    /// The process at the end of the leash, whose id the leash writes down.
-    fn leashed_process(&self, program: &Program, leash: i32) -> Result<i32, Error> {
-        let path = self.layout.leashed_pid(program.name);
-        wait::until(
-            "the start of a component",
-            READY,
-            &self.layout.log(program.name),
-            || {
-                if ProcessId::of(leash).is_none() {
-                    return Err(self.ended(program.name));
-                }
-                let text = fs::read_to_string(&path).unwrap_or_default();
-                Ok(text.strip_suffix('\n').and_then(|pid| pid.parse().ok()))
-            },
-        )
-    }
-
     fn record(&self, ready: bool) -> Record {
         let shape = Shape::ControlPlane {
+            endpoints: self.endpoints.clone(),
             processes: self.processes.clone(),
         };
         Record {

@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Error, components::Binaries, layout, network::Network, process::ProcessId};
+use crate::{
+    Error, components::Binaries, control_plane::Endpoints, layout, network::Network,
+    process::ProcessId,
+};
 
 /// Written before the first process is started, removed after the last has ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,6 +29,8 @@ pub(crate) enum Shape {
     },
     /// A control plane alone, as processes of this machine.
     ControlPlane {
+        /// Where it listens.
+        endpoints: Endpoints,
         /// What has been started so far.
         processes: Vec<Started>,
     },

@@ -79,6 +79,26 @@ fn requests_are_written_to_the_audit_log_with_their_user() {
     );
 }
 
+#[test]
+#[ignore = "compiles Kubernetes on its first run"]
+fn a_component_that_is_stopped_and_started_serves_what_it_served() {
+    let state = tempfile::tempdir().unwrap();
+    let mut cluster = started(state.path());
+    let mut create = cluster.kubectl();
+    assert!(succeeds(create.args(["create", "configmap", "kept"])));
+    let mut get = cluster.kubectl();
+    get.args(["get", "configmap", "kept", "--request-timeout=10s"]);
+
+    for component in ["kube-apiserver", "etcd"] {
+        cluster.stop(component).unwrap();
+        assert!(!succeeds(&mut get), "{component} is stopped");
+        cluster.start(component).unwrap();
+        cluster.until_ready(Duration::from_mins(2)).unwrap();
+        until("an answer", || succeeds(&mut get).then_some(()));
+    }
+    assert!(cluster.status().unwrap().iter().all(|one| one.running));
+}
+
 /// Tells a process that was started for it to hold a control plane in this folder.
 const HELD: &str = "COTURN_CERT_TEST_HELD";
 

@@ -4,7 +4,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use cluster::Cluster;
@@ -21,22 +21,29 @@ pub struct Environment {
 /// The variable that names the operator's binary.
 pub const BINARY_VARIABLE: &str = "COTURN_CERT_OPERATOR";
 
-static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+static ENVIRONMENT: OnceLock<Arc<Environment>> = OnceLock::new();
 
 impl Environment {
     /// The cluster that the environment names; its CustomResourceDefinition is applied once.
-    pub fn get() -> &'static Self {
+    pub fn get() -> &'static Arc<Self> {
         ENVIRONMENT.get_or_init(|| {
-            // The provider may have been chosen already; then this is the same one.
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
             let state = env::var_os(cluster::STATE_VARIABLE).expect(
                 "COTURN_CERT_CLUSTER is not set; run these tests by `cargo xtask test api` or `… e2e`",
             );
-            let cluster = Cluster::attach(Path::new(&state)).expect("the cluster's records");
-            let environment = Self { cluster: cluster.expect("no cluster runs there") };
-            environment.apply_crds();
-            environment
+            Arc::new(Self::of(Path::new(&state)))
         })
+    }
+
+    /// The cluster that runs in this folder, as one that a test has for itself.
+    pub fn of(state: &Path) -> Self {
+        // The provider may have been chosen already; then this is the same one.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let cluster = Cluster::attach(state).expect("the cluster's records");
+        let environment = Self {
+            cluster: cluster.expect("no cluster runs there"),
+        };
+        environment.apply_crds();
+        environment
     }
 
     fn apply_crds(&self) {
@@ -61,6 +68,17 @@ impl Environment {
 
     /// A client with all rights, for the test.
     pub async fn client(&self) -> Client {
+        Client::try_from(self.config().await).expect("a client")
+    }
+
+    /// A client with the rights of this user, and no others.
+    pub async fn client_as(&self, user: &str) -> Client {
+        let mut config = self.config().await;
+        config.auth_info.impersonate = Some(user.to_owned());
+        Client::try_from(config).expect("a client")
+    }
+
+    async fn config(&self) -> Config {
         let text = fs::read_to_string(self.cluster.kubeconfig()).expect("the kubeconfig");
         let kubeconfig = Kubeconfig::from_yaml(&text).expect("the kubeconfig is YAML");
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
@@ -68,7 +86,7 @@ impl Environment {
             .expect("the kubeconfig is complete");
         // The environment's proxy leads out of this machine.
         config.proxy_url = None;
-        Client::try_from(config).expect("a client")
+        config
     }
 
     /// The operator's binary.

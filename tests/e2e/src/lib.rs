@@ -12,6 +12,7 @@ pub mod audit;
 pub mod dtls;
 mod environment;
 pub mod fixtures;
+pub mod gate;
 pub mod history;
 pub mod operator;
 pub mod proxy;

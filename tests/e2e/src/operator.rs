@@ -8,7 +8,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::Environment;
+use crate::{Environment, wait};
 
 /// A running operator.
 pub struct Operator {
@@ -31,6 +31,11 @@ impl Operator {
     /// Starts one. A second one of the same identity takes over the Lease at once. Call it on the
     /// test's own thread: with that, the operator ends.
     pub fn start(start: &Start<'_>) -> Self {
+        Self::start_as(start, "test")
+    }
+
+    /// The same under an identity of its own: it acts once it has the Lease.
+    pub fn start_as(start: &Start<'_>, identity: &str) -> Self {
         let log = File::options()
             .create(true)
             .append(true)
@@ -51,7 +56,7 @@ impl Operator {
                 "--namespace",
                 start.namespace,
                 "--identity",
-                "test",
+                identity,
                 "--listen",
                 "127.0.0.1:0",
             ])
@@ -73,12 +78,40 @@ impl Operator {
         self.child.id()
     }
 
+    /// Waits until it ends by itself.
+    pub async fn until_ended(&mut self) {
+        wait::until("the operator's end", async || {
+            self.child.try_wait().expect("a child").map(drop)
+        })
+        .await;
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
     /// Kills it, if it still runs, and waits for its end.
     pub fn kill(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Stops the process of this id where it is, until [`resume`].
+pub fn pause(id: u32) {
+    signal(id, Signal::STOP);
+}
+
+/// Lets a paused process go on.
+pub fn resume(id: u32) {
+    signal(id, Signal::CONT);
+}
+
+fn signal(id: u32, signal: Signal) {
+    let id = Pid::from_raw(id.cast_signed()).expect("a process id");
+    kill_process(id, signal).expect("the process runs");
 }
 
 /// Kills the process of this id, wherever the [`Operator`] is that waits for its end.

@@ -106,7 +106,8 @@ impl Traffic {
     }
 }
 
-async fn pass(client: Client, request: Request) -> Response {
+/// Has the API server answer a request of the operator's, with the rights of the client.
+pub(crate) async fn pass(client: Client, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 4 << 20)
         .await

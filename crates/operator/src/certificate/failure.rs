@@ -1,13 +1,16 @@
 //! What the status tells of a step that failed, and of what could not be read.
 
-use api::{ConditionType, Reason};
+use api::{ConditionType, Reason, names};
 use plan::{
     Refusal,
     certificate::{Action, Authority, Observed, Obstacle, Published, Step, Store},
     rollout::Workload,
 };
 
-use crate::{context::Context, error::Error};
+use crate::{
+    context::Context,
+    error::{Error, remedy},
+};
 
 /// A write that failed is an obstacle that the status shall tell of; the pass goes on to write
 /// that, and ends as failed. A write that met a changed object ends the pass, unless it did so time
@@ -75,44 +78,25 @@ fn told_already(observed: &Observed, step: Step, error: &Error) -> Option<String
 }
 
 fn message(error: &Error) -> String {
-    let advice = [
-        (
-            Reason::Forbidden,
-            "allow it in the chart's Role: a Secret by the value secretNames",
-        ),
-        (
-            Reason::Refused,
-            "what works stays as it is, and it is tried again by itself",
-        ),
-        (
-            Reason::Conflict,
-            "this goes on: something keeps writing it, or an admission webhook answers 409",
-        ),
-    ];
-    let reason = error.reason();
-    let advice = advice.iter().find(|(of, _)| *of == reason);
-    advice.map_or_else(
-        || error.to_string(),
-        |(_, advice)| format!("{error}; {advice}"),
-    )
+    remedy(error).map_or_else(|| error.to_string(), |remedy| format!("{error}; {remedy}"))
 }
 
-/// What could not be read and is to be read again, though nothing will tell of a change. A Secret
-/// that may not be read is no such thing: its watch tells when it may.
-pub fn unread(observed: &Observed) -> Option<Refusal> {
-    let read_again = |refusal: &&Refusal| {
-        refusal.reason == Reason::ApiUnavailable || refusal.reason == Reason::Refused
-    };
+/// What could not be read and is to be read again, though nothing will tell of a change: a watch
+/// that is allowed once does not tell that reading is allowed again. What the operator was never told
+/// that it may read, it does not try to.
+pub fn unread(observed: &Observed, may_read: impl Fn(&str) -> bool) -> Option<Refusal> {
+    let wanted = &observed.resource.wanted;
+    let store_name = names::store_secret(&observed.resource.name);
     let authority = match &observed.authority {
-        Authority::Unusable(refusal) => Some(refusal),
+        Authority::Unusable(refusal) => wanted.issuer.ca_secret().map(|name| (refusal, name)),
         Authority::Usable(_) | Authority::Itself => None,
     };
     let store = match &observed.store {
-        Store::Unreadable(refusal) => Some(refusal),
+        Store::Unreadable(refusal) => Some((refusal, store_name.as_str())),
         Store::Absent | Store::NotAStore | Store::Corrupt(_) | Store::Present(_) => None,
     };
     let published = match &observed.published {
-        Published::Unreadable(refusal) => Some(refusal),
+        Published::Unreadable(refusal) => Some((refusal, wanted.secret_name.as_str())),
         Published::Absent | Published::Present(_) => None,
     };
     let workload = match &observed.workload {
@@ -122,10 +106,17 @@ pub fn unread(observed: &Observed) -> Option<Refusal> {
     [authority, store, published]
         .into_iter()
         .flatten()
-        .filter(read_again)
+        .filter(|(refusal, name)| was_asked_for(refusal) && may_read(name))
+        .map(|(refusal, _)| refusal)
         .chain(workload)
         .next()
         .cloned()
+}
+
+/// Whether the API server was asked, and did not give what was asked for. A CA that cannot sign was
+/// read.
+fn was_asked_for(refusal: &Refusal) -> bool {
+    [Reason::ApiUnavailable, Reason::Refused, Reason::Forbidden].contains(&refusal.reason)
 }
 
 #[cfg(test)]

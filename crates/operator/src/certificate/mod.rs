@@ -135,7 +135,8 @@ fn end(
     now: Timestamp,
 ) -> Result<Duration, Error> {
     context.metrics.certificate(observed, now);
-    let failure = failure.or_else(|| failure::unread(observed).map(Error::Unread));
+    let may_read = |name: &str| context.secrets.covers(name);
+    let failure = failure.or_else(|| failure::unread(observed, may_read).map(Error::Unread));
     let read = context.facts.confirmed.at(&observed.resource.name);
     failure.map_or_else(|| Ok(wait(next_check, read, now)), Err)
 }

@@ -16,7 +16,7 @@ use plan::{
 
 use crate::{
     context::{Context, Guarded},
-    error::{Error, ObjectName},
+    error::{Error, ObjectName, remedy, unnamed_secret},
     requests,
     secret::{read_published, read_store, value, version},
     workload,
@@ -98,6 +98,7 @@ pub async fn observe(
             workload,
             contest: contested,
             failed: None,
+            clock_ahead: context.clock.ahead(),
         },
         authority: signer,
         store: store_secret,
@@ -268,9 +269,8 @@ impl Reader<'_> {
     async fn read(&self, name: &str) -> Result<Result<Option<Secret>, Refusal>, Error> {
         let object = ObjectName::new("Secret", self.namespace, name);
         if !self.context.secrets.covers(name) {
-            let message = format!(
-                "{object} is not among the operator's Secrets; add it to the chart's value secretNames"
-            );
+            let remedy = unnamed_secret(name);
+            let message = format!("{object} is not among the operator's Secrets; {remedy}");
             return Ok(Err(Refusal {
                 reason: Reason::Forbidden,
                 message,
@@ -280,11 +280,12 @@ impl Reader<'_> {
         match requests::read(&api, object, name).await {
             Ok(read) => Ok(Ok(read)),
             Err(error) => {
+                let remedy = remedy(&error);
                 let mut refusal = error.unread().ok_or(error)?;
-                if refusal.reason == Reason::Forbidden {
-                    let advice = "add its name to the chart's value secretNames";
-                    refusal.message = format!("{}; {advice}", refusal.message);
-                } else {
+                if let Some(remedy) = remedy {
+                    refusal.message = format!("{}; {remedy}", refusal.message);
+                }
+                if refusal.reason != Reason::Forbidden {
                     self.failed.store(true, Ordering::Relaxed);
                 }
                 Ok(Err(refusal))

@@ -53,6 +53,7 @@ fn observed(object: &CoturnCertificate) -> Observed {
         workload: None,
         contest: None,
         failed: None,
+        clock_ahead: None,
     }
 }
 

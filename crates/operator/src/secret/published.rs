@@ -56,6 +56,7 @@ pub fn read_published(secret: Option<&Secret>) -> Published {
         controller: controller(metadata),
         applier: appliers::of_pair(metadata),
         last_writer: last_writer(metadata),
+        immutable: secret.immutable == Some(true),
         labels: metadata.labels.clone().unwrap_or_default(),
         template_keys: template_keys(&annotations),
         annotations,

@@ -25,7 +25,7 @@ pub use observe::{Members, observe};
 use crate::{
     certificate::{self, Freshness},
     context::{Context, Guarded},
-    error::{ApiFailure, Error},
+    error::{ApiFailure, Error, remedy},
     events::Notice,
     facts::Refused,
     requests,
@@ -104,20 +104,10 @@ fn note<K: Kind>(context: &Context, workload: &K, outcome: Option<&Result<(), Er
 }
 
 fn refusal(error: &Error) -> Refusal {
-    let reason = error.reason();
-    let advice = if let (Reason::Forbidden, Error::Delete { .. }) = (reason, error) {
-        "set the chart's value restartPods=true, or delete the pod".to_owned()
-    } else if reason == Reason::Forbidden {
-        format!(
-            "allow {} to patch it, and it goes on by itself",
-            names::FIELD_MANAGER
-        )
-    } else {
-        "it is tried again by itself".to_owned()
-    };
+    let remedy = remedy(error).unwrap_or_else(|| "it is tried again by itself".to_owned());
     Refusal {
-        reason,
-        message: format!("{error}; {advice}"),
+        reason: error.reason(),
+        message: format!("{error}; {remedy}"),
     }
 }
 
@@ -209,7 +199,7 @@ async fn of_certificate(
 fn of_what_was_read(observed: &plan::certificate::Observed) -> Result<Option<Mounted>, Error> {
     use plan::certificate::{Published, Store};
     match (&observed.store, &observed.published) {
-        // Once it may be read, its watch tells so.
+        // Its certificate's pass reads it again, and once it may, that wakes this one.
         (Store::Unreadable(refusal), _) | (_, Published::Unreadable(refusal))
             if refusal.reason != Reason::Forbidden =>
         {
@@ -313,8 +303,8 @@ mod tests {
 
     #[test]
     fn a_permission_is_asked_for_only_where_one_is_missing() {
-        let patch = "to patch it";
-        assert!(refused(ApiFailure::Forbidden("patch".to_owned())).contains(patch));
+        let role = "the chart's Role";
+        assert!(refused(ApiFailure::Forbidden("patch".to_owned())).contains(role));
         let webhook = ApiFailure::Refused("admission webhook denied".to_owned());
         let timeout = ApiFailure::Unreachable("timeout".to_owned());
         let broken = ApiFailure::Server {
@@ -322,7 +312,7 @@ mod tests {
             message: "etcd".to_owned(),
         };
         for failure in [webhook, timeout, broken] {
-            assert!(!refused(failure).contains(patch));
+            assert!(!refused(failure).contains(role));
         }
     }
 

@@ -1,6 +1,6 @@
 //! A workload and its pods, as far as decisions need them.
 
-use api::{Reason, WorkloadKind, WorkloadRef, names};
+use api::{Reason, WorkloadKind, WorkloadRef};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use kube::{Api, runtime::reflector::ObjectRef};
 use plan::{
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     certificate::Freshness,
     context::Context,
-    error::{Error, ObjectName},
+    error::{Error, ObjectName, remedy},
     requests,
     secret::version,
 };
@@ -139,16 +139,19 @@ async fn members<K: Kind>(
 /// What cannot be read is told in status. An API server that does not answer is an error of this
 /// pass: no status could be written either.
 fn unreadable<K: Kind>(error: Error) -> Result<Workload, Error> {
+    let remedy = remedy(&error);
     let Some(mut refusal) = error.unread() else {
         return Err(error);
     };
     if refusal.reason == Reason::Forbidden {
         refusal.message = format!(
-            "{}; allow {} to {}",
+            "{}; the operator has to be allowed to {}, as the chart's Role does for the kinds in its value \
+             workloadKinds",
             refusal.message,
-            names::FIELD_MANAGER,
             K::NEEDS
         );
+    } else if let Some(remedy) = remedy {
+        refusal.message = format!("{}; {remedy}", refusal.message);
     }
     Ok(Workload::Unreadable(refusal))
 }

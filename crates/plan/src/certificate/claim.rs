@@ -122,6 +122,23 @@ fn not_owned(observed: &Observed) -> Refusal {
     }
 }
 
+/// Nobody can change an immutable Secret: what it holds stays in service until it is deleted.
+pub fn immutable(observed: &Observed) -> Option<Refusal> {
+    let Published::Present(published) = &observed.published else {
+        return None;
+    };
+    let resource = &observed.resource;
+    let message = format!(
+        "Secret {}/{} is immutable, so no other certificate can be put there; delete it, and it is made anew with the \
+         certificate in service",
+        resource.namespace, resource.wanted.secret_name,
+    );
+    published.immutable.then_some(Refusal {
+        reason: Reason::SecretImmutable,
+        message,
+    })
+}
+
 /// The store's name is taken by a Secret of another type.
 pub fn store_taken(observed: &Observed) -> Refusal {
     let resource = &observed.resource;

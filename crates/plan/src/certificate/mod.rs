@@ -3,6 +3,7 @@
 
 mod adoption;
 mod claim;
+mod clock;
 mod conditions;
 mod confirmation;
 mod contest;
@@ -276,8 +277,13 @@ fn beginning(observed: &Observed, trigger: Trigger) -> Beginning {
 
 /// There is a store: what it holds is published and recorded, then replaced if its time has come.
 fn serve(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
-    publishing::publish(observed, stored, now)
-        .map_or_else(|| renew(observed, stored, now), Decision::Act)
+    let Some(action) = publishing::publish(observed, stored, now) else {
+        return renew(observed, stored, now);
+    };
+    match claim::immutable(observed).filter(|_| action.changes_published_data()) {
+        Some(refusal) => wait(Step::Publish, refusal),
+        None => Decision::Act(action),
+    }
 }
 
 fn renew(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
@@ -306,6 +312,25 @@ impl Action {
             Self::WriteStatus(_) => None,
         }
     }
+
+    /// Whether it gives the published Secret that is there other data.
+    const fn changes_published_data(&self) -> bool {
+        match self {
+            Self::Publish { cause, .. } => match cause {
+                PublishCause::Superseded
+                | PublishCause::Overwritten
+                | PublishCause::TakenOver
+                | PublishCause::Roots => true,
+                PublishCause::Missing | PublishCause::Metadata => false,
+            },
+            Self::Issue { .. }
+            | Self::Recover { .. }
+            | Self::Adopt { .. }
+            | Self::NoteRollback { .. }
+            | Self::Record { .. }
+            | Self::WriteStatus(_) => false,
+        }
+    }
 }
 
 /// The next time at which the clock alone may change the plan, at most an hour away.
@@ -327,10 +352,12 @@ fn next_check(observed: &Observed, now: Timestamp) -> Timestamp {
     let rollout = observed
         .progress(now)
         .and_then(|progress| progress.next_check);
+    let clocks = clock::refusal(observed, now).map(|_| now + clock::LOOK_AGAIN);
     dates
         .chain(authority)
         .chain(rollout)
         .chain(observed.contest.as_ref().map(|contest| contest.until))
+        .chain(clocks)
         .filter(|time| *time > now)
         .fold(now + RESYNC, Timestamp::min)
 }

@@ -6,7 +6,7 @@ use api::{
     AuthorityFacts, CoturnCertificateStatus, Leaf, RolloutStrategy, SerialNumber, Signer, Wanted,
     names,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Obstacle, Rival};
 use crate::{
@@ -36,6 +36,9 @@ pub struct Observed {
     pub contest: Option<Contest>,
     /// What failed in this pass.
     pub failed: Option<Obstacle>,
+    /// How far the operator's clock is ahead of the API server's, behind if negative; none if that
+    /// was not measured.
+    pub clock_ahead: Option<SignedDuration>,
 }
 
 /// A `CoturnCertificate`.
@@ -174,6 +177,8 @@ pub struct PublishedSecret {
     pub applier: Option<String>,
     /// Field manager, other than the operator, that wrote it last (`metadata.managedFields`).
     pub last_writer: Option<String>,
+    /// Whether its data can never be changed (`immutable: true`).
+    pub immutable: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its annotations.

@@ -3,7 +3,7 @@
 use api::{ConditionType, Reason};
 use jiff::Timestamp;
 
-use super::{Observed, Obstacle, Step, finding::Finding};
+use super::{Observed, Obstacle, Step, clock, finding::Finding};
 use crate::rollout::{Progress, Stage};
 
 /// The conditions that readiness is made of.
@@ -25,6 +25,9 @@ pub fn ready(
         return parts.issued.clone();
     };
     let leaf = &stored.current.leaf;
+    if let Some(doubt) = clock::doubt(observed, leaf, now) {
+        return Finding::unread(&doubt);
+    }
     if now >= leaf.not_after {
         let expired = format!("the certificate expired on {}", leaf.not_after);
         let message = if parts.issued.holds() {

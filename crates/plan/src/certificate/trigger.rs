@@ -3,7 +3,7 @@
 use api::{Leaf, Reason, Trigger};
 use jiff::Timestamp;
 
-use super::{Authority, Observed, Stored, confirmation, ordinals};
+use super::{Authority, Observed, Stored, claim, clock, confirmation, ordinals};
 use crate::{Refusal, rollout::Stage};
 
 /// Why the certificate in service is to be replaced, if it is. Growth comes last, as it leaves pods
@@ -37,11 +37,15 @@ fn replacing(observed: &Observed, stored: &Stored, grew: bool, now: Timestamp) -
 
 /// Why a due certificate cannot be issued, if it cannot.
 pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option<Refusal> {
+    // A clock that is off makes good authorities look expired.
+    let whoever_signs = clock::refusal(observed, now)
+        .or_else(|| claim::immutable(observed))
+        .or_else(|| ordinals::unknown(observed));
+    if whoever_signs.is_some() {
+        return whoever_signs;
+    }
     if let Authority::Unusable(refusal) = &observed.authority {
         return Some(refusal.clone());
-    }
-    if let Some(refusal) = ordinals::unknown(observed) {
-        return Some(refusal);
     }
     let stored = observed.stored()?;
     confirmation::awaited(observed, stored, now)
@@ -51,10 +55,13 @@ pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option
 
 /// Why the next certificate could not be signed if it were due at this moment.
 pub fn outlook(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Refusal> {
-    match &observed.authority {
+    let signable = || match &observed.authority {
         Authority::Unusable(refusal) => Some(refusal.clone()),
         Authority::Usable(_) | Authority::Itself => confirmation::awaited(observed, stored, now),
-    }
+    };
+    clock::refusal(observed, now)
+        .or_else(signable)
+        .or_else(|| claim::immutable(observed))
 }
 
 /// A renewal must gain at least a tenth of the duration: a leaf that ends with its CA must not be

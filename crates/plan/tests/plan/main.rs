@@ -10,10 +10,12 @@
 
 mod adoption;
 mod budget;
+mod clock;
 mod coalescing;
 mod contest;
 mod convergence;
 mod growth;
+mod immutable;
 mod issuance;
 mod kinds;
 mod ordinals;

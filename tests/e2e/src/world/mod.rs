@@ -10,7 +10,10 @@ use std::{
     fs,
     path::PathBuf,
     process::Command,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Instant,
 };
 
@@ -51,6 +54,7 @@ pub struct World {
     pub client: Client,
     /// The CA in the Secret `coturn-ca`.
     pub ca: TestCa,
+    environment: Arc<Environment>,
     keys: Keys,
     folder: PathBuf,
     started: Instant,
@@ -61,7 +65,12 @@ static WORLDS: AtomicUsize = AtomicUsize::new(0);
 impl World {
     /// A namespace with a good CA, and nothing else.
     pub async fn with_ca(name: &str) -> Self {
-        let world = Self::empty(name).await;
+        Self::with_ca_in(Environment::get(), name).await
+    }
+
+    /// The same in another cluster than the one that all tests share.
+    pub async fn with_ca_in(environment: &Arc<Environment>, name: &str) -> Self {
+        let world = Self::empty_in(environment, name).await;
         world
             .create_secret(&fixtures::ca_secret(&world.ca.secret()))
             .await;
@@ -70,7 +79,11 @@ impl World {
 
     /// A namespace with nothing in it.
     pub async fn empty(name: &str) -> Self {
-        let environment = Environment::get();
+        Self::empty_in(Environment::get(), name).await
+    }
+
+    /// The same in another cluster than the one that all tests share.
+    pub async fn empty_in(environment: &Arc<Environment>, name: &str) -> Self {
         let client = environment.client().await;
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
         // Unique also where an earlier run of the same process id left one behind.
@@ -95,6 +108,7 @@ impl World {
             keys: Keys::of(Api::namespaced(client.clone(), &namespace)),
             namespace,
             client,
+            environment: Arc::clone(environment),
             ca,
             folder,
             started: Instant::now(),
@@ -122,7 +136,7 @@ impl World {
     }
 
     fn kubectl(&self) -> Command {
-        let mut command = Environment::get().cluster().kubectl();
+        let mut command = self.environment.cluster().kubectl();
         command.args(["--namespace", &self.namespace]);
         command
     }
@@ -134,7 +148,7 @@ impl World {
 
     /// The same, with more values of the chart.
     pub fn install_operator_with(&self, values: &[&str]) {
-        let mut helm = Environment::get().cluster().helm();
+        let mut helm = self.environment.cluster().helm();
         helm.args(["install", RELEASE])
             .arg(root().join("charts/coturn-cert-operator"));
         helm.args(["--namespace", &self.namespace, "--wait", "--timeout", "3m"]);
@@ -268,6 +282,6 @@ impl World {
 
     /// A mark in the API server's audit log.
     pub fn mark(&self) -> Mark {
-        Mark::now(Environment::get().cluster().audit_log())
+        Mark::now(self.environment.cluster().audit_log())
     }
 }

@@ -1,5 +1,5 @@
-//! Tests on a real kube-apiserver without a node: the schema, its rules, the chart and
-//! its permissions. `cargo xtask test api` starts the control plane and runs them.
+//! Tests on a real kube-apiserver without a node: the schema, its rules, the chart, its
+//! permissions, and the operator, as a process, in surroundings that fail. `cargo xtask test api` starts the control plane and runs them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,3 +10,4 @@
 mod chart;
 mod permissions;
 mod schema;
+mod surroundings;

@@ -9,13 +9,15 @@ use kube::{Api, api::PostParams};
 use crate::chart;
 
 /// Applies the chart as it is rendered for the world's namespace with these values.
-fn apply_chart(world: &World, values: &str) {
+pub fn apply_chart(world: &World, values: &str) {
     let values = format!("crds.install=false,{values}");
     let rendered = chart::rendered(&world.namespace, &["--set", &values]);
     chart::apply(&rendered, &["--namespace", &world.namespace]);
 }
 
-async fn is_allowed(world: &World, verb: &str, what: &str) -> bool {
+/// Whether the operator of the world may do this, by the API server's own judgement.
+/// Whether the operator of the world may do this, by the API server's own judgement.
+pub async fn is_allowed(world: &World, verb: &str, what: &str) -> bool {
     let (resource, name) = what
         .split_once(' ')
         .map_or((what, None), |(resource, name)| (resource, Some(name)));

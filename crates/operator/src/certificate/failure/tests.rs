@@ -128,16 +128,46 @@ fn refusal(reason: Reason) -> Refusal {
 #[test]
 fn what_the_api_server_does_not_give_is_read_again() {
     let mut observed = testing::observation().observed;
-    assert_eq!(unread(&observed), None);
+    assert_eq!(unread(&observed, |_| true), None);
     observed.published = Published::Unreadable(refusal(Reason::ApiUnavailable));
-    assert_eq!(unread(&observed), Some(refusal(Reason::ApiUnavailable)));
+    assert_eq!(
+        unread(&observed, |_| true),
+        Some(refusal(Reason::ApiUnavailable))
+    );
 }
 
 #[test]
-fn a_secret_that_may_not_be_read_is_waited_for_and_pods_are_asked_for_again() {
+fn what_may_not_be_read_any_more_is_asked_for_again() {
+    let forbidden = || refusal(Reason::Forbidden);
+    let asked_again = |change: fn(&mut Observed, Refusal)| {
+        let mut observed = testing::observation().observed;
+        change(&mut observed, forbidden());
+        unread(&observed, |_| true) == Some(forbidden())
+    };
+    assert!(asked_again(
+        |it, refusal| it.authority = Authority::Unusable(refusal)
+    ));
+    assert!(asked_again(
+        |it, refusal| it.store = Store::Unreadable(refusal)
+    ));
+    assert!(asked_again(
+        |it, refusal| it.published = Published::Unreadable(refusal)
+    ));
+    assert!(asked_again(
+        |it, refusal| it.workload = Some(Workload::Unreadable(refusal))
+    ));
+}
+
+#[test]
+fn a_secret_that_the_operator_was_not_told_of_is_not_asked_for() {
     let mut observed = testing::observation().observed;
     observed.published = Published::Unreadable(refusal(Reason::Forbidden));
-    assert_eq!(unread(&observed), None);
-    observed.workload = Some(Workload::Unreadable(refusal(Reason::Forbidden)));
-    assert_eq!(unread(&observed), Some(refusal(Reason::Forbidden)));
+    assert_eq!(unread(&observed, |name| name != "tls"), None);
+}
+
+#[test]
+fn a_ca_that_was_read_and_cannot_sign_is_not_read_again() {
+    let mut observed = testing::observation().observed;
+    observed.authority = Authority::Unusable(refusal(Reason::AuthorityExpired));
+    assert_eq!(unread(&observed, |_| true), None);
 }

@@ -207,6 +207,7 @@ pub fn published(pair: Option<Pair>, written: Timestamp) -> PublishedSecret {
         controller: None,
         applier: None,
         last_writer: None,
+        immutable: false,
         labels: BTreeMap::from([(
             names::MANAGED_BY_LABEL.to_owned(),
             names::FIELD_MANAGER.to_owned(),
@@ -265,6 +266,7 @@ impl Case {
             workload: None,
             contest: None,
             failed: None,
+            clock_ahead: None,
         })
     }
 

@@ -1,0 +1,155 @@
+//! What a person can do about a failure, in the words of the chart and of the cluster.
+
+use super::{ApiFailure, Error, ObjectName};
+
+const BY_ITSELF: &str = "what works stays as it is, and it is tried again by itself";
+
+/// What to do about a failure, if anything can be done.
+pub fn remedy(error: &Error) -> Option<String> {
+    match error {
+        Error::Read { object, failure } | Error::Write { object, failure } => {
+            of_failure(object, failure)
+        }
+        Error::Delete { failure, .. } => of_deletion(failure),
+        Error::Changed { .. } => Some(conflict()),
+        Error::Undone { .. } => Some(BY_ITSELF.to_owned()),
+        Error::Unread(_)
+        | Error::Sign(_)
+        | Error::SigningInterrupted
+        | Error::Encode { .. }
+        | Error::Unsettled { .. }
+        | Error::Deadline { .. }
+        | Error::Panicked { .. } => None,
+    }
+}
+
+fn of_failure(object: &ObjectName, failure: &ApiFailure) -> Option<String> {
+    match failure {
+        ApiFailure::Forbidden(message) => Some(permission(object, message)),
+        ApiFailure::Refused(message) => Some(refused(message)),
+        ApiFailure::NotFound | ApiFailure::AlreadyExists | ApiFailure::Conflict => Some(conflict()),
+        ApiFailure::Server { .. } | ApiFailure::Garbled | ApiFailure::Unreachable(_) => None,
+    }
+}
+
+/// Only pods are deleted, and only where a value of the chart says so.
+fn of_deletion(failure: &ApiFailure) -> Option<String> {
+    match failure {
+        ApiFailure::Forbidden(_) => {
+            Some("set the chart's value restartPods=true, or delete the pod".to_owned())
+        }
+        ApiFailure::Refused(message) => Some(refused(message)),
+        ApiFailure::NotFound | ApiFailure::AlreadyExists | ApiFailure::Conflict => Some(conflict()),
+        ApiFailure::Server { .. } | ApiFailure::Garbled | ApiFailure::Unreachable(_) => None,
+    }
+}
+
+fn conflict() -> String {
+    "this goes on: something keeps writing it, or an admission webhook answers 409".to_owned()
+}
+
+/// The chart's Role names Secrets by a value, and everything else outright. RBAC cannot bind
+/// creations to names.
+fn permission(object: &ObjectName, message: &str) -> String {
+    if object.kind == "Secret" && !message.contains(" cannot create ") {
+        return unnamed_secret(&object.name);
+    }
+    "the chart's Role allows it: put the Role and its RoleBinding back, as `helm upgrade` does, and it goes on by itself"
+        .to_owned()
+}
+
+/// What to do about a Secret that the chart's Role does not name.
+pub fn unnamed_secret(name: &str) -> String {
+    format!("add {name} to the chart's value secretNames, or set its value allSecrets to true")
+}
+
+/// Words by which the API server tells who refused, and what helps.
+const REFUSALS: [(&str, &str); 5] = [
+    (
+        "exceeded quota",
+        "raise that quota, or delete what it counts",
+    ),
+    (
+        "is being terminated",
+        "the namespace is being deleted, and this ends with it",
+    ),
+    (
+        "failed calling webhook",
+        "bring that webhook's server back, or delete its configuration",
+    ),
+    (
+        "field is immutable when `immutable` is set",
+        "delete that Secret, and it is made anew",
+    ),
+    ("denied", "have that policy admit what the operator writes"),
+];
+
+fn refused(message: &str) -> String {
+    let known = REFUSALS.iter().find(|(words, _)| message.contains(words));
+    known.map_or_else(
+        || BY_ITSELF.to_owned(),
+        |(_, help)| format!("{help}; {BY_ITSELF}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn told(kind: &'static str, name: &str, failure: ApiFailure) -> String {
+        let object = ObjectName::new(kind, "wire", name);
+        remedy(&Error::Write { object, failure }).unwrap()
+    }
+
+    #[rstest]
+    #[case::by_name("Secret", "update", "add tls to the chart's value secretNames")]
+    #[case::creation("Secret", "create", "the chart's Role allows it")]
+    #[case::of_another_kind("StatefulSet", "patch", "the chart's Role allows it")]
+    fn a_missing_permission_is_asked_for_where_it_is_given(
+        #[case] kind: &'static str,
+        #[case] verb: &str,
+        #[case] expected: &str,
+    ) {
+        let message = format!("x is forbidden: User \"u\" cannot {verb} resource \"y\"");
+        let told = told(kind, "tls", ApiFailure::Forbidden(message));
+        assert!(told.contains(expected), "{told}");
+    }
+
+    #[rstest]
+    #[case(
+        "secrets \"a\" is forbidden: exceeded quota: q, requested: secrets=1",
+        "raise that quota"
+    )]
+    #[case(
+        "unable to create new content in namespace a because it is being terminated",
+        "ends with it"
+    )]
+    #[case(
+        "Internal error occurred: failed calling webhook \"a.b\"",
+        "webhook's server"
+    )]
+    #[case("admission webhook \"a.b\" denied the request: no", "policy admit")]
+    #[case(
+        "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+        "policy admit"
+    )]
+    #[case(
+        "data: Forbidden: field is immutable when `immutable` is set",
+        "delete that Secret"
+    )]
+    #[case("metadata.labels: Invalid value", "tried again by itself")]
+    fn a_refusal_comes_with_what_helps_against_it(#[case] message: &str, #[case] expected: &str) {
+        let told = told("Secret", "tls", ApiFailure::Refused(message.to_owned()));
+        assert!(told.contains(expected), "{told}");
+        assert!(told.ends_with(BY_ITSELF), "{told}");
+    }
+
+    #[test]
+    fn nobody_is_asked_to_mend_a_server_that_is_down() {
+        let object = ObjectName::new("Secret", "wire", "tls");
+        let failure = ApiFailure::Unreachable("timeout".to_owned());
+        assert_eq!(remedy(&Error::Read { object, failure }), None);
+    }
+}
