@@ -78,6 +78,7 @@ async fn growth_restarts_alone_who_lacks_a_name_and_shrinkage_changes_nothing() 
     })
     .await;
     world.until_ready().await;
+    assert_idle(&world).await;
 
     assert!(
         uids(&world).await.is_superset(&first),
@@ -92,7 +93,6 @@ async fn growth_restarts_alone_who_lacks_a_name_and_shrinkage_changes_nothing() 
         "{writes:?}"
     );
     assert!(!writes.iter().any(|it| it.resource == "statefulsets"));
-    assert_idle(&world).await;
 
     let mark = world.mark();
     scale(&world, 2).await;
