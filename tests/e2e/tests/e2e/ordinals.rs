@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use api::names;
-use e2e::{World, fixtures, wait};
+use e2e::{World, audit::Request, fixtures, wait};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::json;
+
+use crate::single::scale_operator;
 
 const TEMPLATE: &str = "coturn-{ordinal}.example.com";
 
@@ -17,7 +19,30 @@ async fn scale(world: &World, replicas: usize) {
     })
     .await;
     world.until_running(replicas).await;
+}
+
+/// Two pods with a name for each.
+async fn with_names(name: &str) -> World {
+    let world = World::with_ca(name).await;
+    world.install_operator_with(&["restartPods=true"]);
+    world.create_workload(&fixtures::light(2)).await;
+    world
+        .create_certificate(&json!({"ordinalDNSNames": {"template": TEMPLATE}}))
+        .await;
     world.until_ready().await;
+    assert_eq!(named(&world).await, expected(2));
+    world.until_settled().await;
+    world
+}
+
+async fn uids(world: &World) -> BTreeSet<String> {
+    world.pod_uids().await.into_iter().collect()
+}
+
+/// Names of the pods that the operator deleted.
+fn restarted(writes: &[Request]) -> Vec<&str> {
+    let restarts = writes.iter().filter(|it| it.resource == "pods");
+    restarts.map(|it| it.name.as_str()).collect()
 }
 
 async fn named(world: &World) -> BTreeSet<String> {
@@ -43,16 +68,8 @@ async fn assert_idle(world: &World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn growth_restarts_alone_who_lacks_a_name_and_shrinkage_changes_nothing() {
-    let world = World::with_ca("ordinals").await;
-    world.install_operator_with(&["restartPods=true"]);
-    world.create_workload(&fixtures::light(2)).await;
-    world
-        .create_certificate(&json!({"ordinalDNSNames": {"template": TEMPLATE}}))
-        .await;
-    world.until_ready().await;
-    assert_eq!(named(&world).await, expected(2));
-    let first: BTreeSet<_> = world.pod_uids().await.into_iter().collect();
-    world.until_settled().await;
+    let world = with_names("ordinals").await;
+    let first = uids(&world).await;
 
     let mark = world.mark();
     scale(&world, 3).await;
@@ -61,23 +78,21 @@ async fn growth_restarts_alone_who_lacks_a_name_and_shrinkage_changes_nothing() 
     })
     .await;
     world.until_ready().await;
+    assert_idle(&world).await;
 
-    let grown: BTreeSet<_> = world.pod_uids().await.into_iter().collect();
     assert!(
-        grown.is_superset(&first),
+        uids(&world).await.is_superset(&first),
         "a pod that has its name was restarted"
     );
     assert_eq!(world.issued().await.len(), 2);
     assert_eq!(world.revisions().await, 1, "the template was changed");
     let writes = mark.writes(&world.namespace, names::FIELD_MANAGER);
-    let restarts = writes.iter().filter(|it| it.resource == "pods");
-    assert!(restarts.clone().count() <= 1, "{writes:?}");
+    let restarted = restarted(&writes);
     assert!(
-        restarts.clone().all(|it| it.name == "coturn-2"),
+        [vec![], vec!["coturn-2"]].contains(&restarted),
         "{writes:?}"
     );
     assert!(!writes.iter().any(|it| it.resource == "statefulsets"));
-    assert_idle(&world).await;
 
     let mark = world.mark();
     scale(&world, 2).await;
@@ -89,6 +104,30 @@ async fn growth_restarts_alone_who_lacks_a_name_and_shrinkage_changes_nothing() 
     );
     assert_eq!(world.issued().await.len(), 2);
     assert_eq!(named(&world).await, expected(3));
-    let shrunk: BTreeSet<_> = world.pod_uids().await.into_iter().collect();
-    assert_eq!(shrunk, first);
+    assert_eq!(uids(&world).await, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_started_before_its_name_was_in_the_certificate_is_restarted_alone() {
+    let world = with_names("nameless").await;
+    scale_operator(&world, 0).await;
+    scale(&world, 3).await;
+    world.until_settled().await;
+    let (old, mark) = (uids(&world).await, world.mark());
+
+    scale_operator(&world, 1).await;
+    wait::until("another pod in its place", async || {
+        (uids(&world).await.intersection(&old).count() == 2).then_some(())
+    })
+    .await;
+    world.until_running(3).await;
+    world.until_ready().await;
+
+    assert_eq!(named(&world).await, expected(3));
+    assert_idle(&world).await;
+    let writes = mark.writes(&world.namespace, names::FIELD_MANAGER);
+    assert_eq!(restarted(&writes), ["coturn-2"]);
+    assert_eq!(uids(&world).await.intersection(&old).count(), 2);
+    assert_eq!(world.issued().await.len(), 2);
+    assert_eq!(world.revisions().await, 1, "the template was changed");
 }

@@ -24,7 +24,8 @@ async fn rolled_out(name: &str, values: &[&str]) -> World {
     world
 }
 
-async fn scale_operator(world: &World, replicas: usize) {
+/// Sends the operator away, or back.
+pub async fn scale_operator(world: &World, replicas: usize) {
     let patch = json!({"spec": {"replicas": replicas}});
     world
         .patch::<Deployment>("coturn-cert-operator", patch)
