@@ -14,7 +14,8 @@ use crate::shell;
 
 /// What the image is called.
 pub const TAG: &str = "docker.io/local/coturn-cert-operator:dev";
-const BINARY: &str = "coturn-cert-operator";
+/// The operator's program.
+pub const BINARY: &str = "coturn-cert-operator";
 /// Bytes that an image for users must stay below.
 const LIMIT: u64 = 25_000_000;
 

@@ -8,7 +8,6 @@
 )]
 
 mod authority;
-mod crash;
 mod install;
 mod isolation;
 mod ownership;
@@ -18,3 +17,7 @@ mod repair;
 mod restart;
 mod rollback;
 mod two;
+mod workload_life;
+mod workload_scale;
+mod workload_stuck;
+mod workload_update;
