@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the layers of tests, from fast to real.
 
-use std::{env, process::Command, time::Instant};
+use std::{env, path::PathBuf, process::Command, time::Instant};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -102,32 +102,29 @@ fn tests(selection: &[&str], filter: Option<&str>) -> anyhow::Result<()> {
 /// A control plane of their own, which ends with them; then those of the cluster crate, which start
 /// control planes themselves.
 fn api(filter: Option<&str>) -> anyhow::Result<()> {
-    let operator = ["build", "--locked", "--package", "operator"];
-    shell::run(&mut shell::cargo(&operator))?;
+    let binary = operator()?;
     let state = shell::target().join("cluster").join("api");
     let cluster = OwnCluster::fresh(&ClusterOptions::control_plane(&state))?;
-    let mut command = shell::cargo(&[
-        "test",
-        "--locked",
-        "--package",
-        "e2e",
-        "--test",
-        "api",
-        "--",
-        "--test-threads",
-        "6",
-    ]);
+    let mut command = shell::cargo(&["test", "--locked", "--package", "e2e", "--test", "api"]);
+    command.args(["--", "--test-threads", "6"]).args(filter);
     command
-        .args(filter)
         .env("RUST_BACKTRACE", "0")
         .env(cluster::STATE_VARIABLE, &state)
-        .env(
-            "COTURN_CERT_OPERATOR",
-            shell::target().join("debug").join(image::BINARY),
-        );
+        .env("COTURN_CERT_OPERATOR", binary);
     let outcome = shell::run(&mut command);
     cluster.end(outcome)?;
     shell::run(clusters_own("control_plane").args(filter))
+}
+
+/// The operator's binary for tests that need no image of it.
+fn operator() -> anyhow::Result<PathBuf> {
+    shell::run(&mut shell::cargo(&[
+        "build",
+        "--locked",
+        "--package",
+        "operator",
+    ]))?;
+    Ok(shell::target().join("debug").join(image::BINARY))
 }
 
 /// Tests of the cluster crate that start clusters themselves.

@@ -7,7 +7,9 @@ use k8s_openapi::{
     ByteString,
     api::{
         apps::v1::{DaemonSet, Deployment, StatefulSet},
-        core::v1::{PodTemplateSpec, Secret},
+        core::v1::{
+            PodReadinessGate, PodTemplateSpec, Secret, SecretVolumeSource, Volume, VolumeMount,
+        },
     },
 };
 use kube::core::ObjectMeta;
@@ -25,6 +27,9 @@ pub const PUBLISHED: &str = "coturn-dtls-certificate";
 pub const STORE: &str = "coturn-coturn-cert-store";
 /// Where coturn's DTLS listener is.
 pub const DTLS_PORT: u16 = 5349;
+
+/// Condition of a pod that its readiness waits for, where a test asks for that.
+pub const GATE: &str = "test.coturncert.dev/let-in";
 
 /// A resource with one name and the workload `coturn`; what `extra` says comes on top.
 pub fn certificate(extra: &Value) -> CoturnCertificate {
@@ -144,4 +149,39 @@ fn lighten(template: &mut PodTemplateSpec) {
     );
     container.args = None;
     container.readiness_probe = None;
+}
+
+/// Has the pods of a workload mount one more Secret.
+pub fn mount(workload: &mut StatefulSet, secret: &str) {
+    let pod = workload
+        .spec
+        .as_mut()
+        .and_then(|spec| spec.template.spec.as_mut())
+        .expect("a pod");
+    pod.volumes.get_or_insert_default().push(Volume {
+        name: secret.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret.to_owned()),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
+    let mounts = pod.containers[0].volume_mounts.get_or_insert_default();
+    mounts.push(VolumeMount {
+        name: secret.to_owned(),
+        mount_path: format!("/{secret}"),
+        ..VolumeMount::default()
+    });
+}
+
+/// Has each pod wait for [`World::let_in`](crate::World::let_in) before it is Ready.
+pub fn gate(workload: &mut StatefulSet) {
+    let pod = workload
+        .spec
+        .as_mut()
+        .and_then(|spec| spec.template.spec.as_mut())
+        .expect("a pod");
+    pod.readiness_gates = Some(vec![PodReadinessGate {
+        condition_type: GATE.to_owned(),
+    }]);
 }

@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use kube::Client;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use crate::{proxy::pass, wait};
+use crate::{proxy::onward, wait};
 
 /// What the API server says to a watch whose revision it has forgotten, as after a compaction.
 const GONE: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"too old resource version: 1 (2)","reason":"Expired","code":410}}"#;
@@ -300,4 +300,14 @@ pub fn assert_ever_rarer(attempts: &[Passed]) {
         pauses.is_sorted() && is_long,
         "attempts that do not become rarer: {pauses:?}"
     );
+}
+
+/// Has the API server answer a request of the operator's, with the rights of the client.
+async fn pass(client: Client, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 4 << 20)
+        .await
+        .expect("a body of the operator's");
+    let answer = client.send(onward(parts, body)).await;
+    answer.expect("the API server answers").map(Body::new)
 }

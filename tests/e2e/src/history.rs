@@ -55,6 +55,11 @@ impl History {
 
     /// Stops the test if a revision of the operator's holds a key that is not its certificate's.
     pub fn assert_only_matching_pairs(&self) {
+        self.assert_only_pairs(names::TLS_CRT, names::TLS_KEY);
+    }
+
+    /// The same for a pair that lies under other keys of the Secret.
+    pub fn assert_only_pairs(&self, certificate: &str, key: &str) {
         let written = self.written_by_operator();
         assert!(
             !written.is_empty(),
@@ -63,7 +68,7 @@ impl History {
         for secret in written {
             let data = secret.data.clone().unwrap_or_default();
             let value = |key| data.get(key).map_or(&[][..], |value| &value.0);
-            let pair = pki::inspect(value(names::TLS_CRT), value(names::TLS_KEY));
+            let pair = pki::inspect(value(certificate), value(key));
             let revision = secret.resource_version().unwrap_or_default();
             assert!(
                 pair.is_ok(),

@@ -14,6 +14,7 @@ mod environment;
 pub mod fixtures;
 pub mod gate;
 pub mod history;
+pub mod kubelet;
 pub mod operator;
 pub mod proxy;
 pub mod wait;

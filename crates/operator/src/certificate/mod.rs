@@ -13,7 +13,8 @@ use std::{sync::Arc, time::Duration};
 
 use api::{CoturnCertificate, Reason, Wanted};
 use jiff::Timestamp;
-use kube::{Api, ResourceExt as _};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Api, Resource as _, ResourceExt as _, runtime::reflector::ObjectRef};
 use plan::certificate::{Action, Observed, Step, plan};
 
 use notices::Notices;
@@ -109,6 +110,10 @@ async fn converge(
             last = None;
             continue;
         }
+        if is_replaced(context, &observation.observed) {
+            let object = named(&observation.observed);
+            return Err(Error::Changed { object });
+        }
         let before = observation.observed.resource.status.clone();
         match act::act(context, &mut observation, &action, now).await {
             Ok(()) => notices.done(context, &observation, &action, &before),
@@ -185,6 +190,19 @@ async fn confirm(
     observe(context, Arc::new(read), wanted, Freshness::Confirmed, now).await
 }
 
+/// Whether the watch tells that the resource is gone, going, or another by the same name: nothing
+/// more is written for it, though the pass over it is still under way.
+fn is_replaced(context: &Context, observed: &Observed) -> bool {
+    let resource = &observed.resource;
+    let reference = ObjectRef::<Guarded>::new(&resource.name).within(&resource.namespace);
+    let known = context.certificates.store.get(&reference);
+    !known.is_some_and(|known| is_still(known.meta(), &resource.version.uid))
+}
+
+fn is_still(known: &ObjectMeta, uid: &str) -> bool {
+    known.uid.as_deref() == Some(uid) && known.deletion_timestamp.is_none()
+}
+
 /// A resource as the API server has it. One that is gone, going, or another by the same name has
 /// changed.
 pub async fn read(context: &Context, name: &str, uid: &str) -> Result<CoturnCertificate, Error> {
@@ -210,6 +228,7 @@ fn wait(next_check: Timestamp, read: Option<Timestamp>, now: Timestamp) -> Durat
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use rstest::rstest;
 
     use super::*;
@@ -231,6 +250,21 @@ mod tests {
     ) {
         let wait = wait(minute(next_check), read.map(minute), minute(0));
         assert_eq!(wait, Duration::from_mins(expected));
+    }
+
+    #[test]
+    fn a_resource_that_is_going_or_another_is_not_the_one_that_is_worked_on() {
+        let known = |uid: &str| ObjectMeta {
+            uid: Some(uid.to_owned()),
+            ..ObjectMeta::default()
+        };
+        let going = ObjectMeta {
+            deletion_timestamp: Some(Time(minute(0))),
+            ..known("a")
+        };
+        assert!(is_still(&known("a"), "a"));
+        assert!(!is_still(&known("b"), "a"));
+        assert!(!is_still(&going, "a"));
     }
 
     #[test]

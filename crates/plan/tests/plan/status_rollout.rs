@@ -14,12 +14,17 @@ use crate::support::{
 
 /// A pod that started before the certificate in service was published: ten hours ago.
 fn with_pods(sts: Sts) -> Case {
+    with_pods_since(sts, minutes(1))
+}
+
+/// The same, stamped that long ago.
+fn with_pods_since(sts: Sts, since: SignedDuration) -> Case {
     Case::converged()
         .with_workload(done())
         .reported()
         .with_workload(sts.stamped(fingerprint(1)).with(|live| {
             live.update_revision = Some("2".to_owned());
-            live.changed = now() - minutes(1);
+            live.changed = now() - since;
         }))
 }
 
@@ -64,6 +69,25 @@ fn a_rollout_away_from_something_foreign_is_not_ready() {
     let case = overwritten_meanwhile(with_pods(foreign));
     assert_eq!(case.condition("RolledOut"), "False RollingOut");
     assert_eq!(case.condition("Ready"), "False RollingOut");
+}
+
+#[rstest]
+#[case::within_the_budget(minutes(9), "False RollingOut", "True Ready")]
+#[case::after_it(minutes(11), "False RolloutStuck", "False RolloutStuck")]
+fn a_pod_that_never_becomes_ready_holds_a_rollout_up_and_is_told_of_after_the_budget(
+    #[case] since: SignedDuration,
+    #[case] rolled_out: &str,
+    #[case] ready: &str,
+) {
+    let held_up = Sts::of(2).pod(hours(50)).pod_with(since, |pod| {
+        pod.revision = Some("2".to_owned());
+        pod.ready_since = None;
+    });
+    let case = with_pods_since(held_up, since);
+    assert_eq!(case.condition("RolledOut"), rolled_out);
+    assert_eq!(case.condition("Ready"), ready);
+    let message = case.message("RolledOut");
+    assert!(message.contains("1 of 2 pods are current; coturn-0"));
 }
 
 /// A rollout is due, and the write that starts it failed.

@@ -3,8 +3,10 @@
 mod assertions;
 mod diagnosis;
 mod keys;
+mod secrecy;
 mod views;
 mod waits;
+mod workload;
 
 use std::{
     fs,

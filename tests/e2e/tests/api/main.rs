@@ -1,5 +1,6 @@
-//! Tests on a real kube-apiserver without a node: the schema, its rules, the chart, its
-//! permissions, and the operator, as a process, in surroundings that fail. `cargo xtask test api` starts the control plane and runs them.
+//! Tests on a real kube-apiserver without a node: the schema, its rules, the chart, its permissions,
+//! and the operator as a process: killed, and in surroundings that fail. `cargo xtask test api` starts
+//! the control plane and runs them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,7 +8,11 @@
     reason = "a test that does not hold must stop"
 )]
 
+mod anew;
 mod chart;
+mod kills;
+mod one_secret;
 mod permissions;
+mod scene;
 mod schema;
 mod surroundings;

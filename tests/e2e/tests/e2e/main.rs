@@ -10,7 +10,6 @@
 mod adoption;
 mod authority;
 mod budget;
-mod crash;
 mod install;
 mod isolation;
 mod kinds;
@@ -24,3 +23,7 @@ mod rollback;
 mod self_signed;
 mod single;
 mod two;
+mod workload_life;
+mod workload_scale;
+mod workload_stuck;
+mod workload_update;

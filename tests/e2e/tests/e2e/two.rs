@@ -2,10 +2,7 @@
 
 use api::{CoturnCertificate, names};
 use e2e::{World, fixtures, wait};
-use k8s_openapi::api::{
-    apps::v1::StatefulSet,
-    core::v1::{SecretVolumeSource, Volume, VolumeMount},
-};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::PostParams;
 use serde_json::json;
 
@@ -14,25 +11,7 @@ const SECOND: &str = "second";
 /// Pods that mount both published Secrets.
 fn workload() -> StatefulSet {
     let mut workload = fixtures::light(2);
-    let pod = workload
-        .spec
-        .as_mut()
-        .and_then(|spec| spec.template.spec.as_mut())
-        .unwrap();
-    pod.volumes.get_or_insert_default().push(Volume {
-        name: SECOND.to_owned(),
-        secret: Some(SecretVolumeSource {
-            secret_name: Some(SECOND.to_owned()),
-            ..SecretVolumeSource::default()
-        }),
-        ..Volume::default()
-    });
-    let mounts = pod.containers[0].volume_mounts.get_or_insert_default();
-    mounts.push(VolumeMount {
-        name: SECOND.to_owned(),
-        mount_path: "/second".to_owned(),
-        ..VolumeMount::default()
-    });
+    fixtures::mount(&mut workload, SECOND);
     workload
 }
 

@@ -1,0 +1,233 @@
+//! What must hold in the end, whatever befell the operator.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use api::{CoturnCertificate, names};
+use e2e::{
+    WorkloadState, fixtures,
+    proxy::{Mark, Proxy},
+    wait,
+};
+use k8s_openapi::{
+    ByteString,
+    api::{apps::v1::StatefulSet, core::v1::Secret},
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
+
+use super::{
+    run::Disturbance,
+    scenario::{Pair, Scenario},
+};
+use crate::scene::{Scene, published_of};
+
+/// An operator that asks for nothing for so long writes nothing more.
+const QUIET: Duration = Duration::from_millis(1500);
+const POLL: Duration = Duration::from_millis(250);
+
+type Data = Option<BTreeMap<String, ByteString>>;
+
+/// The world before anything is done to it.
+pub struct Before {
+    issued: BTreeSet<String>,
+    workload: WorkloadState,
+    published: Data,
+}
+
+/// What the world is to become.
+pub struct Expectation<'a> {
+    before: Before,
+    scenario: &'a Scenario,
+    what: &'a str,
+}
+
+impl Before {
+    pub async fn of(scene: &Scene) -> Self {
+        Self {
+            issued: scene.issued(),
+            workload: scene.world.workload_state().await,
+            published: scene.world.published().await,
+        }
+    }
+
+    pub fn expecting<'a>(self, scenario: &'a Scenario, what: &'a str) -> Expectation<'a> {
+        Expectation {
+            before: self,
+            scenario,
+            what,
+        }
+    }
+}
+
+impl Expectation<'_> {
+    /// Waits until the world is as it is to be, and the operator at rest.
+    pub async fn until_met(&self, scene: &Scene, proxy: &Proxy) {
+        let started = Instant::now();
+        loop {
+            let unmet = if proxy.is_calm_for(QUIET) {
+                self.unmet(scene).await
+            } else {
+                Some("the operator is not yet at rest".to_owned())
+            };
+            let Some(unmet) = unmet else {
+                return;
+            };
+            assert!(
+                started.elapsed() < wait::DEADLINE,
+                "{}: {unmet} after {:?}",
+                self.what,
+                proxy.writes(),
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// What is not yet as it is to be.
+    async fn unmet(&self, scene: &Scene) -> Option<String> {
+        for name in self.scenario.certificates {
+            if let Some(unmet) = self.unmet_of(scene, name).await {
+                return Some(format!("{name}: {unmet}"));
+            }
+        }
+        if self.issued(scene) < self.scenario.end.certificates {
+            return Some("a certificate is still to be issued".to_owned());
+        }
+        let workload = scene.world.api::<StatefulSet>().get(fixtures::COTURN).await;
+        let workload = workload.expect("the workload");
+        if self.stamps(workload.metadata.generation) < self.scenario.end.stamps {
+            return Some("the workload is still to be stamped".to_owned());
+        }
+        unsettled(workload).map(str::to_owned)
+    }
+
+    async fn unmet_of(&self, scene: &Scene, name: &str) -> Option<String> {
+        let resource = scene.world.api::<CoturnCertificate>().get(name).await;
+        let told = told(&resource.expect("the resource"));
+        let is_met = told.as_ref().is_some_and(|[ready, rolled_out]| {
+            let mut expected = self.scenario.end.ready.iter();
+            expected.any(|it| {
+                *it == (&ready.status, &ready.reason) && ready.status == rolled_out.status
+            })
+        });
+        if !is_met {
+            return Some(format!("it tells {told:?}"));
+        }
+        let store = scene.world.secret(&names::store_secret(name)).await;
+        let published = scene.world.secret(published_of(name)).await;
+        let in_service = store.as_ref().and_then(|it| value(it, "current.crt"));
+        let is_published = published.as_ref().and_then(|it| value(it, names::TLS_CRT));
+        (in_service.is_none() || in_service != is_published)
+            .then(|| "what is in service is not published".to_owned())
+    }
+
+    /// Stops the test unless the end is the one that was to come, and came in the way it should.
+    pub async fn judge(&self, scene: &Scene, writes: &[Mark], disturbance: &Disturbance) {
+        self.judge_writes(writes, disturbance);
+        self.judge_certificates(scene);
+        self.judge_pair(scene).await;
+        self.judge_workload(scene).await;
+        for watched in scene.watched() {
+            watched.published.assert_only_matching_pairs();
+            watched
+                .store
+                .assert_only_pairs("current.crt", "current.key");
+        }
+        scene.world.assert_no_key_in(&scene.log()).await;
+    }
+
+    /// The same writes in each run, none of them twice. How often the status is written depends on
+    /// what the operator lived to see.
+    fn judge_writes(&self, writes: &[Mark], disturbance: &Disturbance) {
+        let mut times = BTreeMap::<_, usize>::new();
+        for write in writes {
+            *times.entry(write.object.as_str()).or_default() += 1;
+        }
+        let counts = |object: &str| match disturbance {
+            Disturbance::None => true,
+            Disturbance::KilledAfter(_) | Disturbance::ReplyLost(_) => !object.ends_with("/status"),
+        };
+        times.retain(|object, _| counts(object));
+        let expected = self.scenario.writes.iter();
+        for written in expected.filter(|written| counts(written.object)) {
+            let found = times.remove(written.object).unwrap_or_default();
+            let admitted = written.times.admits(found);
+            assert!(admitted, "{}: {} {writes:?}", self.what, written.object);
+        }
+        assert!(times.is_empty(), "{}: {times:?} too", self.what);
+    }
+
+    fn judge_certificates(&self, scene: &Scene) {
+        let issued = self.issued(scene);
+        assert_eq!(issued, self.scenario.end.certificates, "{}", self.what);
+    }
+
+    fn issued(&self, scene: &Scene) -> usize {
+        scene.issued().difference(&self.before.issued).count()
+    }
+
+    fn stamps(&self, generation: Option<i64>) -> i64 {
+        generation.unwrap() - self.before.workload.generation.unwrap()
+    }
+
+    async fn judge_pair(&self, scene: &Scene) {
+        let after = scene.world.published().await;
+        let before = &self.before.published;
+        let certificate = |data: &Data| data.as_ref().map(|it| it[names::TLS_CRT].clone());
+        match self.scenario.end.pair {
+            Pair::Kept => assert_eq!(&after, before, "{}", self.what),
+            Pair::Another => {
+                assert_ne!(certificate(&after), certificate(before), "{}", self.what);
+            }
+            Pair::PutBack => {
+                let put_back = scene.kept(fixtures::PUBLISHED).data;
+                assert_eq!(after, put_back, "{}", self.what);
+            }
+        }
+    }
+
+    async fn judge_workload(&self, scene: &Scene) {
+        let before = &self.before.workload;
+        let after = scene.world.workload_state().await;
+        let stamps = self.stamps(after.generation);
+        assert_eq!(stamps, self.scenario.end.stamps, "{}", self.what);
+        let is_restarted = after.pods != before.pods;
+        let is_to_be = stamps > 0 && !before.pods.is_empty();
+        assert_eq!(is_restarted, is_to_be, "{}: {after:?}", self.what);
+    }
+}
+
+/// Ready and RolledOut, if they are those of the newest generation.
+fn told(resource: &CoturnCertificate) -> Option<[Condition; 2]> {
+    let conditions = &resource.status.as_ref()?.conditions;
+    let of = |kind: &str| {
+        let mut found = conditions
+            .iter()
+            .filter(|condition| condition.type_ == kind);
+        let newest = resource.metadata.generation;
+        found
+            .find(|condition| condition.observed_generation == newest)
+            .cloned()
+    };
+    Some([of("Ready")?, of("RolledOut")?])
+}
+
+/// Why a workload is not at rest.
+fn unsettled(workload: StatefulSet) -> Option<&'static str> {
+    let status = workload.status.unwrap_or_default();
+    let replicas = workload.spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    if status.observed_generation < workload.metadata.generation {
+        Some("the workload's controller has not seen the change")
+    } else if status.ready_replicas.unwrap_or(0) != replicas {
+        Some("not every pod is Ready")
+    } else if status.current_revision != status.update_revision {
+        Some("the rollout has not ended")
+    } else {
+        None
+    }
+}
+
+fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a ByteString> {
+    secret.data.as_ref()?.get(key)
+}
