@@ -49,6 +49,8 @@ pub struct Context {
     pub events: Events,
     /// Secrets on which somebody keeps undoing what is written, by the name of the Secret.
     pub contests: Contests,
+    /// Workloads of which somebody keeps undoing the change that starts a rollout, by kind and name.
+    pub rollout_contests: Contests,
     /// Passes in a row that met a changed object.
     pub conflicts: Backoff<ObjectName>,
     /// Metrics.

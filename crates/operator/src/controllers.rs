@@ -55,6 +55,10 @@ const AFTER_A_CHANGE: Range = Range {
     first: Duration::from_millis(200),
     longest: Duration::from_secs(30),
 };
+/// Writes to a Secret that somebody undoes within ten minutes before the operator gives way.
+const UNDONE: usize = 5;
+/// The same of rollouts. Each restarts pods, and so does each undoing.
+const ROLLOUTS_UNDONE: usize = 2;
 /// How long it may take to report a pass that broke off.
 const REPORT: Duration = Duration::from_secs(30);
 
@@ -113,7 +117,8 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             single_restarts: setup.single_restarts,
             events: Events::new(setup.client.clone(), &setup.identity),
             conflicts: Backoff::new(AFTER_A_CHANGE),
-            contests: Contests::default(),
+            contests: Contests::after(UNDONE),
+            rollout_contests: Contests::after(ROLLOUTS_UNDONE),
             client: setup.client,
             certificates: certificates.known(),
             workloads: workloads.known(),

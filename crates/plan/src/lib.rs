@@ -5,11 +5,13 @@
 //! No client, no clock, no randomness, no cryptography beyond comparing fingerprints.
 
 pub mod certificate;
+mod contest;
 mod object;
 pub mod publication;
 mod renewal;
 pub mod rollout;
 pub mod store;
 
+pub use contest::Contest;
 pub use object::{Precondition, Refusal, Version};
 pub use renewal::{RenewalPolicy, renewal_time};

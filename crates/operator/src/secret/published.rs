@@ -101,13 +101,14 @@ fn controller(metadata: &ObjectMeta) -> Option<String> {
     Some(format!("{} {}", controller.kind, controller.name))
 }
 
-/// Who wrote it last, the operator aside. Of one second the later entry counts.
-fn last_writer(metadata: &ObjectMeta) -> Option<String> {
+/// Who wrote an object last, the operator and its subresources aside. Of one second the later entry
+/// counts.
+pub fn last_writer(metadata: &ObjectMeta) -> Option<String> {
     let ours = [names::FIELD_MANAGER, names::METADATA_FIELD_MANAGER];
     let entries = metadata.managed_fields.iter().flatten();
     let others = entries.filter(|entry| {
         let manager = entry.manager.as_deref();
-        manager.is_some_and(|manager| !ours.contains(&manager))
+        entry.subresource.is_none() && manager.is_some_and(|manager| !ours.contains(&manager))
     });
     others
         .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?

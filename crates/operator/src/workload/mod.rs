@@ -1,5 +1,6 @@
 //! The pass over one workload: the only writer to it, on behalf of all its certificates.
 
+mod contest;
 mod kinds;
 mod observe;
 mod read;
@@ -224,6 +225,9 @@ async fn act<K: Kind>(context: &Context, workload: &K, action: &Action) -> Resul
             effect,
         } => {
             stamp(context, workload, version, fingerprints).await?;
+            if *effect == Effect::Rollout {
+                contest::note(context, workload, fingerprints);
+            }
             context.metrics.rollout_started(*effect);
             stamped(*effect)
         }

@@ -9,6 +9,7 @@ use plan::{
 };
 
 use super::{
+    contest,
     kinds::{Kind, candidates},
     read,
 };
@@ -65,6 +66,9 @@ async fn of_kind<K: Kind>(
     live.pods = members.pods;
     live.update_revision = members.update_revision;
     live.refused = context.facts.refusals.get(reference);
+    live.contest = context
+        .rollout_contests
+        .of(&contest::key(reference), Context::now());
     live.single_restarts = context.single_restarts;
     Ok(Workload::Present(Box::new(live)))
 }

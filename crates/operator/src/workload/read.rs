@@ -33,6 +33,7 @@ pub fn common(
         mounts: mounted_secrets(template.spec.as_ref()),
         pods: Vec::new(),
         refused: None,
+        contest: None,
         first_ordinal: 0,
         grace_period: grace_period(template.spec.as_ref()),
         single_restarts: SingleRestarts::default(),

@@ -3,8 +3,8 @@
 use api::Reason;
 use jiff::Timestamp;
 
-use super::{Contest, Observed, Obstacle, Step, finding::Finding};
-use crate::Refusal;
+use super::{Observed, Obstacle, Step, finding::Finding};
+use crate::{Contest, Refusal};
 
 /// What keeps the operator from putting the published Secret right once more.
 pub fn obstacle(observed: &Observed, now: Timestamp) -> Option<Obstacle> {
@@ -25,12 +25,12 @@ fn under_way(observed: &Observed, now: Timestamp) -> Option<&Contest> {
     observed
         .contest
         .as_ref()
-        .filter(|contest| now < contest.until)
+        .filter(|contest| contest.is_under_way(now))
 }
 
 fn refusal(observed: &Observed, contest: &Contest) -> Refusal {
     let resource = &observed.resource;
-    let somebody = contest.by.as_deref().unwrap_or("somebody");
+    let somebody = contest.somebody();
     Refusal {
         reason: Reason::Contested,
         message: format!(

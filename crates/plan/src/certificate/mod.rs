@@ -22,8 +22,8 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use claim::{Rival, is_incumbent};
 pub use observed::{
-    Authority, Contest, Digest, Mark, Observed, Pair, Published, PublishedSecret, Resource, Store,
-    Stored, TemplateKeys,
+    Authority, Digest, Mark, Observed, Pair, Published, PublishedSecret, Resource, Store, Stored,
+    TemplateKeys,
 };
 pub use restarts::too_late;
 pub use status::{broken_off_status, unusable_status};

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Obstacle, Rival};
 use crate::{
-    Refusal, RenewalPolicy, Version,
+    Contest, Refusal, RenewalPolicy, Version,
     publication::Held,
     renewal_time,
     rollout::{Mounted, Progress, Workload, assess},
@@ -143,15 +143,6 @@ pub enum Published {
     Unreadable(Refusal),
     /// It exists.
     Present(Box<PublishedSecret>),
-}
-
-/// Somebody who keeps undoing what the operator writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Contest {
-    /// Its field manager, if that is known.
-    pub by: Option<String>,
-    /// Until when nothing is written against it.
-    pub until: Timestamp,
 }
 
 /// A published Secret that exists.

@@ -21,7 +21,7 @@ pub use predecessors::{Predecessor, staying};
 pub use progress::{Progress, Stage, assess};
 pub use single::SingleRestarts;
 
-use crate::{Refusal, Version, publication::PublicationLog};
+use crate::{Contest, Refusal, Version, publication::PublicationLog};
 
 /// A workload and all certificates whose resources name it.
 #[derive(Clone, Debug)]
@@ -77,6 +77,8 @@ pub struct Live {
     pub pods: Vec<Pod>,
     /// Why the operator's last write to it failed, if it did.
     pub refused: Option<Refusal>,
+    /// Who keeps undoing the operator's writes to its template, if somebody does.
+    pub contest: Option<Contest>,
     /// The ordinal of its first pod (`spec.ordinals.start`).
     pub first_ordinal: u32,
     /// How long a pod of the template may take to end (`terminationGracePeriodSeconds`).
@@ -242,7 +244,9 @@ fn due<'a>(live: &Live, restarting: &[&'a Mounted]) -> Vec<&'a Mounted> {
 /// A rollout that is under way is not stacked on, and one that Kubernetes would not make is not asked
 /// for.
 fn may_start(live: &Live, now: Timestamp) -> bool {
-    !live.holds_back() && progress::under_way(live, now) != progress::UnderWay::Yes
+    !live.holds_back()
+        && live.contested(now).is_none()
+        && progress::under_way(live, now) != progress::UnderWay::Yes
 }
 
 fn stamp(live: &Live, restarting: &[&Mounted], effect: Effect) -> Option<Action> {
@@ -259,6 +263,13 @@ fn stamp(live: &Live, restarting: &[&Mounted], effect: Effect) -> Option<Action>
 }
 
 impl Live {
+    /// Who keeps undoing the change of the template that starts a rollout, while it is not to be made
+    /// again.
+    fn contested(&self, now: Timestamp) -> Option<&Contest> {
+        let contest = self.contest.as_ref();
+        contest.filter(|contest| contest.is_under_way(now))
+    }
+
     /// Whether Kubernetes replaces no pods although its template has changed.
     #[must_use]
     pub const fn holds_back(&self) -> bool {

@@ -117,7 +117,8 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
         | Stage::RestartNeeded
         | Stage::Unknown => None,
     };
-    let next_check = [next_check, mounted.predecessors_end()];
+    let contest_ends = live.contested(now).map(|contest| contest.until);
+    let next_check = [next_check, mounted.predecessors_end(), contest_ends];
     let ending = live.pods.iter().filter(|pod| pod.terminating.is_some());
     Progress {
         stage,
@@ -149,9 +150,10 @@ fn stage(
     let within_budget = now < moved + STEP_BUDGET;
     if rollout_due
         && !live.holds_back()
-        && let Some(refusal) = blocking(live, within_budget)
+        && let Some(refusal) =
+            contested(live, now).or_else(|| blocking(live, within_budget).cloned())
     {
-        return Stage::Blocked(refusal.clone());
+        return Stage::Blocked(refusal);
     }
     if let Some(restart) = single::due(live, mounted).filter(|_| !rollout_due) {
         return of_single(live, restart.from, within_budget, now);
@@ -198,6 +200,19 @@ fn waits_for_the_user(live: &Live, mounted: &Mounted) -> bool {
             && evidence::of(pod, mounted).calls_for_a_rollout()
     });
     replaces || (lacks_pods && live.update_revision.is_none())
+}
+
+/// Somebody has undone the write that starts the rollout, time and again: each time restarts pods.
+fn contested(live: &Live, now: Timestamp) -> Option<Refusal> {
+    let somebody = live.contested(now)?.somebody();
+    Some(Refusal {
+        reason: api::Reason::Contested,
+        message: format!(
+            "{somebody} (field manager) keeps undoing the annotation {}… of the pod template by which pods are \
+             replaced: it is set only once in 10 minutes; have {somebody} leave that annotation alone",
+            api::names::FINGERPRINT_PREFIX,
+        ),
+    })
 }
 
 /// Why the write that starts a rollout does not come about. What passes by itself counts only once

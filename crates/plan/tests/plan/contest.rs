@@ -1,8 +1,12 @@
 //! Somebody who keeps undoing the operator's writes: it gives way, says so, and tries again.
 
-use plan::certificate::{Action, Contest, PublishCause};
+use plan::{
+    Contest,
+    certificate::{Action, PublishCause},
+    rollout,
+};
 
-use crate::support::{Case, fingerprint, foreign, hours, minutes, now};
+use crate::support::{Case, Sts, fingerprint, foreign, hours, minutes, now};
 use plan::publication::{Held, Publication};
 
 /// Overwritten and recorded, by a field manager.
@@ -98,4 +102,42 @@ fn a_new_certificate_is_published_whoever_fights() {
             ..
         })
     ));
+}
+
+/// A pod that started before the certificate in service, and a template without its fingerprint.
+fn rollout_due(contest: Option<Contest>) -> Case {
+    let workload = Sts::of(1)
+        .pod(hours(50))
+        .with(|live| live.contest = contest);
+    Case::converged().with_workload(workload)
+}
+
+fn stamps(case: &Case) -> bool {
+    let observed = rollout::Observed {
+        reference: crate::support::workload(),
+        workload: case.0.workload.clone().unwrap(),
+        certificates: case.0.mounted().into_iter().collect(),
+        pending: Vec::new(),
+    };
+    rollout::plan(&observed, now()).action.is_some()
+}
+
+#[test]
+fn a_rollout_that_somebody_keeps_undoing_is_started_only_now_and_then() {
+    let contest = |until| {
+        let by = Some("argocd-controller".to_owned());
+        Some(Contest { by, until })
+    };
+    assert!(stamps(&rollout_due(None)));
+    assert!(stamps(&rollout_due(contest(now()))));
+    let contested = rollout_due(contest(now() + minutes(9)));
+    assert!(!stamps(&contested));
+    assert_eq!(contested.condition("RolledOut"), "False Contested");
+    let told = contested.message("RolledOut");
+    assert!(
+        told.starts_with("argocd-controller (field manager)"),
+        "{told}"
+    );
+    assert_eq!(contested.condition("Ready"), "False Contested");
+    assert_eq!(contested.plan().next_check, now() + minutes(9));
 }

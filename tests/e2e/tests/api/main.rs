@@ -16,3 +16,4 @@ mod permissions;
 mod scene;
 mod schema;
 mod surroundings;
+mod undone;

@@ -36,6 +36,7 @@ impl Sts {
             mounts: BTreeSet::from(["tls".to_owned()]),
             pods: Vec::new(),
             refused: None,
+            contest: None,
             first_ordinal: 0,
             grace_period: SignedDuration::from_secs(30),
             single_restarts: SingleRestarts::NotAllowed,
