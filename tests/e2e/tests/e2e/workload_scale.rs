@@ -20,7 +20,10 @@ async fn a_workload_without_pods_is_stamped_and_pods_that_come_later_are_not_res
     let serial = world.serial().await.unwrap();
     world.change_workload(json!({"replicas": 0})).await;
     until_stamped(&world).await;
-    assert!(world.pods().await.is_empty());
+    wait::until("no pod", async || {
+        world.pods().await.is_empty().then_some(())
+    })
+    .await;
 
     world.renew("please").await;
     world.until_renewed(&serial).await;

@@ -43,6 +43,7 @@ async fn pods_below_the_partition_wait_for_the_user_who_set_it() {
     let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
     workload.spec.as_mut().unwrap().update_strategy = serde_json::from_value(strategy).ok();
     let world = World::ready("partition", &workload).await;
+    world.until_settled().await;
     let below = world.pod_uid("coturn-0").await;
     let above = world.pod_uid("coturn-1").await.unwrap();
 
