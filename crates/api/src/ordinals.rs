@@ -155,7 +155,10 @@ impl Wanted {
         };
         if self.common_name == CommonName::Default && self.content.dns_names.is_empty() {
             let first = template.names(ordinals).next();
-            named.content.common_name = first.filter(|name| fits_a_common_name(name));
+            // Without one that fits, what stands in for a name stays.
+            let stand_in = named.content.common_name.take();
+            let first = first.filter(|name| fits_a_common_name(name));
+            named.content.common_name = first.or(stand_in);
         }
         named.content.dns_names.extend(template.names(ordinals));
         named
@@ -229,5 +232,20 @@ mod tests {
         let alone = by_ordinal(json!([]));
         assert_eq!(alone.dns_names.len(), 2);
         assert_eq!(alone.common_name.as_deref(), Some("coturn-0.example.com"));
+    }
+
+    #[test]
+    fn a_first_name_too_long_for_a_common_name_leaves_what_stands_in_for_it() {
+        let template = format!("{}.{{ordinal}}.example.com", "a".repeat(60));
+        let spec: CoturnCertificateSpec = serde_json::from_value(json!({
+            "issuer": {"selfSigned": {}},
+            "ordinalDNSNames": {"template": template},
+            "workloadRef": {"name": "coturn"},
+        }))
+        .unwrap();
+        let wanted = Wanted::parse(&spec).unwrap();
+        let named = wanted.with_names_of(Ordinals { start: 0, count: 1 });
+        let stand_in = Some("coturn-dtls-certificate".to_owned());
+        assert_eq!(named.content.common_name, stand_in);
     }
 }

@@ -10,15 +10,15 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use plan::Contest;
 
+/// So many writes within [`PERIOD`] that only put right what somebody undid are a contest.
+const MOST: usize = 5;
+
 /// Within which the writes are counted; in a contest, the time from one try to the next.
 const PERIOD: SignedDuration = SignedDuration::from_mins(10);
 
 /// Writes that put right what somebody undid, by the object's name.
-pub struct Contests {
-    /// So many within [`PERIOD`] are a contest.
-    most: usize,
-    known: Mutex<HashMap<String, Restorations>>,
-}
+#[derive(Default)]
+pub struct Contests(Mutex<HashMap<String, Restorations>>);
 
 #[derive(Default)]
 struct Restorations {
@@ -30,27 +30,19 @@ struct Restorations {
 }
 
 impl Contests {
-    /// None so far; `most` writes within ten minutes make one.
-    pub fn after(most: usize) -> Self {
-        Self {
-            most,
-            known: Mutex::default(),
-        }
-    }
-
     /// Counts one more write of this kind, which put right what the field manager `by` had written.
     pub fn restored(&self, object: &str, by: Option<&str>, now: Timestamp) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let restorations = known.entry(object.to_owned()).or_default();
-        restorations.forget_before(now, self.most);
+        restorations.forget_before(now);
         restorations.times.push_back(now);
         restorations.by = by.map(str::to_owned).or(restorations.by.take());
-        restorations.is_contest |= restorations.times.len() >= self.most;
+        restorations.is_contest |= restorations.times.len() >= MOST;
     }
 
     /// Until when nothing is written against whoever undoes the writes to an object, if somebody does.
     pub fn of(&self, object: &str, now: Timestamp) -> Option<Contest> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let restorations = known.get(object).filter(|it| it.is_contest)?;
         let until = *restorations.times.back()? + PERIOD;
         // A clock that was put back must not prolong it.
@@ -62,11 +54,11 @@ impl Contests {
 
 impl Restorations {
     /// In a contest, a try that holds for twice the time ends it.
-    fn forget_before(&mut self, now: Timestamp, most: usize) {
+    fn forget_before(&mut self, now: Timestamp) {
         let span = if self.is_contest { PERIOD * 2 } else { PERIOD };
         self.times.retain(|time| *time > now - span && *time <= now);
         self.is_contest &= !self.times.is_empty();
-        while self.times.len() >= most {
+        while self.times.len() >= MOST {
             self.times.pop_front();
         }
     }
@@ -81,7 +73,7 @@ mod tests {
     }
 
     fn restored(times: &[i64]) -> Contests {
-        let contests = Contests::after(5);
+        let contests = Contests::default();
         for time in times {
             contests.restored("tls", Some("helm"), at(*time));
         }

@@ -19,7 +19,7 @@ use crate::{
     secret_watch::SecretIndex,
     wake::Bell,
     watches::Known,
-    workload::Workloads,
+    workload::{Rollouts, Workloads},
 };
 
 /// Conflicts in a row that a watch which is behind explains. More have another cause, which does
@@ -49,8 +49,8 @@ pub struct Context {
     pub events: Events,
     /// Secrets on which somebody keeps undoing what is written, by the name of the Secret.
     pub contests: Contests,
-    /// Workloads of which somebody keeps undoing the change that starts a rollout, by kind and name.
-    pub rollout_contests: Contests,
+    /// Rollouts that were started.
+    pub rollouts: Rollouts,
     /// Passes in a row that met a changed object.
     pub conflicts: Backoff<ObjectName>,
     /// Metrics.
@@ -66,6 +66,13 @@ impl Context {
     pub fn now() -> Timestamp {
         let now = Timestamp::now();
         Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
+    /// The time by the API server's clock, as far as that is known: what pods and publications have
+    /// their times from.
+    pub fn server_now(&self) -> Timestamp {
+        let ahead = self.clock.ahead().unwrap_or_default();
+        Self::now().saturating_sub(ahead).unwrap_or(Timestamp::MIN)
     }
 
     /// Forgets a resource that is gone.

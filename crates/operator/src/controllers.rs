@@ -37,6 +37,7 @@ use crate::{
     metrics::Metrics,
     redact::redact,
     secret_watch, wake, watches,
+    workload::Rollouts,
 };
 
 use workloads::Watches;
@@ -55,10 +56,6 @@ const AFTER_A_CHANGE: Range = Range {
     first: Duration::from_millis(200),
     longest: Duration::from_secs(30),
 };
-/// Writes to a Secret that somebody undoes within ten minutes before the operator gives way.
-const UNDONE: usize = 5;
-/// The same of rollouts. Each restarts pods, and so does each undoing.
-const ROLLOUTS_UNDONE: usize = 2;
 /// How long it may take to report a pass that broke off.
 const REPORT: Duration = Duration::from_secs(30);
 
@@ -117,8 +114,8 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             single_restarts: setup.single_restarts,
             events: Events::new(setup.client.clone(), &setup.identity),
             conflicts: Backoff::new(AFTER_A_CHANGE),
-            contests: Contests::after(UNDONE),
-            rollout_contests: Contests::after(ROLLOUTS_UNDONE),
+            contests: Contests::default(),
+            rollouts: Rollouts::default(),
             client: setup.client,
             certificates: certificates.known(),
             workloads: workloads.known(),

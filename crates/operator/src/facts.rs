@@ -3,12 +3,12 @@
 
 use std::{
     borrow::Borrow,
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     hash::Hash,
     sync::{Mutex, PoisonError},
 };
 
-use api::{Fingerprint, WorkloadRef};
+use api::WorkloadRef;
 use jiff::Timestamp;
 use plan::{
     Refusal, Version,
@@ -30,8 +30,6 @@ pub struct Facts {
     pub pods: Remembered<Members, WorkloadRef>,
     /// Why the last write to a workload failed, by its kind and name.
     pub refusals: Refusals,
-    /// For which certificates the last rollout of a workload was started.
-    pub rollouts: Rollouts,
     /// When a resource's objects were read from the API server last, by the resource's name.
     pub confirmed: Confirmed,
 }
@@ -111,23 +109,6 @@ impl Refusals {
             refusals.insert(workload.clone(), refused);
         }
         is_news
-    }
-}
-
-/// The rollouts that this process started last.
-#[derive(Default)]
-pub struct Rollouts(Mutex<HashMap<WorkloadRef, BTreeMap<String, Fingerprint>>>);
-
-impl Rollouts {
-    /// Notes that a rollout was started; returns whether the last one was for the same certificates.
-    pub fn is_repeated(
-        &self,
-        workload: &WorkloadRef,
-        fingerprints: &BTreeMap<String, Fingerprint>,
-    ) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = known.insert(workload.clone(), fingerprints.clone());
-        last.as_ref() == Some(fingerprints)
     }
 }
 

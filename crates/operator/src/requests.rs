@@ -62,7 +62,8 @@ where
 }
 
 /// Applies in the name of a field manager that owns what is applied: onto exactly the revision that
-/// the body carries, or, where it carries none, onto nothing that others have made otherwise.
+/// the body carries, or, where it carries none, onto nothing that other managers have made otherwise.
+/// Where that manager itself has made it a moment before, this is one of its writes among others.
 pub async fn apply(
     api: &Api<Secret>,
     object: ObjectName,

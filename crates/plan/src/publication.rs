@@ -95,27 +95,38 @@ impl PublicationLog {
             .map(|last| last.from)
     }
 
-    /// How often something foreign was published after the first publication of a leaf, as far as the
+    /// How often something else was published after the first publication of a leaf, as far as the
     /// log knows.
     #[must_use]
     pub fn overwritten_since(&self, leaf: Fingerprint) -> usize {
         let is_other = |interval: &&Interval| interval.held != Some(Held::Leaf(leaf));
         let since = self.intervals.iter().skip_while(is_other);
-        since
-            .filter(|interval| interval.held == Some(Held::Foreign))
-            .count()
+        since.filter(is_other).count()
+    }
+
+    /// Whether a leaf was published, as far as the log knows.
+    #[must_use]
+    pub fn holds(&self, leaf: Fingerprint) -> bool {
+        let mut intervals = self.intervals.iter();
+        intervals.any(|interval| interval.held == Some(Held::Leaf(leaf)))
     }
 
     /// The log with one more publication, unless nothing changed by it.
     #[must_use]
     pub fn with(&self, publication: Publication) -> Self {
+        self.with_room(publication, 0)
+    }
+
+    /// The same with room for so many leaves more than sixteen, which pods may go on serving.
+    #[must_use]
+    pub fn with_room(&self, publication: Publication, more: usize) -> Self {
         let mut intervals = self.intervals.clone();
         let held = Some(publication.held);
         if intervals.last().is_none_or(|last| last.held != held) {
             let from = publication.from;
             intervals.push(Interval { held, from });
         }
-        while intervals.len() > KEPT {
+        while intervals.len() > KEPT + more {
             forget_one(&mut intervals);
         }
         Self { intervals, ..*self }

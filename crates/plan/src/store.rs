@@ -293,6 +293,16 @@ impl StoreState {
         }
     }
 
+    /// What is kept of a Secret that its maker made anew. The certificate that was taken over at first
+    /// is still the one that somebody else made.
+    fn taken_over_again(&self, found: &Adoption) -> Adoption {
+        let leaf = self.adoption.as_ref().map_or(found.leaf, |it| it.leaf);
+        Adoption {
+            leaf,
+            ..found.clone()
+        }
+    }
+
     /// The log of the Secret of this name. The leaves of another one's log were never published
     /// there.
     #[must_use]
@@ -315,14 +325,16 @@ impl StoreState {
     pub fn with_publication(&self, publication: Publication, secret: &PublishedName) -> Self {
         Self {
             version: format_version(),
-            log: self.log_of(&secret.name).with(publication),
+            log: self
+                .log_of(&secret.name)
+                .with_room(publication, self.grown_from.len()),
             published_name: Some(secret.name.clone()),
             published_uid: secret.uid.clone(),
             adoption: secret
                 .adoption
                 .as_deref()
-                .or(self.adoption.as_ref())
-                .cloned(),
+                .map(|found| self.taken_over_again(found))
+                .or_else(|| self.adoption.clone()),
             ..self.clone()
         }
     }

@@ -167,7 +167,7 @@ fn notice(
             ..
         } => None,
         Action::Publish {
-            cause: PublishCause::Missing | PublishCause::Superseded,
+            cause: PublishCause::Missing | PublishCause::Deleted | PublishCause::Superseded,
             ..
         } => normal(
             "Published",

@@ -18,7 +18,7 @@ use super::{Setup, Shared, config, controller, heeding, references, stopped, tel
 use crate::{
     error::Error,
     health::Ready,
-    watches::{self, Watch},
+    watches::{self, Listed, Watch},
     workload::{self, Kind, PerKind, Workloads},
 };
 
@@ -95,6 +95,7 @@ async fn passes<K: Kind>(
     let Some(watch) = watch else {
         return;
     };
+    let listed = watch.listed.clone();
     let events = heeding(shared, watch.events, |shared, event| {
         let context = &shared.context;
         context
@@ -111,7 +112,19 @@ async fn passes<K: Kind>(
             |workload, error, shared| shared.failed(workload::object_name(&*workload), error),
             Arc::clone(shared),
         );
-    results.for_each(async |result| tell(&result)).await;
+    let passes = results.for_each(async |result| tell(&result));
+    tokio::select! {
+        () = passes => {}
+        // Before the list is complete nothing runs that would have to end; nor would that end by itself.
+        () = stopped_unlisted(stop.clone(), listed) => {}
+    }
+}
+
+async fn stopped_unlisted(stop: watch::Receiver<bool>, listed: Listed) {
+    stopped(stop).await;
+    if listed.is_complete() {
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn pass<K: Kind>(workload: Arc<K>, shared: Arc<Shared>) -> Result<Action, Error> {

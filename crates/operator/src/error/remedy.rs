@@ -60,7 +60,10 @@ fn permission(object: &ObjectName, message: &str) -> String {
 
 /// What to do about a Secret that the chart's Role does not name.
 pub fn unnamed_secret(name: &str) -> String {
-    format!("add {name} to the chart's value secretNames, or set its value allSecrets to true")
+    format!(
+        "add {name} to the chart's value secretNames, or set its value allSecrets to true; if it is there already, put \
+         the Role back as the chart makes it, as `helm upgrade` does"
+    )
 }
 
 /// Words by which the API server tells who refused, and what helps.

@@ -1,9 +1,9 @@
 //! The pass over one workload: the only writer to it, on behalf of all its certificates.
 
-mod contest;
 mod kinds;
 mod observe;
 mod read;
+mod rollouts;
 mod single;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -22,6 +22,7 @@ use serde_json::json;
 
 pub use kinds::{Kind, PerKind, Workloads, object_name};
 pub use observe::{Members, observe};
+pub use rollouts::Rollouts;
 
 use crate::{
     certificate::{self, Freshness},
@@ -30,6 +31,7 @@ use crate::{
     events::Notice,
     facts::Refused,
     requests,
+    secret::last_writer,
 };
 
 /// The longest wait until a workload is looked at again.
@@ -52,7 +54,7 @@ pub async fn reconcile<K: Kind>(context: &Context, workload: &K) -> Result<Durat
         return Ok(UNTIL_LISTED);
     }
     let reference = reference(workload);
-    let now = Context::now();
+    let now = context.server_now();
     let Some(mut gathered) = gather(context, &reference, Freshness::Remembered).await? else {
         return Ok(unconcerned(context, &reference));
     };
@@ -226,7 +228,10 @@ async fn act<K: Kind>(context: &Context, workload: &K, action: &Action) -> Resul
         } => {
             stamp(context, workload, version, fingerprints).await?;
             if *effect == Effect::Rollout {
-                contest::note(context, workload, fingerprints);
+                let by = last_writer(workload.meta());
+                let now = context.server_now();
+                let rollouts = &context.rollouts;
+                rollouts.started(&reference(workload), fingerprints, by, now);
             }
             context.metrics.rollout_started(*effect);
             stamped(*effect)

@@ -9,7 +9,6 @@ use plan::{
 };
 
 use super::{
-    contest,
     kinds::{Kind, candidates},
     read,
 };
@@ -67,8 +66,8 @@ async fn of_kind<K: Kind>(
     live.update_revision = members.update_revision;
     live.refused = context.facts.refusals.get(reference);
     live.contest = context
-        .rollout_contests
-        .of(&contest::key(reference), Context::now());
+        .rollouts
+        .contest_over(reference, context.server_now());
     live.single_restarts = context.single_restarts;
     Ok(Workload::Present(Box::new(live)))
 }

@@ -53,7 +53,8 @@ pub fn refusal(observed: &Observed) -> Option<Refusal> {
             Some(owner) if rival(observed, owner) => Some(claimed(observed, owner)),
             // Its owner is gone, or names another Secret by now.
             Some(_) => first_claim(observed),
-            None if is_recorded(observed, published) => None,
+            // Of several stores that know it, that of the incumbent decides.
+            None if is_recorded(observed, published) => first_claim(observed),
             None if adoption::is_asked_for(observed) => {
                 adoption::refusal(observed, published).or_else(|| first_claim(observed))
             }

@@ -1,7 +1,7 @@
 //! What partners have to know of before it replaces a certificate in service: another root, or none
 //! where there was one. Until somebody says that they do, the working certificate stays.
 
-use api::{AuthorityFacts, Reason, Signer};
+use api::{AuthorityFacts, Reason, SecretAdoptionPolicy, Signer};
 use jiff::Timestamp;
 
 use super::{Authority, Observed, Stored};
@@ -28,7 +28,9 @@ pub fn awaited(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<R
 
 /// A leaf in service is not replaced by one of another root: the partner does not trust that yet.
 fn other_root(observed: &Observed, stored: &Stored, facts: &AuthorityFacts) -> Option<String> {
-    let in_service = stored.state.root?;
+    let Some(in_service) = stored.state.root else {
+        return stored.is_adopted().then(|| unknown_root(observed, stored));
+    };
     if in_service.is_trusted_like(&Root::of(facts)) {
         return None;
     }
@@ -40,6 +42,16 @@ fn other_root(observed: &Observed, stored: &Stored, facts: &AuthorityFacts) -> O
         facts.root_fingerprint,
         in_service.certificate,
     ))
+}
+
+/// Somebody else made the certificate in service, and nothing tells by which root partners trust it.
+fn unknown_root(observed: &Observed, stored: &Stored) -> String {
+    format!(
+        "CA Secret {} holds another CA than {}, which signed the certificate in service; put that CA there, or its \
+         root into ca.crt of the published Secret. If the partner trusts the CA that is there, start over with it",
+        observed.resource.ca_secret(),
+        stored.current.leaf.issuer,
+    )
 }
 
 /// Whoever checks a chain refuses what no CA signed.
@@ -55,8 +67,15 @@ fn no_root(stored: &Stored) -> String {
 /// Without the suspension each of the two Secrets would be rebuilt from the other.
 fn start_over(observed: &Observed) -> String {
     let resource = &observed.resource;
+    // Otherwise the operator would wait for the chart, which has the certificate of before.
+    let policy = match resource.wanted.adoption {
+        SecretAdoptionPolicy::Adopt => {
+            "have its chart make that Secret no more, set spec.secretAdoptionPolicy to Never, "
+        }
+        SecretAdoptionPolicy::Never => "",
+    };
     format!(
-        "set spec.suspend, delete Secrets {} and {}, remove spec.suspend",
+        "set spec.suspend, delete Secrets {} and {}, {policy}remove spec.suspend",
         api::names::store_secret(&resource.name),
         resource.wanted.secret_name,
     )

@@ -100,9 +100,11 @@ pub enum Action {
 pub enum PublishCause {
     /// It does not exist.
     Missing,
+    /// It was there with the pair in service, and somebody deleted it.
+    Deleted,
     /// It holds an earlier pair of the operator's.
     Superseded,
-    /// It holds something else.
+    /// It holds something else, or an earlier pair after it held the one in service.
     Overwritten,
     /// It holds the pair in service as somebody else made it: nothing tells that it was taken over.
     TakenOver,
@@ -117,7 +119,7 @@ impl PublishCause {
     #[must_use]
     pub const fn is_restoration(self) -> bool {
         match self {
-            Self::Overwritten | Self::Roots | Self::Metadata => true,
+            Self::Deleted | Self::Overwritten | Self::Roots | Self::Metadata => true,
             Self::Missing | Self::Superseded | Self::TakenOver => false,
         }
     }
@@ -206,7 +208,7 @@ fn decide(observed: &Observed, now: Timestamp) -> Decision {
             now,
         ),
         Store::Present(stored) => recovery::after_a_rollback(observed, stored, now)
-            .map_or_else(|| serve(observed, stored, now), Decision::Act),
+            .unwrap_or_else(|| serve(observed, stored, now)),
     }
 }
 
@@ -235,7 +237,10 @@ fn renewal_beside(observed: &Observed, obstacle: &Obstacle, now: Timestamp) -> O
         PublishCause::TakenOver | PublishCause::Roots | PublishCause::Metadata => {
             renew(observed, stored, now)
         }
-        PublishCause::Missing | PublishCause::Superseded | PublishCause::Overwritten => {
+        PublishCause::Missing
+        | PublishCause::Deleted
+        | PublishCause::Superseded
+        | PublishCause::Overwritten => {
             return None;
         }
     };
@@ -321,7 +326,7 @@ impl Action {
                 | PublishCause::Overwritten
                 | PublishCause::TakenOver
                 | PublishCause::Roots => true,
-                PublishCause::Missing | PublishCause::Metadata => false,
+                PublishCause::Missing | PublishCause::Deleted | PublishCause::Metadata => false,
             },
             Self::Issue { .. }
             | Self::Recover { .. }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    AuthorityFacts, CoturnCertificateStatus, Leaf, RolloutStrategy, SerialNumber, Signer, Wanted,
-    names,
+    AuthorityFacts, CoturnCertificateStatus, Leaf, RolloutStrategy, SerialNumber, Wanted, names,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -213,6 +212,19 @@ impl Stored {
         adopted.is_some_and(|adopted| adopted.leaf == self.current.leaf.fingerprint)
     }
 
+    /// Whether the pair in service holds what is wanted, and was signed by whom it is wanted of.
+    pub(super) fn satisfies(&self, wanted: &Wanted) -> bool {
+        let leaf = &self.current.leaf;
+        let holds_what_it_shall = if self.is_adopted() {
+            let covers = |it| wanted.is_covered_by(it);
+            leaf.coverage.as_ref().is_some_and(covers)
+        } else {
+            let satisfies = |it| wanted.is_satisfied_by(it);
+            leaf.content.as_ref().is_some_and(satisfies)
+        };
+        leaf.signer == wanted.issuer.signer() && holds_what_it_shall
+    }
+
     /// Whether it tells of a certificate.
     #[must_use]
     pub fn knows(&self, serial: &SerialNumber) -> bool {
@@ -292,28 +304,20 @@ impl Observed {
         }
     }
 
-    /// How far the workload is on the certificate in service.
+    /// How far the workload is on the certificate in service. Pods and publications have their times
+    /// from the API server's clock.
     #[must_use]
     pub fn progress(&self, now: Timestamp) -> Option<Progress> {
+        let now = now.saturating_sub(self.clock_ahead.unwrap_or_default());
+        let now = now.unwrap_or(Timestamp::MIN);
         Some(assess(self.workload.as_ref()?, &self.mounted()?, now))
     }
 
     /// Whether the leaf in service holds what the resource asks for, and nothing that none can ask for,
     /// and is self-signed if, and only if, the resource asks for that. One that somebody else made may
-    /// hold more until its renewal, but must chain to a known root.
+    /// hold more until its renewal.
     pub(super) fn is_as_specified(&self, stored: &Stored) -> bool {
-        let wanted = self.wanted();
-        let leaf = &stored.current.leaf;
-        let is_signed_by_whom_it_shall = leaf.signer == wanted.issuer.signer();
-        let holds_what_it_shall = if stored.is_adopted() {
-            let has_known_root = leaf.signer == Signer::Itself || stored.state.root.is_some();
-            let covers = |it| wanted.is_covered_by(it);
-            has_known_root && leaf.coverage.as_ref().is_some_and(covers)
-        } else {
-            let satisfies = |it| wanted.is_satisfied_by(it);
-            leaf.content.as_ref().is_some_and(satisfies)
-        };
-        is_signed_by_whom_it_shall && holds_what_it_shall
+        stored.satisfies(&self.wanted())
     }
 
     /// When the leaf is to be renewed.

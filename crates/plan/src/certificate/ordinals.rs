@@ -10,9 +10,6 @@ use crate::{
     store::{Grown, StoreState},
 };
 
-/// Certificates that a store remembers as replaced only to add names.
-const PREDECESSORS_KEPT: usize = 8;
-
 impl Observed {
     /// What the resource asks for, with the names by ordinal that are known of.
     #[must_use]
@@ -32,7 +29,10 @@ impl Observed {
     #[must_use]
     pub fn with_ordinals(&self, state: StoreState, trigger: Trigger) -> StoreState {
         let grown_from = match trigger {
-            Trigger::ReplicasGrew => self.stored().map(grown_from).unwrap_or_default(),
+            Trigger::ReplicasGrew => self
+                .stored()
+                .map(|stored| grown_from(self, stored))
+                .unwrap_or_default(),
             Trigger::DoesNotExist
             | Trigger::SpecChanged
             | Trigger::Renewing
@@ -72,24 +72,20 @@ impl Observed {
     }
 }
 
-fn grown_from(stored: &Stored) -> Vec<Grown> {
+/// All of them: each names at least one pod less than the next, so that there are fewer than names.
+/// What is forgotten would be restarted.
+fn grown_from(observed: &Observed, stored: &Stored) -> Vec<Grown> {
     let leaf = &stored.current.leaf;
-    let last = stored.state.ordinals.map(|ordinals| Grown {
+    let asked = observed.resource.wanted.ordinals.as_ref();
+    let ordinals = asked.and_then(|names| remembered(observed, names));
+    let last = ordinals.map(|ordinals| Grown {
         leaf: leaf.fingerprint,
         ordinals,
         not_before: leaf.not_before,
         not_after: leaf.not_after,
     });
-    let mut all: Vec<_> = stored
-        .state
-        .grown_from
-        .iter()
-        .cloned()
-        .chain(last)
-        .collect();
-    let surplus = all.len().saturating_sub(PREDECESSORS_KEPT);
-    all.drain(..surplus);
-    all
+    let earlier = stored.state.grown_from.iter().cloned();
+    earlier.chain(last).collect()
 }
 
 /// The ordinals that a certificate shall name, if the resource wants any and they are known.
@@ -173,11 +169,8 @@ pub fn only_grew(observed: &Observed, stored: &Stored) -> bool {
     else {
         return false;
     };
-    let content = stored.current.leaf.content.as_ref();
     let before = remembered(observed, names).map(|before| wanted.with_names_of(before));
-    before
-        .zip(content)
-        .is_some_and(|(before, content)| before.is_satisfied_by(content))
+    before.is_some_and(|before| stored.satisfies(&before))
 }
 
 /// Why nothing can be issued while nobody knows how many pods there are.

@@ -18,7 +18,11 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
         return Some(Action::Publish {
             store: stored.version.clone(),
             secret: Precondition::Absent,
-            cause: PublishCause::Missing,
+            cause: if was_published(observed, stored) {
+                PublishCause::Deleted
+            } else {
+                PublishCause::Missing
+            },
         });
     };
     let held = held(published, stored);
@@ -32,7 +36,13 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
     }
     let cause = match held {
         Held::Foreign => PublishCause::Overwritten,
-        Held::Leaf(leaf) if leaf != stored.current.leaf.fingerprint => PublishCause::Superseded,
+        Held::Leaf(leaf) if leaf != stored.current.leaf.fingerprint => {
+            if was_published(observed, stored) {
+                PublishCause::Overwritten
+            } else {
+                PublishCause::Superseded
+            }
+        }
         Held::Leaf(_) if is_taken_over_silently(stored, published) => PublishCause::TakenOver,
         Held::Leaf(_) if claim::roots_differ(stored, published) => PublishCause::Roots,
         Held::Leaf(_) if claim::metadata_differs(observed, stored, published) => {
@@ -45,6 +55,12 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
         secret: Precondition::At(published.version.clone()),
         cause,
     })
+}
+
+/// Whether the pair in service lay in the Secret before: then somebody took it out again.
+fn was_published(observed: &Observed, stored: &Stored) -> bool {
+    let log = stored.state.log_of(&observed.resource.wanted.secret_name);
+    log.holds(stored.current.leaf.fingerprint)
 }
 
 /// What is kept of a Secret that its maker made anew, and that is taken over again by that.

@@ -1,11 +1,11 @@
 //! Where the store is lost, unusable, or older than it was: what is left decides.
 
-use api::{Signer, Trigger};
+use api::{SerialNumber, Signer, Trigger};
 use jiff::Timestamp;
 
 use super::{
-    Action, Decision, Mark, Observed, Pair, Published, PublishedSecret, Stored, adoption, issue,
-    observed::held,
+    Action, Decision, Mark, Observed, Pair, Published, PublishedSecret, Step, Stored, adoption,
+    clock, issue, observed::held, wait,
 };
 use crate::{Precondition, publication::Held};
 
@@ -48,7 +48,23 @@ pub fn fill(
 /// What is due after the store was put back to an earlier state, as by a backup tool. A newer pair
 /// that is published stays in service. If it is lost, the older one stays, and what the store
 /// remembers of the time since counts for nothing.
-pub fn after_a_rollback(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> {
+pub fn after_a_rollback(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Decision> {
+    let lost = observed.lost();
+    // By a clock that is off nothing is told to be valid, or not.
+    if lost.is_some()
+        && let Some(refusal) = clock::refusal(observed, now)
+    {
+        return Some(wait(Step::Issue, refusal));
+    }
+    rolled_back(observed, stored, lost, now).map(Decision::Act)
+}
+
+fn rolled_back(
+    observed: &Observed,
+    stored: &Stored,
+    lost: Option<SerialNumber>,
+    now: Timestamp,
+) -> Option<Action> {
     if let Some(action) = adoption::supersedes(observed, stored) {
         return Some(action);
     }
@@ -62,7 +78,7 @@ pub fn after_a_rollback(observed: &Observed, stored: &Stored, now: Timestamp) ->
     }
     Some(Action::NoteRollback {
         store: stored.version.clone(),
-        lost: observed.lost()?,
+        lost: lost?,
     })
 }
 

@@ -23,7 +23,10 @@ pub fn of(live: &Live) -> Option<Hindrance> {
         return Some(Hindrance::NoNode);
     }
     let earlier = |pod: &Pod| pod.revision != live.update_revision && pod.ready_since.is_some();
-    if live.pods.iter().filter(there).any(earlier) {
+    // Only a workload that starts a pod before it ends another has more of them than there shall be.
+    let surges =
+        live.pods.iter().filter(there).count() > usize::try_from(live.replicas).unwrap_or(0);
+    if surges && live.pods.iter().filter(there).any(earlier) {
         return Some(Hindrance::PortsTaken);
     }
     let ends = live.pods.iter().any(|pod| pod.terminating.is_some());

@@ -209,7 +209,8 @@ fn contested(live: &Live, now: Timestamp) -> Option<Refusal> {
         reason: api::Reason::Contested,
         message: format!(
             "{somebody} (field manager) keeps undoing the annotation {}… of the pod template by which pods are \
-             replaced: it is set only once in 10 minutes; have {somebody} leave that annotation alone",
+             replaced: each time restarts pods, so that it is set ever more rarely; have {somebody} leave that annotation \
+             alone, and it goes on by itself",
             api::names::FINGERPRINT_PREFIX,
         ),
     })

@@ -118,10 +118,49 @@ fn a_certificate_that_was_taken_over_is_judged_by_what_it_is_good_for(
 }
 
 #[test]
-fn a_certificate_of_an_unknown_root_is_replaced() {
-    let mut cluster = Cluster::of(found(by_a_chart(Some(theirs()))));
+fn a_certificate_of_an_unknown_root_stays_until_somebody_says_that_the_partner_trusts_the_other() {
+    let mut short = theirs();
+    short.leaf.coverage.as_mut().unwrap().dns_names.clear();
+    for pair in [theirs(), short] {
+        let mut cluster = Cluster::of(found(by_a_chart(Some(pair.clone()))));
+        assert!(cluster.rests_within(40));
+        assert_eq!(cluster.truth.stored().unwrap().current, pair);
+        assert!(cluster.issued.is_empty());
+        let case = Case(cluster.truth.clone());
+        assert_eq!(
+            case.condition("Issued"),
+            "False AwaitingPartnerConfirmation"
+        );
+        let told = case.message("Issued");
+        assert!(told.contains("secretAdoptionPolicy to Never"), "{told}");
+    }
+}
+
+#[test]
+fn who_puts_the_charts_pair_back_after_a_renewal_undoes_what_the_operator_wrote() {
+    let mut cluster = taken_over(found(by_a_chart(Some(theirs()))).with_workload(pods()));
+    cluster.truth.resource.renew = Some("now".to_owned());
     assert!(cluster.rests_within(40));
-    assert_eq!(cluster.issued, [Trigger::SpecChanged]);
+    cluster.overwrite(Some(theirs()));
+    // It is recorded first.
+    cluster.step();
+    let Some(Action::Publish { cause, .. }) = Case(cluster.truth.clone()).action() else {
+        panic!("{:?}", Case(cluster.truth.clone()).action())
+    };
+    assert_eq!(cause, PublishCause::Overwritten);
+    assert!(cause.is_restoration());
+}
+
+#[test]
+fn a_secret_that_its_maker_made_anew_with_another_pair_costs_no_certificate() {
+    let mut cluster = taken_over(found(by_a_chart(Some(theirs()))).with_workload(pods()));
+    let mut anew = by_a_chart(Some(pair(77, now(), now() + hours(5000))));
+    anew.version.uid = "anew".to_owned();
+    anew.written = cluster.clock;
+    cluster.truth.published = present(anew);
+    assert!(cluster.rests_within(40));
+    assert_eq!(secret(&cluster.truth).pair.as_ref(), Some(&theirs()));
+    assert!(cluster.issued.is_empty() && cluster.stamped.is_empty());
 }
 
 #[test]
@@ -354,7 +393,7 @@ fn what_another_secret_of_ours_was_made_like_does_not_depend_on_the_policy() {
     assert!(matches!(
         deleted.action(),
         Some(Action::Publish {
-            cause: PublishCause::Missing,
+            cause: PublishCause::Deleted,
             ..
         })
     ));

@@ -93,15 +93,29 @@ fn while_only_labels_are_fought_over_the_certificate_is_renewed_all_the_same() {
 
 #[test]
 fn a_new_certificate_is_published_whoever_fights() {
-    let case = contested(Case::converged().with_published(|it| it.pair = None))
-        .with(|it| it.published = plan::certificate::Published::Absent);
+    let renewed = contested(Case::converged()).with_store(|it| {
+        it.previous = Some(it.current.clone());
+        it.current = crate::support::pair(2, now(), now() + hours(8000));
+    });
     assert!(matches!(
-        case.action(),
+        renewed.action(),
         Some(Action::Publish {
-            cause: PublishCause::Missing,
+            cause: PublishCause::Superseded,
             ..
         })
     ));
+}
+
+#[test]
+fn a_secret_that_somebody_deletes_again_and_again_is_given_up_for_a_while() {
+    let gone = |case: Case| case.with(|it| it.published = plan::certificate::Published::Absent);
+    let Some(Action::Publish { cause, .. }) = gone(Case::converged()).action() else {
+        panic!("{:?}", gone(Case::converged()).action())
+    };
+    assert_eq!(cause, PublishCause::Deleted);
+    let case = contested(gone(Case::converged()));
+    assert_eq!(case.condition("Published"), "False Contested");
+    assert_eq!(case.reported().action(), None);
 }
 
 /// A pod that started before the certificate in service, and a template without its fingerprint.

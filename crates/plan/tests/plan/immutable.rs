@@ -88,7 +88,7 @@ fn once_it_is_deleted_the_secret_is_made_anew_with_the_certificate_in_service() 
     };
     assert_eq!(
         (secret, cause),
-        (Precondition::Absent, PublishCause::Missing)
+        (Precondition::Absent, PublishCause::Deleted)
     );
     let made = Case::converged().with(|it| it.resource.status = case.0.resource.status.clone());
     assert_eq!(made.condition("Issued"), "True Issued");

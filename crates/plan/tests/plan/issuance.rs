@@ -86,7 +86,7 @@ fn a_pair_is_published_only_where_there_is_no_secret_or_at_the_revision_that_was
     };
     assert_eq!(
         (secret, cause),
-        (Precondition::Absent, PublishCause::Missing)
+        (Precondition::Absent, PublishCause::Deleted)
     );
 }
 

@@ -16,6 +16,7 @@ mod contest;
 mod convergence;
 mod growth;
 mod immutable;
+mod interplay;
 mod issuance;
 mod kinds;
 mod ordinals;

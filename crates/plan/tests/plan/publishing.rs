@@ -52,7 +52,7 @@ fn corrupt() -> Store {
 #[case(corrupt(), holding(None), "Issue Corrupt")]
 #[case(corrupt(), holding(Some(current())), "Recover")]
 #[case(corrupt(), holding(Some(previous())), "Issue Corrupt")]
-#[case(Case::converged().0.store, Published::Absent, "Publish Missing")]
+#[case(Case::converged().0.store, Published::Absent, "Publish Deleted")]
 #[case(Case::converged().0.store, holding(None), "Record foreign")]
 #[case(Case::converged().0.store, holding(Some(current())), "nothing")]
 #[case(Case::converged().0.store, holding(Some(previous())), "Record previous")]
@@ -129,10 +129,10 @@ fn a_publication_whose_time_was_hidden_is_not_dated_before_the_one_recorded_last
 }
 
 #[test]
-fn an_earlier_pair_of_ours_is_superseded() {
+fn an_earlier_pair_of_ours_that_comes_back_is_taken_for_an_overwriting() {
     let case = Case::converged().with_published(|it| it.pair = Some(previous()));
     let recorded = recording(case, Held::Leaf(fingerprint(9)));
-    assert_eq!(word(recorded.action().as_ref()), "Publish Superseded");
+    assert_eq!(word(recorded.action().as_ref()), "Publish Overwritten");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_pair_is_published_from_exactly_the_revision_of_the_store_that_was_read() {
     let publish = Action::Publish {
         store: version("store", 1),
         secret: Precondition::Absent,
-        cause: PublishCause::Missing,
+        cause: PublishCause::Deleted,
     };
     assert_eq!(case.action(), Some(publish));
 }
@@ -208,5 +208,5 @@ fn what_is_stored_is_published_before_the_next_certificate_is_issued() {
     let case = Case::converged()
         .with(|it| it.published = Published::Absent)
         .with(|it| it.resource.renew = Some("a".to_owned()));
-    assert_eq!(word(case.action().as_ref()), "Publish Missing");
+    assert_eq!(word(case.action().as_ref()), "Publish Deleted");
 }

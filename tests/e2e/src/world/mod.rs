@@ -159,6 +159,7 @@ impl World {
             "crds.install=false,image.repository=docker.io/local/coturn-cert-operator",
         ]);
         helm.args(["--set", "image.tag=dev,image.pullPolicy=Never"]);
+        helm.args(["--set", "workloadKinds={StatefulSet,Deployment,DaemonSet}"]);
         for value in values {
             helm.args(["--set", value]);
         }

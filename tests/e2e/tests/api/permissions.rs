@@ -16,7 +16,6 @@ pub fn apply_chart(world: &World, values: &str) {
 }
 
 /// Whether the operator of the world may do this, by the API server's own judgement.
-/// Whether the operator of the world may do this, by the API server's own judgement.
 pub async fn is_allowed(world: &World, verb: &str, what: &str) -> bool {
     let (resource, name) = what
         .split_once(' ')
@@ -57,13 +56,15 @@ pub async fn is_allowed(world: &World, verb: &str, what: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_may_do_its_work_and_nothing_else() {
     let world = World::empty("permissions").await;
-    apply_chart(&world, "allSecrets=false");
+    apply_chart(&world, "workloadKinds={StatefulSet,Deployment,DaemonSet}");
 
     let allowed = [
         ("get", "secrets coturn-ca"),
         ("watch", "secrets coturn-dtls-certificate"),
         ("update", "secrets coturn-dtls-certificate"),
         ("update", "secrets coturn-coturn-cert-store"),
+        // In the name of who applies an adopted one.
+        ("patch", "secrets coturn-dtls-certificate"),
         ("list", "secrets coturn-dtls-certificate"),
         ("create", "secrets"),
         ("watch", "coturncertificates.coturncert.dev"),

@@ -112,6 +112,7 @@ async fn a_pod_that_read_a_foreign_file_is_restarted_alone() {
 async fn without_permission_such_a_pod_is_told_of_and_left_alone() {
     let world = rolled_out("told", &[]).await;
     let mark = world.mark();
+    let workload = world.workload_state().await;
 
     mislead(&world, "coturn-1").await;
     let told = world
@@ -124,7 +125,8 @@ async fn without_permission_such_a_pod_is_told_of_and_left_alone() {
         "{}",
         told.message
     );
-    let workload = world.workload_state().await;
+    // By now it would have been deleted.
+    world.until_calm().await;
     world.assert_no_restart_since(&workload).await;
     assert_eq!(deleted(&world, &mark), Vec::<String>::new());
 }

@@ -121,9 +121,10 @@ impl Writer<'_> {
 /// the pair was published stays readable.
 const fn manager(cause: PublishCause) -> &'static str {
     match cause {
-        PublishCause::Missing | PublishCause::Superseded | PublishCause::Overwritten => {
-            names::FIELD_MANAGER
-        }
+        PublishCause::Missing
+        | PublishCause::Deleted
+        | PublishCause::Superseded
+        | PublishCause::Overwritten => names::FIELD_MANAGER,
         PublishCause::TakenOver | PublishCause::Roots | PublishCause::Metadata => {
             names::METADATA_FIELD_MANAGER
         }
