@@ -8,5 +8,6 @@
 )]
 
 mod chart;
+mod model;
 mod permissions;
 mod schema;
