@@ -5,6 +5,7 @@
 //! created (API server's clock), not longer before the container's start than the kubelet takes to
 //! bring a change of a Secret into a running pod, and not after the start.
 
+use api::Fingerprint;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Mounted, Pod};
@@ -71,7 +72,37 @@ pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
         .unwrap_or(Evidence::NotStarted)
 }
 
+/// Whether all that each container of the pod may have read is one of these leaves. One that has not
+/// started read nothing.
+pub fn read_one_of(pod: &Pod, mounted: &Mounted, leaves: &[Fingerprint]) -> bool {
+    let is_one = |held| matches!(held, Some(Held::Leaf(leaf)) if leaves.contains(&leaf));
+    let starts = pod.started.get(&mounted.secret).into_iter().flatten();
+    starts
+        .flatten()
+        .all(|started| match may_serve(pod, mounted, *started) {
+            MayServe::Current => leaves.contains(&mounted.current),
+            MayServe::OneOf(candidates) => {
+                !candidates.is_empty() && candidates.iter().all(|it| is_one(it.held))
+            }
+        })
+}
+
 fn of_container(pod: &Pod, mounted: &Mounted, started: Timestamp) -> Evidence {
+    match may_serve(pod, mounted, started) {
+        MayServe::Current => Evidence::Current,
+        MayServe::OneOf(candidates) => verdict(&candidates, mounted),
+    }
+}
+
+/// What a container may serve.
+enum MayServe {
+    /// The certificate in service, whatever the times say.
+    Current,
+    /// One of what it may have read.
+    OneOf(Vec<Candidate>),
+}
+
+fn may_serve(pod: &Pod, mounted: &Mounted, started: Timestamp) -> MayServe {
     let made_for_it = pod
         .fingerprints
         .get(&mounted.secret)
@@ -82,10 +113,10 @@ fn of_container(pod: &Pod, mounted: &Mounted, started: Timestamp) -> Evidence {
         // what was published before is out of question, whatever the clocks say.
         candidates.retain(|candidate| candidate.since_first);
         if candidates.is_empty() {
-            return Evidence::Current;
+            return MayServe::Current;
         }
     }
-    verdict(&candidates, mounted)
+    MayServe::OneOf(candidates)
 }
 
 /// What a container may have read.
