@@ -65,6 +65,12 @@ impl PublicationLog {
         }
     }
 
+    /// What is known of the time before it.
+    #[must_use]
+    pub const fn beginning(&self) -> Beginning {
+        self.beginning
+    }
+
     /// A log whose only entry is the first publication ever.
     #[must_use]
     pub fn starting_with(publication: Publication) -> Self {

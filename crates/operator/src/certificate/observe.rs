@@ -76,6 +76,8 @@ pub async fn observe(
         Issuer::Ca { secret } => reader.authority(secret).await?,
         Issuer::SelfSigned => (Authority::Itself, None),
     };
+    // The store first: what it recorded last is never newer than the published Secret that is read
+    // after it. The other way round a Secret of earlier would be recorded as if it had come back.
     let (store, store_secret) = reader.store(&resource).await?;
     let (published, published_secret) = reader.published(&resource.wanted.secret_name).await?;
     let workload = match &resource.wanted.workload {

@@ -3,7 +3,7 @@
 use api::{ConditionType, Reason};
 use jiff::Timestamp;
 
-use super::{Observed, Obstacle, Step, clock, finding::Finding};
+use super::{Observed, Obstacle, Step, Stored, clock, finding::Finding};
 use crate::rollout::{Progress, Stage};
 
 /// The conditions that readiness is made of.
@@ -62,11 +62,7 @@ pub fn ready(
         return parts.published.clone();
     }
     let stepping = realised && progress.is_some_and(is_a_step_between_ours);
-    let predecessor_works = stored
-        .previous
-        .as_ref()
-        .is_some_and(|previous| previous.leaf.is_valid_at(now));
-    if parts.rolled_out.holds() || (stepping && predecessor_works) {
+    if parts.rolled_out.holds() || (stepping && pods_work(observed, stored, now)) {
         let message = format!(
             "valid until {}; {}",
             leaf.not_after, parts.rolled_out.message
@@ -89,6 +85,24 @@ fn is_a_step_between_ours(progress: &Progress) -> bool {
     progress.stage == Stage::UnderWay
         && progress.never_left_ours()
         && (progress.total <= 1 || progress.serving() > 0)
+}
+
+/// Whether what every pod serves is known, and valid: the certificate in service or the one before. A
+/// pod that missed a rollout may serve an earlier one still.
+fn pods_work(observed: &Observed, stored: &Stored, now: Timestamp) -> bool {
+    let pairs = [Some(&stored.current), stored.previous.as_ref()];
+    let valid = pairs.into_iter().flatten().map(|pair| &pair.leaf);
+    let working: Vec<_> = valid
+        .filter(|leaf| leaf.is_valid_at(now))
+        .map(|leaf| leaf.fingerprint)
+        .collect();
+    let workload = observed.workload.as_ref().zip(observed.mounted());
+    workload.is_some_and(|(workload, mounted)| {
+        let mounted = mounted.at(now);
+        let predecessors = mounted.predecessors.iter().map(|it| it.leaf);
+        let working: Vec<_> = working.iter().copied().chain(predecessors).collect();
+        workload.serves_one_of(&mounted, &working)
+    })
 }
 
 /// Whether this generation was realised before. What happens later, as a renewal, does not undo

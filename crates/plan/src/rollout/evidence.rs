@@ -76,24 +76,55 @@ pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
         .unwrap_or(Evidence::NotStarted)
 }
 
+/// Whether all that each container of the pod may have read is one of these leaves. One that has not
+/// started read nothing.
+pub fn read_one_of(pod: &Pod, mounted: &Mounted, leaves: &[Fingerprint]) -> bool {
+    let is_one = |held| matches!(held, Some(Held::Leaf(leaf)) if leaves.contains(&leaf));
+    let good = mounted.good_for(pod);
+    let starts = pod.started.get(&mounted.secret).into_iter().flatten();
+    starts
+        .flatten()
+        .all(|started| match may_serve(pod, mounted, &good, *started) {
+            MayServe::Just(leaf) => leaves.contains(&leaf),
+            MayServe::OneOf(candidates) => {
+                !candidates.is_empty() && candidates.iter().all(|it| is_one(it.held))
+            }
+        })
+}
+
 fn of_container(pod: &Pod, mounted: &Mounted, started: Timestamp) -> Evidence {
     let good = mounted.good_for(pod);
+    match may_serve(pod, mounted, &good, started) {
+        MayServe::Just(_) => Evidence::Current,
+        MayServe::OneOf(candidates) => verdict(&candidates, &good, mounted),
+    }
+}
+
+/// What a container may serve.
+enum MayServe {
+    /// The leaf that its pod was made for, whatever the times say.
+    Just(Fingerprint),
+    /// One of what it may have read.
+    OneOf(Vec<Candidate>),
+}
+
+fn may_serve(pod: &Pod, mounted: &Mounted, good: &[Fingerprint], started: Timestamp) -> MayServe {
     let made_for = pod.fingerprints.get(&mounted.secret);
     let made_for = good
         .iter()
         .copied()
         .find(|leaf| made_for.is_some_and(|text| *text == leaf.to_string()));
-    let since = made_for.unwrap_or_else(|| earliest(&good, mounted));
+    let since = made_for.unwrap_or_else(|| earliest(good, mounted));
     let mut candidates = candidates(pod, mounted, since, started);
-    if made_for.is_some() {
+    if let Some(made_for) = made_for {
         // The template got this fingerprint after the publication, and the pod was made from it:
         // what was published before is out of question, whatever the clocks say.
         candidates.retain(|candidate| candidate.since_first);
         if candidates.is_empty() {
-            return Evidence::Current;
+            return MayServe::Just(made_for);
         }
     }
-    verdict(&candidates, &good, mounted)
+    MayServe::OneOf(candidates)
 }
 
 /// Of the leaves that are good, the first that the log knows the publication of.

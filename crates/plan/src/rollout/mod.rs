@@ -262,6 +262,20 @@ fn stamp(live: &Live, restarting: &[&Mounted], effect: Effect) -> Option<Action>
     })
 }
 
+impl Workload {
+    /// Whether every pod that started is known to serve one of these leaves, also one that is ending.
+    #[must_use]
+    pub fn serves_one_of(&self, mounted: &Mounted, leaves: &[Fingerprint]) -> bool {
+        match self {
+            Self::Missing | Self::Unreadable(_) => false,
+            Self::Present(live) => live
+                .pods
+                .iter()
+                .all(|pod| evidence::read_one_of(pod, mounted, leaves)),
+        }
+    }
+}
+
 impl Live {
     /// Who keeps undoing the change of the template that starts a rollout, while it is not to be made
     /// again.

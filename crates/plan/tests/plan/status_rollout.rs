@@ -4,12 +4,13 @@ use api::Reason;
 use jiff::SignedDuration;
 use plan::{
     certificate::{Published, broken_off_status},
-    publication::{Held, Publication, PublicationLog},
+    publication::{Beginning, Held, Publication, PublicationLog},
 };
 use rstest::rstest;
 
 use crate::support::{
-    Case, Sts, done, draining, fingerprint, hours, minutes, now, refusal, waiting,
+    Case, Sts, done, draining, fingerprint, hours, log_since, minutes, now, previous, published_at,
+    refusal, waiting,
 };
 
 /// A pod that started before the certificate in service was published: ten hours ago.
@@ -90,6 +91,69 @@ fn a_pod_that_never_becomes_ready_holds_a_rollout_up_and_is_told_of_after_the_bu
     assert!(message.contains("1 of 2 pods are current; coturn-0"));
 }
 
+fn current_since(age: SignedDuration) -> Publication {
+    Publication {
+        held: Held::Leaf(fingerprint(1)),
+        from: now() - age,
+    }
+}
+
+fn before() -> Publication {
+    Publication {
+        held: Held::Leaf(previous().leaf.fingerprint),
+        from: previous().leaf.not_before,
+    }
+}
+
+fn log(publications: &[Publication]) -> PublicationLog {
+    let empty = PublicationLog::empty(Beginning::First);
+    publications.iter().fold(empty, |log, it| log.with(*it))
+}
+
+/// The pair before that in service was published thirty hours ago, twenty hours before its successor.
+fn renewed_before_the_rollout_began(oldest: SignedDuration) -> Case {
+    let pods = Sts::of(2).pod(oldest).pod(minutes(1));
+    with_pods(pods).with_store(|it| {
+        let older = Publication {
+            held: Held::Leaf(fingerprint(5)),
+            from: now() - hours(9000),
+        };
+        let between = Publication {
+            held: Held::Leaf(previous().leaf.fingerprint),
+            from: now() - hours(30),
+        };
+        it.state.log = log(&[older, between, current_since(hours(10))]);
+    })
+}
+
+#[test]
+fn a_pod_that_missed_a_rollout_is_not_taken_for_one_that_serves_the_predecessor() {
+    let missed = renewed_before_the_rollout_began(hours(50));
+    assert_eq!(missed.condition("RolledOut"), "False RollingOut");
+    assert_eq!(missed.condition("Ready"), "False RollingOut");
+    let took_part = renewed_before_the_rollout_began(hours(20));
+    assert_eq!(took_part.condition("Ready"), "True Ready");
+}
+
+#[test]
+fn a_pod_that_may_have_read_what_overwrote_the_predecessor_is_not_known_to_work() {
+    let between = Sts::of(2).pod(minutes(1)).pod_with(hours(50), |pod| {
+        pod.started
+            .insert("tls".to_owned(), vec![Some(now() - hours(10))]);
+    });
+    let case = with_pods(between);
+    assert_eq!(case.condition("Ready"), "True Ready");
+    let overwritten = case.with_store(|it| {
+        let clobbered = Publication {
+            held: Held::Foreign,
+            from: published_at() - minutes(1),
+        };
+        it.state.log = log(&[before(), clobbered, current_since(hours(10))]);
+    });
+    assert_eq!(overwritten.condition("RolledOut"), "False RollingOut");
+    assert_eq!(overwritten.condition("Ready"), "False RollingOut");
+}
+
 /// A rollout is due, and the write that starts it failed.
 fn refused(reason: Reason, published: SignedDuration) -> Case {
     let untouched = Sts::of(2).pod(hours(50)).pod(hours(50)).with(|live| {
@@ -99,14 +163,7 @@ fn refused(reason: Reason, published: SignedDuration) -> Case {
         .with_workload(done())
         .reported()
         .with_workload(untouched)
-        .with_store(|it| it.state.log = published_for(published))
-}
-
-fn published_for(age: SignedDuration) -> PublicationLog {
-    PublicationLog::starting_with(Publication {
-        held: Held::Leaf(fingerprint(1)),
-        from: now() - age,
-    })
+        .with_store(|it| it.state.log = log_since(now() - published))
 }
 
 #[rstest]

@@ -11,6 +11,7 @@
 mod anew;
 mod chart;
 mod kills;
+mod model;
 mod one_secret;
 mod permissions;
 mod scene;

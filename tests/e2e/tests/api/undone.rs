@@ -49,7 +49,12 @@ fn carries(workload: &StatefulSet, annotation: &str) -> bool {
 }
 
 async fn strip(workloads: &Api<StatefulSet>, annotation: &str) {
-    let nothing = json!({"spec": {"template": {"metadata": {"annotations": {annotation: null}}}}});
+    // Who only removes a field owns none: such a tool notes when it did its work.
+    let synced = jiff::Timestamp::now().to_string();
+    let nothing = json!({
+        "metadata": {"annotations": {"example.com/synced": synced}},
+        "spec": {"template": {"metadata": {"annotations": {annotation: null}}}},
+    });
     let params = PatchParams {
         field_manager: Some("argocd-controller".to_owned()),
         ..PatchParams::default()

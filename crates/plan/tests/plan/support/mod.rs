@@ -216,6 +216,19 @@ pub fn published(pair: Option<Pair>, written: Timestamp) -> PublishedSecret {
     }
 }
 
+/// The pair before was published first, and that in service from then on.
+pub fn log_since(from: Timestamp) -> PublicationLog {
+    let before = previous().leaf;
+    let first = Publication {
+        held: Held::Leaf(before.fingerprint),
+        from: before.not_before,
+    };
+    PublicationLog::starting_with(first).with(Publication {
+        held: Held::Leaf(current().leaf.fingerprint),
+        from,
+    })
+}
+
 /// A store whose pair in service was published and recorded.
 pub fn stored() -> Stored {
     let current = current();
@@ -223,10 +236,7 @@ pub fn stored() -> Stored {
         version: version("store", 1),
         previous: Some(previous()),
         state: StoreState {
-            log: PublicationLog::starting_with(Publication {
-                held: Held::Leaf(current.leaf.fingerprint),
-                from: published_at(),
-            }),
+            log: log_since(published_at()),
             published_name: Some("tls".to_owned()),
             published_uid: Some("published".to_owned()),
             history: vec![Issuance {

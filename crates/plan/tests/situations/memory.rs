@@ -1,0 +1,109 @@
+//! What the plans say of a situation, remembered: most steps leave most of a situation as it was.
+
+use std::{cell::RefCell, collections::HashMap, hash::Hash};
+
+use plan::{
+    certificate::{Action, plan},
+    rollout::Stage,
+};
+
+use crate::{
+    facts::{Certificate, digest},
+    guarantees, operator,
+    state::{Stamp, State, View},
+};
+
+/// What the plan for a certificate says, as far as it is remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct Said {
+    pub asks_for: Wish,
+    /// It takes every pod for current.
+    pub is_done: bool,
+    /// The status says Ready, or is about to.
+    pub is_ready: bool,
+}
+
+/// The write that a plan asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    Nothing,
+    Status,
+    Secret,
+}
+
+/// By what was asked.
+#[derive(Default)]
+pub struct Memory {
+    said: RefCell<HashMap<u128, Said>>,
+    decided: RefCell<HashMap<u128, Option<Stamp>>>,
+}
+
+impl Said {
+    /// Whether a write is due.
+    pub fn is_due(self) -> bool {
+        self.asks_for != Wish::Nothing
+    }
+}
+
+impl Memory {
+    pub fn said(
+        &self,
+        state: &State,
+        operator: usize,
+        certificate: Certificate,
+        view: &View,
+    ) -> Said {
+        let key = digest(&(certificate, view, state.clock(operator), &state.truth.days));
+        remembered(&self.said, key, || say(state, operator, certificate, view))
+    }
+
+    /// What is said of what is there.
+    pub fn said_of(&self, state: &State, operator: usize, certificate: Certificate) -> Said {
+        self.said(state, operator, certificate, &state.view(certificate))
+    }
+
+    pub fn decided(&self, state: &State, operator: usize) -> Option<Stamp> {
+        let key = digest(&(
+            &state.server,
+            &state.pods,
+            state.clock(operator),
+            &state.truth.days,
+        ));
+        remembered(&self.decided, key, || operator::decide(state, operator))
+    }
+}
+
+fn remembered<K: Hash + Eq, V: Clone>(
+    memory: &RefCell<HashMap<K, V>>,
+    key: K,
+    ask: impl FnOnce() -> V,
+) -> V {
+    if let Some(known) = memory.borrow().get(&key) {
+        return known.clone();
+    }
+    let answer = ask();
+    memory.borrow_mut().insert(key, answer.clone());
+    answer
+}
+
+fn say(state: &State, operator: usize, certificate: Certificate, view: &View) -> Said {
+    let now = state.clock(operator);
+    let observed = state.observed(certificate, view);
+    let action = plan(&observed, now).action;
+    let told = match &action {
+        Some(Action::WriteStatus(status)) => Some(&**status),
+        None => Some(&observed.resource.status),
+        // What the status says next is told after this write.
+        Some(_) => None,
+    };
+    let ready = told.and_then(|status| guarantees::condition(status, "Ready"));
+    let progress = observed.progress(now);
+    Said {
+        asks_for: match &action {
+            None => Wish::Nothing,
+            Some(action) => action.step().map_or(Wish::Status, |_| Wish::Secret),
+        },
+        is_done: progress.is_some_and(|progress| progress.stage == Stage::Done),
+        is_ready: ready.is_some_and(|ready| ready.0 == "True"),
+    }
+}

@@ -1,0 +1,341 @@
+//! A scenario: what there is, what may go wrong, and how much of it. It is searched exhaustively.
+
+use crate::{
+    canonical::{canonical, is_at_rest},
+    facts::{Certificate, DAY, Kinds as _, Name, StoreThing},
+    guarantees, hands, kubernetes,
+    memory::Memory,
+    operator,
+    search::{Judged, Space},
+    state::{Budget, Earlier, LONG, Operator, State, TICK},
+    step::{Hand, Passing, Reply, Seen, Step},
+};
+
+/// A scenario and its bounds.
+pub struct Scenario {
+    pub name: &'static str,
+    pub certificates: usize,
+    pub pods: usize,
+    pub operators: usize,
+    /// Whether it begins with everything in place.
+    pub settled: bool,
+    pub budget: Budget,
+    /// Which faults of operators there are.
+    pub faults: &'static [Fault],
+    /// What others may do.
+    pub hands: &'static [Hand],
+    /// How time may pass.
+    pub passing: &'static [Passing],
+    pub memory: Memory,
+}
+
+/// What goes wrong with an operator and its way to the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Crash,
+    LostReply,
+    Conflict,
+    LateRead,
+}
+
+impl Default for Scenario {
+    /// One certificate, one pod, one operator, all at rest, and nothing happens.
+    fn default() -> Self {
+        Self {
+            name: "",
+            certificates: 1,
+            pods: 1,
+            operators: 1,
+            settled: true,
+            budget: Budget {
+                faults: 0,
+                events: 0,
+            },
+            faults: &[],
+            hands: &[],
+            passing: &[],
+            memory: Memory::default(),
+        }
+    }
+}
+
+impl Scenario {
+    /// How it begins: the budget is given once everything is in place.
+    pub fn beginning(&self) -> State {
+        let mut state = canonical(State::fresh(self));
+        while self.settled && !self.has_ended(&state) {
+            let step = self.ordinary(&state)[0];
+            state = self.after(&state, step).unwrap();
+        }
+        state.budget = self.budget;
+        let late_volumes = self
+            .hands
+            .iter()
+            .any(|it| matches!(it, Hand::RestartWithEarlier(_)));
+        let restored = |hand: &Hand| matches!(hand, Hand::RestoreStore(_));
+        let late_reads = self.has(Fault::LateRead);
+        for (certificate, earlier) in (0..).zip(&mut state.earlier) {
+            let get = |name| state.server.get(&name).cloned();
+            *earlier = Earlier {
+                is_kept: [late_reads, late_volumes],
+                store: get(Name::Store(certificate)),
+                published: get(Name::Published(certificate)),
+                backup: get(Name::Store(certificate)).filter(|_| self.hands.iter().any(restored)),
+            };
+            earlier.forget();
+        }
+        state
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    fn has_ended(&self, state: &State) -> bool {
+        self.ordinary(state).is_empty()
+    }
+
+    /// What operators and Kubernetes do by themselves; time passes only if they do nothing.
+    fn ordinary(&self, state: &State) -> Vec<Step> {
+        let operators = (0..self.operators).flat_map(|it| self.of_operator(state, it));
+        let kubernetes = kubernetes::moves(state).into_iter().map(Step::Kubernetes);
+        let mut steps: Vec<_> = operators.chain(kubernetes).collect();
+        if steps.is_empty() && !is_at_rest(state) {
+            steps.push(Step::Time(Passing::Rest));
+        }
+        steps
+    }
+
+    fn of_operator(&self, state: &State, it: usize) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for certificate in 0..self.certificates {
+            if state.operators[it].passes[certificate].is_some() {
+                steps.push(Step::Write(it, certificate, Reply::Arrives));
+            } else if self.memory.said_of(state, it, certificate).is_due() {
+                steps.push(Step::Read(it, certificate, Seen::AsTheyAre));
+            }
+        }
+        if state.operators[it].stamp.is_some() {
+            steps.push(Step::Stamp(it, Reply::Arrives));
+        } else if self.memory.decided(state, it).is_some() {
+            steps.push(Step::Decide(it));
+        }
+        steps
+    }
+
+    fn operators_rest(&self, state: &State) -> bool {
+        (0..self.operators).all(|it| self.of_operator(state, it).is_empty())
+    }
+
+    /// What goes wrong with operators.
+    fn of_faults(&self, state: &State, it: usize) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for certificate in 0..self.certificates {
+            if state.operators[it].passes[certificate].is_some() {
+                let replies = [
+                    (Fault::LostReply, Reply::Lost),
+                    (Fault::Conflict, Reply::Conflict),
+                ];
+                let possible = replies.iter().filter(|(fault, _)| self.has(*fault));
+                steps.extend(possible.map(|(_, reply)| Step::Write(it, certificate, *reply)));
+            } else if self.has(Fault::LateRead) {
+                steps.push(Step::Read(it, certificate, Seen::EarlierStore));
+            }
+        }
+        let stamps = state.operators[it].stamp.is_some();
+        steps.extend(
+            (stamps && self.has(Fault::Conflict)).then_some(Step::Stamp(it, Reply::Conflict)),
+        );
+        let busy = state.operators[it].is_busy();
+        steps.extend((busy && self.has(Fault::Crash)).then_some(Step::Crash(it)));
+        steps
+    }
+
+    fn newest_day(state: &State, certificate: Certificate) -> Option<i64> {
+        match state.server.get(&Name::Store(certificate))?.store()? {
+            StoreThing::Good {
+                current: crate::facts::Pair::Ours(leaf),
+                ..
+            } => Some(state.truth.days[usize::from(*leaf) - 1]),
+            StoreThing::Good { .. } | StoreThing::Corrupt => None,
+        }
+    }
+
+    /// Much time passes between passes only. A process that sleeps within one is as one that others
+    /// overtake, which two operators show.
+    fn may_pass(state: &State, passing: Passing) -> bool {
+        if state.operators.iter().any(Operator::is_busy) {
+            return false;
+        }
+        match passing {
+            Passing::Rest => false,
+            Passing::Pause => state.budget.faults > 0,
+            Passing::ToRenewal(it) | Passing::ToExpiry(it) => {
+                state.budget.events > 0
+                    && Self::newest_day(state, it).is_some_and(|day| state.now < then(day, passing))
+            }
+        }
+    }
+}
+
+/// The time until which it passes, for a certificate signed on a day.
+fn then(day: i64, passing: Passing) -> i64 {
+    match passing {
+        // Thirty days before the end, and up to three more of jitter.
+        Passing::ToRenewal(_) => (day + 336) * DAY,
+        Passing::ToExpiry(_) => (day + 366) * DAY,
+        Passing::Rest | Passing::Pause => 0,
+    }
+}
+
+impl Space for Scenario {
+    type State = State;
+    type Step = Step;
+
+    fn steps(&self, state: &State) -> Vec<Step> {
+        let mut steps = self.ordinary(state);
+        if state.budget.faults > 0 {
+            steps.extend((0..self.operators).flat_map(|it| self.of_faults(state, it)));
+        }
+        let hands = self.hands.iter().copied().filter(|hand| {
+            let budget = if hand.is_ordinary() {
+                state.budget.events
+            } else {
+                state.budget.faults
+            };
+            (budget > 0 || hand.is_free()) && hand.is_possible(state)
+        });
+        steps.extend(hands.map(Step::Hand));
+        let passing = self
+            .passing
+            .iter()
+            .copied()
+            .filter(|it| Self::may_pass(state, *it));
+        steps.extend(passing.map(Step::Time));
+        steps
+    }
+
+    fn after(&self, state: &State, step: Step) -> Result<State, String> {
+        let mut next = state.clone();
+        next.now += TICK;
+        next.spend(step);
+        match step {
+            Step::Read(it, certificate, seen) => {
+                let read = operator::read(&next, &self.memory, it, certificate, seen)?;
+                next = read.unwrap_or_else(|| state.clone());
+            }
+            Step::Write(it, certificate, reply) => {
+                operator::write(&mut next, &self.memory, it, certificate, reply)?;
+            }
+            Step::Decide(it) => {
+                let stamp = self.memory.decided(&next, it);
+                if let Some(stamp) = &stamp {
+                    guarantees::of_a_decision(&next, it, stamp)?;
+                }
+                next.operators[it].stamp = stamp;
+            }
+            Step::Stamp(it, reply) => operator::stamp(&mut next, it, reply)?,
+            Step::Crash(it) => {
+                next.operators[it].stamp = None;
+                next.operators[it].passes.fill(None);
+            }
+            Step::Kubernetes(it) => kubernetes::take(&mut next, it),
+            Step::Hand(hand) => {
+                let noted = self.operators_rest(state);
+                hands::act(&mut next, hand, noted);
+            }
+            Step::Time(passing) => Self::pass(&mut next, passing),
+        }
+        Ok(canonical(next))
+    }
+
+    fn judge(&self, state: &State, steps: &[Step]) -> Result<Judged, String> {
+        for operator in 0..self.operators {
+            guarantees::of_a_situation(state, &self.memory, operator)?;
+        }
+        let moving = steps.iter().any(|step| step.is_by_itself());
+        if moving {
+            return Ok(Judged::Moving);
+        }
+        guarantees::of_the_end(state)?;
+        Ok(Judged::AtRest)
+    }
+
+    fn describe(&self, state: &State) -> String {
+        state.describe()
+    }
+}
+
+impl Scenario {
+    fn pass(state: &mut State, passing: Passing) {
+        match passing {
+            Passing::Rest | Passing::Pause => state.now += LONG,
+            Passing::ToRenewal(it) | Passing::ToExpiry(it) => {
+                if let Some(day) = Self::newest_day(state, it) {
+                    state.now = then(day, passing);
+                }
+            }
+        }
+    }
+}
+
+impl Step {
+    /// Whether operators, Kubernetes or nothing but rest brings it about.
+    fn is_by_itself(self) -> bool {
+        matches!(
+            self,
+            Self::Read(_, _, Seen::AsTheyAre)
+                | Self::Write(_, _, Reply::Arrives)
+                | Self::Decide(_)
+                | Self::Stamp(_, Reply::Arrives)
+                | Self::Kubernetes(_)
+                | Self::Time(Passing::Rest)
+        )
+    }
+}
+
+impl State {
+    fn spend(&mut self, step: Step) {
+        let ordinary = match step {
+            Step::Hand(hand) if hand.is_free() => return,
+            Step::Hand(hand) => hand.is_ordinary(),
+            Step::Time(Passing::ToRenewal(_) | Passing::ToExpiry(_)) => true,
+            _ if step.is_by_itself() => return,
+            _ => false,
+        };
+        if ordinary {
+            self.budget.events -= 1;
+        } else {
+            self.budget.faults -= 1;
+        }
+    }
+
+    /// In a line, for people.
+    pub fn describe(&self) -> String {
+        let certificates = (0..self.certificates()).map(|it| {
+            let published = self.published(it).map(|secret| secret.pair);
+            format!("store {:?}, published {published:?}", self.current(it))
+        });
+        let pods = self.pods.iter().map(|pod| match pod {
+            None => "none".to_owned(),
+            Some(pod) if pod.terminating => "ending".to_owned(),
+            Some(pod) if pod.started.is_none() => "waiting".to_owned(),
+            Some(pod) => format!(
+                "{:?}{}",
+                pod.reads,
+                if pod.ready.is_none() {
+                    " not ready"
+                } else {
+                    ""
+                }
+            ),
+        });
+        format!(
+            "day {}, {}; template {:?}; pods {}",
+            self.now.div_euclid(DAY),
+            certificates.collect::<Vec<_>>().join("; "),
+            self.workload().template,
+            pods.collect::<Vec<_>>().join(", "),
+        )
+    }
+}
