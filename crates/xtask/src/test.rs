@@ -83,9 +83,12 @@ fn run_layer(layer: Layer, filter: Option<&str>) -> anyhow::Result<()> {
             "warnings",
         ])),
         Layer::Unit => {
-            tests(&["--workspace", "--exclude", "e2e"], filter)?;
+            let all = ["--workspace", "--exclude", "e2e"];
+            tests(&all, filter, &["--skip", MODEL_CHECK])?;
+            let model_check = ["--package", "plan", "--test", "situations"];
+            tests(&model_check, filter, &["--nocapture"])?;
             // Its other tests need a cluster.
-            tests(&["--package", "e2e", "--lib"], filter)
+            tests(&["--package", "e2e", "--lib"], filter, &[])
         }
         Layer::Api => api(filter),
         Layer::E2e => e2e(filter),
@@ -93,9 +96,13 @@ fn run_layer(layer: Layer, filter: Option<&str>) -> anyhow::Result<()> {
     }
 }
 
-fn tests(selection: &[&str], filter: Option<&str>) -> anyhow::Result<()> {
+/// What the names of the model check's tests have in common. It runs by itself, as it prints what it
+/// went through.
+const MODEL_CHECK: &str = "scenarios::";
+
+fn tests(selection: &[&str], filter: Option<&str>, options: &[&str]) -> anyhow::Result<()> {
     let mut command = shell::cargo(&["test", "--locked", "--quiet"]);
-    command.args(selection).arg("--").args(filter);
+    command.args(selection).arg("--").args(filter).args(options);
     shell::run(&mut command)
 }
 
