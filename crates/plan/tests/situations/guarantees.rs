@@ -84,8 +84,7 @@ fn waits_for_the_rollout(
     let can_wait = works && matches!(trigger, Trigger::Requested | Trigger::Renewing);
     let seen = view.workload.as_ref().and_then(|it| it.workload());
     let unchanged = seen == Some(before.workload());
-    // By a wrong clock any rollout has been under way for long.
-    if !can_wait || !unchanged || before.operators[operator].skew != 0 {
+    if !can_wait || !unchanged {
         return Ok(());
     }
     let known = State {
@@ -144,16 +143,12 @@ fn publication(before: &State, after: &State, certificate: Certificate) -> Resul
 }
 
 /// What must not be decided on.
-pub fn of_a_decision(state: &State, operator: usize, stamp: &Stamp) -> Result<(), String> {
+pub fn of_a_decision(state: &State, stamp: &Stamp) -> Result<(), String> {
     if !stamp.restarts {
         return Ok(());
     }
     is_needed(state, stamp)?;
-    // By a wrong clock any rollout has been under way for long.
-    if state.operators[operator].skew == 0 {
-        is_not_stacked(state)?;
-    }
-    Ok(())
+    is_not_stacked(state)
 }
 
 /// What a stamp on the template must not do.
@@ -277,7 +272,7 @@ pub fn of_the_end(state: &State) -> Result<(), String> {
         let reached = match state.published(certificate) {
             Some(secret) if secret.claimed => is_in_service(state, certificate),
             Some(_) => ready.1 == "SecretNotOwned",
-            None => false,
+            None => ready.1 == "ClockSkewed",
         };
         holds(reached, || {
             format!("the end: what is stored is not published: {ready:?}")
@@ -324,6 +319,7 @@ fn is_blocked(
             .published(certificate)
             .is_some_and(|secret| !secret.claimed),
         "NotYetValid" => wrong_clock,
+        "ClockSkewed" => state.operators.iter().any(|operator| operator.skew != 0),
         _ => false,
     };
     holds(named && state.truth.disturbed, || {

@@ -88,7 +88,7 @@ fn remembered<K: Hash + Eq, V: Clone>(
 
 fn say(state: &State, operator: usize, certificate: Certificate, view: &View) -> Said {
     let now = state.clock(operator);
-    let observed = state.observed(certificate, view);
+    let observed = state.seen_by(operator, certificate, view);
     let action = plan(&observed, now).action;
     let told = match &action {
         Some(Action::WriteStatus(status)) => Some(&**status),

@@ -71,7 +71,7 @@ pub fn write(
         return Ok(());
     };
     let now = state.clock(operator);
-    let observed = state.observed(certificate, &view);
+    let observed = state.seen_by(operator, certificate, &view);
     let action = match plan(&observed, now).action {
         Some(action) if reply != Reply::Conflict => action,
         Some(_) | None => return Ok(()),
@@ -311,7 +311,8 @@ pub fn decide(state: &State, operator: usize) -> Option<Stamp> {
     let now = state.clock(operator);
     let observations: Vec<_> = (0..state.certificates())
         .map(|certificate| {
-            let mut observed = state.observed(certificate, &state.view(certificate));
+            let view = state.view(certificate);
+            let mut observed = state.seen_by(operator, certificate, &view);
             // The workload itself is observed once.
             observed.resource.wanted.workload = None;
             observed.workload = None;
@@ -331,7 +332,7 @@ pub fn decide(state: &State, operator: usize) -> Option<Stamp> {
         workload,
         fingerprints,
         effect,
-    } = rollout::plan(&observed, now).action?
+    } = rollout::plan(&observed, state.server_time()).action?
     else {
         panic!("no pod may be restarted alone");
     };

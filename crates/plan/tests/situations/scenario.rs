@@ -230,7 +230,7 @@ impl Space for Scenario {
             Step::Decide(it) => {
                 let stamp = self.memory.decided(&next, it);
                 if let Some(stamp) = &stamp {
-                    guarantees::of_a_decision(&next, it, stamp)?;
+                    guarantees::of_a_decision(&next, stamp)?;
                 }
                 next.operators[it].stamp = stamp;
             }

@@ -232,6 +232,20 @@ impl State {
         }
     }
 
+    /// The time by the API server's clock.
+    pub fn server_time(&self) -> jiff::Timestamp {
+        at(self.now)
+    }
+
+    /// What plan is told by a view of an operator, which measures how far its clock is off.
+    pub fn seen_by(&self, operator: usize, certificate: Certificate, view: &View) -> Observed {
+        let ahead = self.operators[operator].skew * DAY;
+        Observed {
+            clock_ahead: Some(SignedDuration::from_secs(ahead)),
+            ..self.observed(certificate, view)
+        }
+    }
+
     /// The time by an operator's clock.
     pub fn clock(&self, operator: usize) -> jiff::Timestamp {
         at(self.now + self.operators[operator].skew * DAY)
