@@ -62,7 +62,12 @@ pub fn ready(
         return parts.published.clone();
     }
     let stepping = realised && progress.is_some_and(is_a_step_between_ours);
-    if parts.rolled_out.holds() || (stepping && pods_work(observed, stored, now)) {
+    let predecessor_works = stored
+        .previous
+        .as_ref()
+        .is_some_and(|previous| previous.leaf.is_valid_at(now));
+    let works = predecessor_works && pods_work(observed, stored, now);
+    if parts.rolled_out.holds() || (stepping && works) {
         let message = format!(
             "valid until {}; {}",
             leaf.not_after, parts.rolled_out.message

@@ -55,6 +55,17 @@ fn the_only_pod_of_a_workload_may_be_between_two_certificates() {
 }
 
 #[test]
+fn the_only_pod_between_an_expired_certificate_and_the_next_is_not_ready() {
+    let starting = Sts::of(1).pod_with(minutes(1), waiting);
+    for pods in [Sts::of(1), starting] {
+        let case = with_pods(pods).with_store(|it| {
+            it.previous.as_mut().unwrap().leaf.not_after = now() - minutes(20);
+        });
+        assert_eq!(case.condition("Ready"), "False RollingOut");
+    }
+}
+
+#[test]
 fn a_rollout_during_which_no_pod_runs_is_not_ready() {
     let none = Sts::of(2).pod_with(minutes(1), waiting);
     assert_eq!(with_pods(none).condition("Ready"), "False RollingOut");
