@@ -6,6 +6,7 @@ mod hands;
 mod scaling;
 mod surge;
 mod workload;
+mod writes;
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,7 @@
 //! to the same end. A scenario tells its writes, and a run without a disturbance fails if there are
 //! others; for each write one run kills the operator after it, and one loses its reply.
 
+mod adoption;
 mod deeds;
 mod oracles;
 mod run;

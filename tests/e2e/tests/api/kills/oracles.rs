@@ -177,6 +177,10 @@ impl Expectation<'_> {
         let certificate = |data: &Data| data.as_ref().map(|it| it[names::TLS_CRT].clone());
         match self.scenario.end.pair {
             Pair::Kept => assert_eq!(&after, before, "{}", self.what),
+            Pair::OnlyRoots => {
+                assert_eq!(certificate(&after), certificate(before), "{}", self.what);
+                assert!(after.unwrap().contains_key(names::CA_CRT), "{}", self.what);
+            }
             Pair::Another => {
                 assert_ne!(certificate(&after), certificate(before), "{}", self.what);
             }

@@ -61,6 +61,8 @@ pub struct End {
 pub enum Pair {
     /// The same as before, roots included.
     Kept,
+    /// The same as before, and roots beside it.
+    OnlyRoots,
     /// One that was never there before.
     Another,
     /// What it was put back to.
