@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use api::names;
 use e2e::{World, fixtures, wait};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::{Api, ResourceExt as _, api::DeleteParams};
 use pki::testing::TestCa;
 use serde_json::json;
+
+/// Longer than the rounding of times, and what clocks may be apart.
+const CLEARLY: SignedDuration = SignedDuration::from_secs(3);
 
 /// Two pods whose template carries the certificate in service.
 async fn rolled_out(name: &str, values: &[&str]) -> World {
@@ -47,6 +51,12 @@ async fn mislead(world: &World, pod: &str) -> Option<String> {
     world
         .patch::<k8s_openapi::api::core::v1::Secret>(fixtures::PUBLISHED, json!({"data": data}))
         .await;
+    // A pod of the same second may have read what was there before.
+    let overwritten = Timestamp::now();
+    wait::until("another second", async || {
+        (Timestamp::now().duration_since(overwritten) > CLEARLY).then_some(())
+    })
+    .await;
     let pods: Api<Pod> = world.api();
     let before = pods.get(pod).await.unwrap().uid();
     pods.delete(pod, &DeleteParams::default()).await.unwrap();
@@ -112,9 +122,9 @@ async fn a_pod_that_read_a_foreign_file_is_restarted_alone() {
 async fn without_permission_such_a_pod_is_told_of_and_left_alone() {
     let world = rolled_out("told", &[]).await;
     let mark = world.mark();
-    let workload = world.workload_state().await;
 
     mislead(&world, "coturn-1").await;
+    let workload = world.workload_state().await;
     let told = world
         .until_condition("RolledOut", "False", "RestartNeeded")
         .await;
