@@ -73,6 +73,11 @@ async fn a_workload_that_is_scaled_during_its_rollout_still_has_one() {
     world.change_workload(json!({"replicas": 1})).await;
     until_total(1).await;
     world.until_ready_with_gates().await;
+    // One that has ended serves nothing, but is listed until it is deleted.
+    wait::until("one pod", async || {
+        (world.pods().await.len() == 1).then_some(())
+    })
+    .await;
 
     let after = world.workload_state().await;
     // Two changes of the replicas and one stamp.
