@@ -44,13 +44,14 @@ fn other_root(observed: &Observed, stored: &Stored, facts: &AuthorityFacts) -> O
     ))
 }
 
-/// Somebody else made the certificate in service, and nothing tells by which root partners trust it.
+/// Somebody else made the certificate in service, and nothing told, when it was taken over, by which
+/// root partners trust it. That is not judged again: whichever CA is there by then, the way is the same.
 fn unknown_root(observed: &Observed, stored: &Stored) -> String {
     format!(
-        "CA Secret {} holds another CA than {}, which signed the certificate in service; put that CA there, or its \
-         root into ca.crt of the published Secret. If the partner trusts the CA that is there, start over with it",
-        observed.resource.ca_secret(),
+        "the certificate in service was signed by {}, and when it was taken over CA Secret {} did not hold the CA that \
+         signed it; it stays until it expires. Once the partner trusts the CA that is there, start over with it",
         stored.current.leaf.issuer,
+        observed.resource.ca_secret(),
     )
 }
 

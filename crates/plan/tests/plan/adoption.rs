@@ -133,6 +133,7 @@ fn a_certificate_of_an_unknown_root_stays_until_somebody_says_that_the_partner_t
         );
         let told = case.message("Issued");
         assert!(told.contains("secretAdoptionPolicy to Never"), "{told}");
+        assert!(!told.contains("ca.crt"), "judged once only: {told}");
     }
 }
 
