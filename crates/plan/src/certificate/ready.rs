@@ -1,6 +1,6 @@
 //! Whether a certificate is ready: valid, as specified, published, and on every pod.
 
-use api::{ConditionType, Reason};
+use api::{ConditionType, Leaf, Reason};
 use jiff::Timestamp;
 
 use super::{Observed, Obstacle, Step, Stored, clock, finding::Finding};
@@ -62,11 +62,10 @@ pub fn ready(
         return parts.published.clone();
     }
     let stepping = realised && progress.is_some_and(is_a_step_between_ours);
-    let predecessor_works = stored
-        .previous
-        .as_ref()
-        .is_some_and(|previous| previous.leaf.is_valid_at(now));
-    let works = predecessor_works && pods_work(observed, stored, now);
+    let predecessor = stored.previous.as_ref().map(|previous| &previous.leaf);
+    let works = predecessor
+        .filter(|predecessor| predecessor.is_valid_at(now))
+        .is_some_and(|predecessor| every_pod_serves(observed, [leaf, predecessor], now));
     if parts.rolled_out.holds() || (stepping && works) {
         let message = format!(
             "valid until {}; {}",
@@ -92,20 +91,18 @@ fn is_a_step_between_ours(progress: &Progress) -> bool {
         && (progress.total <= 1 || progress.serving() > 0)
 }
 
-/// Whether what every pod serves is known, and valid: the certificate in service or the one before. A
-/// pod that missed a rollout may serve an earlier one still.
-fn pods_work(observed: &Observed, stored: &Stored, now: Timestamp) -> bool {
-    let pairs = [Some(&stored.current), stored.previous.as_ref()];
-    let valid = pairs.into_iter().flatten().map(|pair| &pair.leaf);
-    let working: Vec<_> = valid
-        .filter(|leaf| leaf.is_valid_at(now))
-        .map(|leaf| leaf.fingerprint)
-        .collect();
+/// Whether what every pod serves is known, and is the certificate in service or the one before, or one
+/// that a growth replaced. A pod that missed a rollout may serve an earlier one still.
+fn every_pod_serves(observed: &Observed, leaves: [&Leaf; 2], now: Timestamp) -> bool {
     let workload = observed.workload.as_ref().zip(observed.mounted());
     workload.is_some_and(|(workload, mounted)| {
         let mounted = mounted.at(now);
         let predecessors = mounted.predecessors.iter().map(|it| it.leaf);
-        let working: Vec<_> = working.iter().copied().chain(predecessors).collect();
+        let working: Vec<_> = leaves
+            .map(|leaf| leaf.fingerprint)
+            .into_iter()
+            .chain(predecessors)
+            .collect();
         workload.serves_one_of(&mounted, &working)
     })
 }
