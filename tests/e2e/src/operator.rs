@@ -25,6 +25,8 @@ pub struct Start<'a> {
     pub log: &'a Path,
     /// The Secrets it may touch; none: all.
     pub secret_names: &'a [&'a str],
+    /// More of its command line.
+    pub arguments: &'a [&'a str],
 }
 
 impl Operator {
@@ -66,6 +68,7 @@ impl Operator {
                     .iter()
                     .flat_map(|name| ["--secret-name", name]),
             )
+            .args(start.arguments)
             .stdout(Stdio::from(log.try_clone().expect("the log")))
             .stderr(Stdio::from(log))
             .spawn()

@@ -3,7 +3,7 @@
 use api::{ConditionType, Leaf, Reason};
 use jiff::Timestamp;
 
-use super::{Observed, Obstacle, Step, Stored, clock, finding::Finding};
+use super::{Observed, Obstacle, Step, clock, finding::Finding};
 use crate::rollout::{Progress, Stage};
 
 /// The conditions that readiness is made of.

@@ -63,11 +63,17 @@ impl Scene {
     }
 
     pub fn start(&self, proxy: &Proxy) -> Operator {
+        self.start_with(proxy, &[])
+    }
+
+    /// The same with more on its command line.
+    pub fn start_with(&self, proxy: &Proxy, arguments: &[&str]) -> Operator {
         Operator::start(&Start {
             namespace: &self.world.namespace,
             kubeconfig: &plain_kubeconfig(self.world.folder(), proxy.address()),
             log: &self.log_path(),
             secret_names: &[],
+            arguments,
         })
     }
 

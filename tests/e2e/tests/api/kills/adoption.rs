@@ -2,7 +2,7 @@
 //! owner's name, and the rest in another request.
 
 use api::{SecretAdoptionPolicy, names};
-use e2e::{fixtures, fixtures::COTURN};
+use e2e::fixtures;
 use futures::{FutureExt as _, future::LocalBoxFuture};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -12,7 +12,8 @@ use serde_json::json;
 use super::{
     deeds,
     scenario::{
-        End, Operator, PUBLISHED, Pair, READY, STATUS, STORE, Scenario, WORKLOAD, at_least, exactly,
+        End, Operator, PUBLISHED, Pair, READY, Restarted, STATUS, STORE, Scenario, USUAL, WORKLOAD,
+        at_least, exactly,
     },
     sweep,
 };
@@ -20,7 +21,6 @@ use crate::scene::Scene;
 
 type Done<'a> = LocalBoxFuture<'a, ()>;
 
-const ONE: &[&str] = &[COTURN];
 const HAND_MADE: &str = "hand-made.json";
 
 /// Applies the chart's Secret; the first time its pair is made.
@@ -104,7 +104,7 @@ fn adopted_and_renewed(scene: &Scene) -> Done<'_> {
 async fn killed_anywhere_in_an_adoption_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-adopted",
-        certificates: ONE,
+        setting: USUAL,
         prepared: a_pod_with_the_charts,
         operator: Operator::LooksOn,
         done: adopt,
@@ -116,7 +116,8 @@ async fn killed_anywhere_in_an_adoption_it_comes_to_the_same_end() {
         end: End {
             // Only the one that was taken over.
             certificates: 1,
-            stamps: 0,
+            changes: 0,
+            restarted: Restarted::Only(0),
             pair: Pair::OnlyRoots,
             ready: READY,
         },
@@ -128,7 +129,7 @@ async fn killed_anywhere_in_an_adoption_it_comes_to_the_same_end() {
 async fn killed_anywhere_in_the_renewal_of_an_adopted_one_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-adopted-renewal",
-        certificates: ONE,
+        setting: USUAL,
         prepared: adopted,
         operator: Operator::LooksOn,
         done: deeds::ask_for_a_renewal,
@@ -141,7 +142,8 @@ async fn killed_anywhere_in_the_renewal_of_an_adopted_one_it_comes_to_the_same_e
         ],
         end: End {
             certificates: 1,
-            stamps: 1,
+            changes: 1,
+            restarted: Restarted::All,
             pair: Pair::Another,
             ready: READY,
         },
@@ -153,14 +155,35 @@ async fn killed_anywhere_in_the_renewal_of_an_adopted_one_it_comes_to_the_same_e
 async fn killed_anywhere_after_the_chart_wrote_its_own_again_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-adopted-upgrade",
-        certificates: ONE,
+        setting: USUAL,
         prepared: adopted_and_renewed,
         operator: Operator::StartsAfterwards,
         done: apply,
         writes: vec![exactly(2, STORE), exactly(1, PUBLISHED)],
         end: End {
             certificates: 0,
-            stamps: 0,
+            changes: 0,
+            restarted: Restarted::Only(0),
+            pair: Pair::Kept,
+            ready: READY,
+        },
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_after_an_adopted_secret_was_deleted_it_comes_to_the_same_end() {
+    sweep(&Scenario {
+        name: "kill-adopted-deleted",
+        setting: USUAL,
+        prepared: adopted_and_renewed,
+        operator: Operator::LooksOn,
+        done: deeds::lose_the_published_secret,
+        writes: vec![exactly(1, STORE), exactly(1, PUBLISHED)],
+        end: End {
+            certificates: 0,
+            changes: 0,
+            restarted: Restarted::Only(0),
             pair: Pair::Kept,
             ready: READY,
         },

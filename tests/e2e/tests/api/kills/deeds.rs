@@ -204,7 +204,8 @@ pub fn create_it_anew(scene: &Scene) -> Done<'_> {
     .boxed_local()
 }
 
-async fn create(scene: &Scene, workload: &StatefulSet) {
+/// Makes a workload, and waits for its pods.
+pub async fn create(scene: &Scene, workload: &StatefulSet) {
     scene.world.create_workload(workload).await;
     let replicas = workload.spec.as_ref().unwrap().replicas.unwrap();
     wait::until("the workload's pods", async || {

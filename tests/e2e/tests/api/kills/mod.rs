@@ -4,10 +4,13 @@
 
 mod adoption;
 mod deeds;
+mod kinds;
 mod oracles;
 mod run;
 mod scenario;
 mod scenarios;
+mod single;
+mod workload;
 
 use futures::future::join_all;
 use tokio::sync::Semaphore;

@@ -7,19 +7,18 @@ use std::{
 
 use api::{CoturnCertificate, names};
 use e2e::{
-    WorkloadState, fixtures,
+    fixtures,
     proxy::{Mark, Proxy},
     wait,
 };
 use k8s_openapi::{
-    ByteString,
-    api::{apps::v1::StatefulSet, core::v1::Secret},
-    apimachinery::pkg::apis::meta::v1::Condition,
+    ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Condition,
 };
 
 use super::{
     run::Disturbance,
-    scenario::{Pair, Scenario},
+    scenario::{Pair, Restarted, Scenario},
+    workload::State,
 };
 use crate::scene::{Scene, published_of};
 
@@ -32,7 +31,7 @@ type Data = Option<BTreeMap<String, ByteString>>;
 /// The world before anything is done to it.
 pub struct Before {
     issued: BTreeSet<String>,
-    workload: WorkloadState,
+    workload: State,
     published: Data,
 }
 
@@ -44,10 +43,10 @@ pub struct Expectation<'a> {
 }
 
 impl Before {
-    pub async fn of(scene: &Scene) -> Self {
+    pub async fn of(scenario: &Scenario, scene: &Scene) -> Self {
         Self {
             issued: scene.issued(),
-            workload: scene.world.workload_state().await,
+            workload: State::of(scene, scenario.setting.workload).await,
             published: scene.world.published().await,
         }
     }
@@ -86,7 +85,7 @@ impl Expectation<'_> {
 
     /// What is not yet as it is to be.
     async fn unmet(&self, scene: &Scene) -> Option<String> {
-        for name in self.scenario.certificates {
+        for name in self.scenario.setting.certificates {
             if let Some(unmet) = self.unmet_of(scene, name).await {
                 return Some(format!("{name}: {unmet}"));
             }
@@ -94,12 +93,14 @@ impl Expectation<'_> {
         if self.issued(scene) < self.scenario.end.certificates {
             return Some("a certificate is still to be issued".to_owned());
         }
-        let workload = scene.world.api::<StatefulSet>().get(fixtures::COTURN).await;
-        let workload = workload.expect("the workload");
-        if self.stamps(workload.metadata.generation) < self.scenario.end.stamps {
+        let workload = State::of(scene, self.scenario.setting.workload).await;
+        if self.changes(&workload) < self.scenario.end.changes {
             return Some("the workload is still to be stamped".to_owned());
         }
-        unsettled(workload).map(str::to_owned)
+        if self.restarted(&workload) < self.to_be_restarted() {
+            return Some("pods are still to be restarted".to_owned());
+        }
+        workload.unsettled.map(str::to_owned)
     }
 
     async fn unmet_of(&self, scene: &Scene, name: &str) -> Option<String> {
@@ -167,8 +168,19 @@ impl Expectation<'_> {
         scene.issued().difference(&self.before.issued).count()
     }
 
-    fn stamps(&self, generation: Option<i64>) -> i64 {
-        generation.unwrap() - self.before.workload.generation.unwrap()
+    fn changes(&self, after: &State) -> i64 {
+        after.generation - self.before.workload.generation
+    }
+
+    fn restarted(&self, after: &State) -> usize {
+        self.before.workload.pods.difference(&after.pods).count()
+    }
+
+    fn to_be_restarted(&self) -> usize {
+        match self.scenario.end.restarted {
+            Restarted::All => self.before.workload.pods.len(),
+            Restarted::Only(pods) => pods,
+        }
     }
 
     async fn judge_pair(&self, scene: &Scene) {
@@ -192,13 +204,11 @@ impl Expectation<'_> {
     }
 
     async fn judge_workload(&self, scene: &Scene) {
-        let before = &self.before.workload;
-        let after = scene.world.workload_state().await;
-        let stamps = self.stamps(after.generation);
-        assert_eq!(stamps, self.scenario.end.stamps, "{}", self.what);
-        let is_restarted = after.pods != before.pods;
-        let is_to_be = stamps > 0 && !before.pods.is_empty();
-        assert_eq!(is_restarted, is_to_be, "{}: {after:?}", self.what);
+        let after = State::of(scene, self.scenario.setting.workload).await;
+        let (changes, end) = (self.changes(&after), &self.scenario.end);
+        assert_eq!(changes, end.changes, "{}: {after:?}", self.what);
+        let (restarted, to_be) = (self.restarted(&after), self.to_be_restarted());
+        assert_eq!(restarted, to_be, "{}: {after:?}", self.what);
     }
 }
 
@@ -215,21 +225,6 @@ fn told(resource: &CoturnCertificate) -> Option<[Condition; 2]> {
             .cloned()
     };
     Some([of("Ready")?, of("RolledOut")?])
-}
-
-/// Why a workload is not at rest.
-fn unsettled(workload: StatefulSet) -> Option<&'static str> {
-    let status = workload.status.unwrap_or_default();
-    let replicas = workload.spec.and_then(|spec| spec.replicas).unwrap_or(1);
-    if status.observed_generation < workload.metadata.generation {
-        Some("the workload's controller has not seen the change")
-    } else if status.ready_replicas.unwrap_or(0) != replicas {
-        Some("not every pod is Ready")
-    } else if status.current_revision != status.update_revision {
-        Some("the rollout has not ended")
-    } else {
-        None
-    }
 }
 
 fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a ByteString> {

@@ -25,9 +25,9 @@ pub enum Disturbance {
 pub async fn run(scenario: &Scenario, disturbance: &Disturbance) {
     // Shown if the run fails.
     let what = format!("{}: {disturbance:?}", scenario.name);
-    let scene = Scene::of(scenario.name, scenario.certificates).await;
+    let scene = Scene::of(scenario.name, scenario.setting.certificates).await;
     let mut stage = Stage::prepared(scenario, &scene).await;
-    let before = Before::of(&scene).await;
+    let before = Before::of(scenario, &scene).await;
     stage.disturb(scenario, &scene, disturbance).await;
     let expectation = before.expecting(scenario, &what);
     if let Disturbance::KilledAfter(mark) | Disturbance::ReplyLost(mark) = disturbance {
@@ -38,7 +38,7 @@ pub async fn run(scenario: &Scenario, disturbance: &Disturbance) {
         assert!(stage.proxy.writes().contains(mark), "{what}");
     }
     let killed = match disturbance {
-        Disturbance::KilledAfter(_) => Some(stage.replaced(&scene).await),
+        Disturbance::KilledAfter(_) => Some(stage.replaced(scenario, &scene).await),
         Disturbance::None | Disturbance::ReplyLost(_) => None,
     };
     expectation.until_met(&scene, &stage.proxy).await;
@@ -58,15 +58,15 @@ struct Stage {
 
 impl Stage {
     async fn prepared(scenario: &Scenario, scene: &Scene) -> Self {
-        let stage = Self::start(scene).await;
+        let stage = Self::start(scenario, scene).await;
         (scenario.prepared)(scene).await;
         scene.until_calm(&stage.proxy).await;
         stage
     }
 
-    async fn start(scene: &Scene) -> Self {
+    async fn start(scenario: &Scenario, scene: &Scene) -> Self {
         let proxy = Proxy::start(scene.world.client.clone()).await;
-        let operator = scene.start(&proxy);
+        let operator = scene.start_with(&proxy, scenario.setting.arguments);
         Self {
             victim: Arc::new(Mutex::new(operator.id())),
             operator,
@@ -75,9 +75,9 @@ impl Stage {
     }
 
     /// Another operator in the place of the one that was killed. Returns the proxy of that.
-    async fn replaced(&mut self, scene: &Scene) -> Proxy {
+    async fn replaced(&mut self, scenario: &Scenario, scene: &Scene) -> Proxy {
         self.operator.kill();
-        std::mem::replace(self, Self::start(scene).await).proxy
+        std::mem::replace(self, Self::start(scenario, scene).await).proxy
     }
 
     async fn disturb(&mut self, scenario: &Scenario, scene: &Scene, disturbance: &Disturbance) {
@@ -91,7 +91,7 @@ impl Stage {
                 (scenario.done)(scene).await;
                 self.proxy.begin(self.blow(disturbance));
                 let mut victim = self.victim.lock().unwrap();
-                self.operator = scene.start(&self.proxy);
+                self.operator = scene.start_with(&self.proxy, scenario.setting.arguments);
                 *victim = self.operator.id();
             }
         }

@@ -1,7 +1,8 @@
 //! A scenario is a value: how the world is prepared, what is done, which writes that takes, and what
 //! the end looks like.
 
-use e2e::proxy::Mark;
+use api::WorkloadKind;
+use e2e::{fixtures::COTURN, proxy::Mark};
 use futures::future::LocalBoxFuture;
 
 use crate::scene::Scene;
@@ -12,8 +13,7 @@ pub type Deed = for<'a> fn(&'a Scene) -> LocalBoxFuture<'a, ()>;
 pub struct Scenario {
     /// For the names of namespaces.
     pub name: &'static str,
-    /// Names of the resources.
-    pub certificates: &'static [&'static str],
+    pub setting: Setting,
     /// How the world is before. An operator runs meanwhile.
     pub prepared: Deed,
     /// What the operator does while it is done.
@@ -24,6 +24,23 @@ pub struct Scenario {
     pub writes: Vec<Written>,
     pub end: End,
 }
+
+/// What a scenario takes place with.
+pub struct Setting {
+    /// Names of the resources.
+    pub certificates: &'static [&'static str],
+    /// What the resources' workload is.
+    pub workload: WorkloadKind,
+    /// What the operator is told beside the usual.
+    pub arguments: &'static [&'static str],
+}
+
+/// One resource and a StatefulSet, whose pods the operator may not delete.
+pub const USUAL: Setting = Setting {
+    certificates: &[COTURN],
+    workload: WorkloadKind::StatefulSet,
+    arguments: &[],
+};
 
 /// What the operator does while something happens.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,11 +66,19 @@ pub enum Times {
 pub struct End {
     /// Certificates that were issued for what was done.
     pub certificates: usize,
-    /// Changes of the workload's specification: one restarts its pods.
-    pub stamps: i64,
+    /// Changes of the workload's specification, what was done included.
+    pub changes: i64,
+    pub restarted: Restarted,
     pub pair: Pair,
     /// Status and reason of Ready: one of these.
     pub ready: &'static [(&'static str, &'static str)],
+}
+
+/// Which of the pods that were there before are gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Restarted {
+    All,
+    Only(usize),
 }
 
 /// What the published Secret holds in the end.

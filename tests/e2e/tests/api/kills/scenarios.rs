@@ -5,13 +5,13 @@ use e2e::fixtures::COTURN;
 use super::{
     deeds,
     scenario::{
-        End, Operator, PUBLISHED, Pair, READY, STATUS, STORE, Scenario, WORKLOAD, at_least, exactly,
+        End, Operator, PUBLISHED, Pair, READY, Restarted, STATUS, STORE, Scenario, Setting, USUAL,
+        WORKLOAD, at_least, exactly,
     },
     sweep,
 };
 use crate::scene::SECOND;
 
-const ONE: &[&str] = &[COTURN];
 /// The operator has no record of what the pods read.
 const UNKNOWN: &[(&str, &str)] = &[("Unknown", "PodUnknown")];
 
@@ -21,14 +21,16 @@ const PERHAPS_UNKNOWN: &[(&str, &str)] = &[("True", "Ready"), ("Unknown", "PodUn
 /// A certificate is issued while another is in service, and its pods are restarted once.
 const REPLACED: End = End {
     certificates: 1,
-    stamps: 1,
+    changes: 1,
+    restarted: Restarted::All,
     pair: Pair::Another,
     ready: READY,
 };
 /// Nothing is issued, and nothing restarted.
 const AS_BEFORE: End = End {
     certificates: 0,
-    stamps: 0,
+    changes: 0,
+    restarted: Restarted::Only(0),
     pair: Pair::Kept,
     ready: READY,
 };
@@ -37,14 +39,15 @@ const AS_BEFORE: End = End {
 async fn killed_anywhere_in_a_first_issuance_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-first",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::a_workload,
         operator: Operator::LooksOn,
         done: deeds::create_certificate,
         writes: vec![exactly(2, STORE), exactly(1, PUBLISHED), exactly(2, STATUS)],
         end: End {
             certificates: 1,
-            stamps: 0,
+            changes: 0,
+            restarted: Restarted::Only(0),
             pair: Pair::Another,
             ready: READY,
         },
@@ -56,7 +59,7 @@ async fn killed_anywhere_in_a_first_issuance_it_comes_to_the_same_end() {
 async fn killed_anywhere_in_a_change_of_names_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-names",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::one_pod,
         operator: Operator::LooksOn,
         done: deeds::change_the_names,
@@ -75,7 +78,7 @@ async fn killed_anywhere_in_a_change_of_names_it_comes_to_the_same_end() {
 async fn killed_anywhere_in_a_requested_renewal_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-renewal",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::two_pods,
         operator: Operator::LooksOn,
         done: deeds::ask_for_a_renewal,
@@ -94,7 +97,7 @@ async fn killed_anywhere_in_a_requested_renewal_it_comes_to_the_same_end() {
 async fn killed_anywhere_after_an_expiry_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-expired",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::one_pod,
         operator: Operator::StartsAfterwards,
         done: deeds::let_it_expire,
@@ -113,7 +116,7 @@ async fn killed_anywhere_after_an_expiry_it_comes_to_the_same_end() {
 async fn killed_anywhere_after_the_store_was_lost_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-store-lost",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::one_pod,
         operator: Operator::LooksOn,
         done: deeds::lose_the_store,
@@ -130,7 +133,7 @@ async fn killed_anywhere_after_the_store_was_lost_it_comes_to_the_same_end() {
 async fn killed_anywhere_after_the_store_was_corrupted_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-store-corrupt",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::one_pod,
         operator: Operator::LooksOn,
         done: deeds::corrupt_the_store,
@@ -147,7 +150,7 @@ async fn killed_anywhere_after_the_store_was_corrupted_it_comes_to_the_same_end(
 async fn killed_anywhere_after_both_secrets_were_lost_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-both-lost",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::one_pod,
         operator: Operator::StartsAfterwards,
         done: deeds::lose_both,
@@ -166,7 +169,7 @@ async fn killed_anywhere_after_both_secrets_were_lost_it_comes_to_the_same_end()
 async fn killed_anywhere_after_an_older_store_was_put_back_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-older-store",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::renewed_once,
         operator: Operator::LooksOn,
         done: deeds::put_the_store_back,
@@ -183,7 +186,7 @@ async fn killed_anywhere_after_an_older_store_was_put_back_it_comes_to_the_same_
 async fn killed_anywhere_after_both_older_secrets_were_put_back_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-older-both",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::renewed_once,
         operator: Operator::StartsAfterwards,
         done: deeds::put_both_back,
@@ -201,7 +204,7 @@ async fn killed_anywhere_after_both_older_secrets_were_put_back_it_comes_to_the_
 async fn killed_anywhere_after_the_published_secret_was_deleted_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-deleted",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::one_pod,
         operator: Operator::LooksOn,
         done: deeds::lose_the_published_secret,
@@ -215,7 +218,7 @@ async fn killed_anywhere_after_the_published_secret_was_deleted_it_comes_to_the_
 async fn killed_anywhere_after_the_published_secret_was_overwritten_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-overwritten",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::a_settled_pod,
         operator: Operator::LooksOn,
         done: deeds::put_a_foreign_pair_there,
@@ -229,7 +232,7 @@ async fn killed_anywhere_after_the_published_secret_was_overwritten_it_comes_to_
 async fn killed_anywhere_in_a_repair_at_its_start_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-overwritten-before",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::a_settled_pod,
         operator: Operator::StartsAfterwards,
         done: deeds::put_a_foreign_pair_there,
@@ -243,7 +246,7 @@ async fn killed_anywhere_in_a_repair_at_its_start_it_comes_to_the_same_end() {
 async fn killed_anywhere_after_other_roots_were_put_there_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-roots",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::one_pod,
         operator: Operator::LooksOn,
         done: deeds::put_other_roots_there,
@@ -257,7 +260,7 @@ async fn killed_anywhere_after_other_roots_were_put_there_it_comes_to_the_same_e
 async fn killed_anywhere_after_the_metadata_was_stripped_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-metadata",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::one_pod,
         operator: Operator::LooksOn,
         done: deeds::strip_the_metadata,
@@ -271,7 +274,7 @@ async fn killed_anywhere_after_the_metadata_was_stripped_it_comes_to_the_same_en
 async fn killed_anywhere_in_a_change_of_the_template_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-template",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::one_pod,
         operator: Operator::LooksOn,
         done: deeds::change_the_template,
@@ -285,7 +288,10 @@ async fn killed_anywhere_in_a_change_of_the_template_it_comes_to_the_same_end() 
 async fn killed_anywhere_in_the_renewal_of_two_certificates_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-two",
-        certificates: &[COTURN, SECOND],
+        setting: Setting {
+            certificates: &[COTURN, SECOND],
+            ..USUAL
+        },
         prepared: deeds::two_certificates,
         operator: Operator::LooksOn,
         done: deeds::ask_for_both_renewals,
@@ -310,7 +316,7 @@ async fn killed_anywhere_in_the_renewal_of_two_certificates_it_comes_to_the_same
 async fn killed_anywhere_in_a_renewal_without_pods_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-no-pods",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::no_pods,
         operator: Operator::LooksOn,
         done: deeds::ask_for_a_renewal,
@@ -330,7 +336,7 @@ async fn killed_anywhere_in_a_renewal_without_pods_it_comes_to_the_same_end() {
 async fn killed_anywhere_after_the_resource_was_made_anew_it_comes_to_the_same_end() {
     sweep(&Scenario {
         name: "kill-anew",
-        certificates: ONE,
+        setting: USUAL,
         prepared: deeds::one_pod,
         operator: Operator::LooksOn,
         done: deeds::create_it_anew,

@@ -167,5 +167,6 @@ fn start<'a>(world: &'a World, gate: &Gate, log: &str, secret_names: &'a [&'a st
         kubeconfig: Box::leak(kubeconfig.into_boxed_path()),
         log: Box::leak(log.into_boxed_path()),
         secret_names,
+        arguments: &[],
     }
 }

@@ -56,6 +56,7 @@ async fn the_api_server_and_etcd_restart_and_nothing_is_issued_or_restarted_for_
         kubeconfig: Path::new(environment.cluster().kubeconfig()),
         log: &log,
         secret_names: &[fixtures::CA, fixtures::PUBLISHED, fixtures::STORE],
+        arguments: &[],
     };
     let operator = Operator::start(&start);
     let mut running = Running { operator, start };
