@@ -14,6 +14,7 @@
 )]
 
 mod canonical;
+mod cycle;
 mod facts;
 mod guarantees;
 mod hands;

@@ -261,6 +261,13 @@ impl Space for Scenario {
         Ok(Judged::AtRest)
     }
 
+    /// Two operators whose clocks differ tell different things for as long as both act.
+    fn must_end(&self, state: &State, step: Step) -> bool {
+        let mut clocks = state.operators.iter().map(|operator| operator.skew);
+        let first = clocks.next();
+        step.is_by_itself() && clocks.all(|clock| Some(clock) == first)
+    }
+
     fn describe(&self, state: &State) -> String {
         state.describe()
     }

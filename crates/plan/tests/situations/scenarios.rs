@@ -123,15 +123,16 @@ fn two_operators_at_once_issue_one_first_certificate() {
 }
 
 #[test]
-fn two_operators_whose_clocks_differ_come_to_rest() {
+fn two_operators_whose_clocks_differ_come_to_rest_once_they_agree() {
     check(&Scenario {
         name: "two operators, one clock wrong",
         operators: 2,
-        budget: budget(1, 0),
+        budget: budget(1, 1),
         hands: &[
             Hand::ClockForward(0),
             Hand::ClockBackward(0),
             Hand::ClockRight(0),
+            Hand::Renew(0),
         ],
         ..Scenario::default()
     });

@@ -1,14 +1,15 @@
-//! An exhaustive search, breadth first: what is found is found by a shortest way.
+//! An exhaustive search, breadth first: what is found is found by a shortest way. Afterwards it is seen
+//! whether what goes on by itself comes to an end on every way.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     fmt::Display,
     hash::Hash,
 };
 
-use crate::facts::digest;
+use crate::{cycle, facts::digest};
 
-/// More states than any scenario has: a plan that never comes to rest has ever more.
+/// More states than any scenario has.
 const MOST_STATES: usize = 400_000;
 
 /// What is searched.
@@ -24,6 +25,9 @@ pub trait Space {
 
     /// The guarantee that a situation breaks, if it breaks one.
     fn judge(&self, state: &Self::State, steps: &[Self::Step]) -> Result<Judged, String>;
+
+    /// Whether a step from a situation is of those that must not go on for ever.
+    fn must_end(&self, state: &Self::State, step: Self::Step) -> bool;
 
     /// A situation in a line.
     fn describe(&self, state: &Self::State) -> String;
@@ -63,9 +67,11 @@ struct Origin<S> {
 struct Search<'s, S: Space> {
     space: &'s S,
     initial: &'s S::State,
-    /// Digests of 128 bits stand for the states.
-    seen: HashSet<u128>,
+    /// Digests of 128 bits stand for the states; each has a number.
+    seen: HashMap<u128, u32>,
     origins: Vec<Option<Origin<S::Step>>>,
+    /// From which state to which the steps lead that must not go on for ever.
+    ending: Vec<(u32, u32, S::Step)>,
     waiting: VecDeque<(u32, S::State)>,
     extent: Extent,
 }
@@ -75,18 +81,20 @@ pub fn exhaust<S: Space>(space: &S, initial: &S::State) -> Result<Extent, Broken
     let mut search = Search {
         space,
         initial,
-        seen: HashSet::from([digest(initial)]),
+        seen: HashMap::from([(digest(initial), 0)]),
         origins: Vec::from([None]),
+        ending: Vec::new(),
         waiting: VecDeque::from([(0, initial.clone())]),
         extent: Extent::default(),
     };
     while let Some((number, state)) = search.waiting.pop_front() {
         search.expand(number, &state)?;
         if search.seen.len() > MOST_STATES {
-            let guarantee = format!("more than {MOST_STATES} states: it goes on for ever");
+            let guarantee = format!("more than {MOST_STATES} states");
             return Err(search.broken(guarantee, number, None));
         }
     }
+    search.ends()?;
     search.extent.states = search.seen.len();
     Ok(search.extent)
 }
@@ -102,22 +110,46 @@ impl<S: Space> Search<'_, S> {
         for step in steps {
             self.extent.steps += 1;
             match self.space.after(state, step) {
-                Ok(next) => self.reach(number, step, next),
+                Ok(next) => {
+                    let reached = self.reach(number, step, next);
+                    if self.space.must_end(state, step) {
+                        self.ending.push((number, reached, step));
+                    }
+                }
                 Err(guarantee) => return Err(self.broken(guarantee, number, Some(step))),
             }
         }
         Ok(())
     }
 
-    fn reach(&mut self, from: u32, step: S::Step, next: S::State) {
-        if !self.seen.insert(digest(&next)) {
-            return;
-        }
-        let depth = 1 + self.depth(from);
-        self.extent.depth = self.extent.depth.max(depth);
+    /// The number of the state that a step leads to.
+    fn reach(&mut self, from: u32, step: S::Step, next: S::State) -> u32 {
         let number = u32::try_from(self.origins.len()).unwrap();
-        self.origins.push(Some(Origin { from, step, depth }));
-        self.waiting.push_back((number, next));
+        let known = *self.seen.entry(digest(&next)).or_insert(number);
+        if known == number {
+            let depth = 1 + self.depth(from);
+            self.extent.depth = self.extent.depth.max(depth);
+            self.origins.push(Some(Origin { from, step, depth }));
+            self.waiting.push_back((number, next));
+        }
+        known
+    }
+
+    /// Equal situations are one state, so whatever goes on for ever goes round.
+    fn ends(&self) -> Result<(), Broken> {
+        let states = self.origins.len();
+        let Some(round) = cycle::find(states, &self.ending) else {
+            return Ok(());
+        };
+        let first = round[0];
+        let guarantee = "guarantee 6: it goes on for ever".to_owned();
+        let mut broken = self.broken(guarantee, first.0, None);
+        broken
+            .way
+            .push("and from there round and round:".to_owned());
+        let steps = round.iter().map(|(_, _, step)| step.to_string());
+        broken.way.extend(steps);
+        Err(broken)
     }
 
     fn depth(&self, number: u32) -> u32 {
