@@ -147,6 +147,19 @@ impl PublicationLog {
         }
     }
 
+    /// The same for whoever can have read that there was nothing before it.
+    #[must_use]
+    pub fn after_something_else(&self) -> Self {
+        let beginning = match self.beginning {
+            Beginning::First | Beginning::Reissued => Beginning::Reissued,
+            Beginning::Unknown => Beginning::Unknown,
+        };
+        Self {
+            beginning,
+            intervals: self.intervals.clone(),
+        }
+    }
+
     /// From when on `held` may have been published: its first publication, or the beginning of time
     /// if it may have been published before the log.
     #[must_use]

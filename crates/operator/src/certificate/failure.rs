@@ -1,6 +1,6 @@
 //! What the status tells of a step that failed, and of what could not be read.
 
-use api::{ConditionType, Reason, names};
+use api::{ConditionType, Reason, WorkloadKind, names};
 use plan::{
     Refusal,
     certificate::{Action, Authority, Observed, Obstacle, Published, Step, Store},
@@ -84,7 +84,11 @@ fn message(error: &Error) -> String {
 /// What could not be read and is to be read again, though nothing will tell of a change: a watch
 /// that is allowed once does not tell that reading is allowed again. What the operator was never told
 /// that it may read, it does not try to.
-pub fn unread(observed: &Observed, may_read: impl Fn(&str) -> bool) -> Option<Refusal> {
+pub fn unread(
+    observed: &Observed,
+    may_read: impl Fn(&str) -> bool,
+    is_watched: impl Fn(WorkloadKind) -> bool,
+) -> Option<Refusal> {
     let wanted = &observed.resource.wanted;
     let store_name = names::store_secret(&observed.resource.name);
     let authority = match &observed.authority {
@@ -100,7 +104,11 @@ pub fn unread(observed: &Observed, may_read: impl Fn(&str) -> bool) -> Option<Re
         Published::Absent | Published::Present(_) => None,
     };
     let workload = match &observed.workload {
-        Some(Workload::Unreadable(refusal)) => Some(refusal),
+        Some(Workload::Unreadable(refusal)) => wanted
+            .workload
+            .as_ref()
+            .filter(|workload| is_watched(workload.kind))
+            .map(|_| refusal),
         Some(Workload::Missing | Workload::Present(_)) | None => None,
     };
     [authority, store, published]

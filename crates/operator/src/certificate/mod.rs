@@ -141,7 +141,9 @@ fn end(
 ) -> Result<Duration, Error> {
     context.metrics.certificate(observed, now);
     let may_read = |name: &str| context.secrets.covers(name);
-    let failure = failure.or_else(|| failure::unread(observed, may_read).map(Error::Unread));
+    let is_watched = |kind| context.workloads.watches(kind);
+    let unread = || failure::unread(observed, may_read, is_watched).map(Error::Unread);
+    let failure = failure.or_else(unread);
     let read = context.facts.confirmed.at(&observed.resource.name);
     failure.map_or_else(|| Ok(wait(next_check, read, now)), Err)
 }

@@ -9,12 +9,16 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta},
 };
 use plan::{
-    certificate::{Pair, Published, PublishedSecret, TemplateKeys},
+    certificate::{Published, PublishedSecret, TemplateKeys},
     store::{Adoption, Root},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{StoreContent, appliers, bytes, created, digest, root_of, value, version};
+use super::{
+    StoreContent, appliers, bytes, created, root_of,
+    store::{Keys, pair},
+    value, version,
+};
 
 /// What a published Secret shall look like. Has no Debug: it borrows a private key.
 pub struct PublishedContent<'a> {
@@ -34,6 +38,13 @@ pub struct PublishedContent<'a> {
     pub adoption: Option<&'a Adoption>,
 }
 
+/// As every server reads them (type `kubernetes.io/tls`).
+const PUBLISHED: Keys = Keys {
+    certificate: names::TLS_CRT,
+    key: names::TLS_KEY,
+    roots: names::CA_CRT,
+};
+
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// What a Secret under the published name is.
@@ -48,7 +59,7 @@ pub fn read_published(secret: Option<&Secret>) -> Published {
     Published::Present(Box::new(PublishedSecret {
         version: version(metadata),
         owner: annotations.get(names::CERTIFICATE_NAME).cloned(),
-        pair: pair(secret),
+        pair: pair(secret, &PUBLISHED),
         root: root(secret),
         written: written(metadata),
         created: created(metadata),
@@ -56,22 +67,14 @@ pub fn read_published(secret: Option<&Secret>) -> Published {
         controller: controller(metadata),
         applier: appliers::of_pair(metadata),
         last_writer: last_writer(metadata),
+        lacks_a_key: [names::TLS_CRT, names::TLS_KEY]
+            .iter()
+            .any(|key| value(secret, key).is_none()),
         immutable: secret.immutable == Some(true),
         labels: metadata.labels.clone().unwrap_or_default(),
         template_keys: template_keys(&annotations),
         annotations,
     }))
-}
-
-fn pair(secret: &Secret) -> Option<Pair> {
-    let certificate = value(secret, names::TLS_CRT)?;
-    let key = value(secret, names::TLS_KEY)?;
-    let roots = value(secret, names::CA_CRT).unwrap_or_default();
-    let leaf = pki::inspect(certificate, key).ok()?;
-    Some(Pair {
-        leaf,
-        digest: digest::of(certificate, key, roots),
-    })
 }
 
 fn root(secret: &Secret) -> Option<Root> {

@@ -27,10 +27,11 @@ const PREVIOUS: Keys = Keys {
     roots: "previous-ca.crt",
 };
 
-struct Keys {
-    certificate: &'static str,
-    key: &'static str,
-    roots: &'static str,
+/// Under which keys of a Secret the parts of a pair lie.
+pub(super) struct Keys {
+    pub(super) certificate: &'static str,
+    pub(super) key: &'static str,
+    pub(super) roots: &'static str,
 }
 
 /// The bytes of a pair, as a Secret carries them. Has no Debug: one part is a private key.
@@ -70,7 +71,8 @@ fn root(secret: &Secret) -> Option<Root> {
     current(secret).and_then(|pair| root_of(pair.certificate, pair.roots))
 }
 
-fn pair(secret: &Secret, keys: &Keys) -> Option<Pair> {
+/// The pair under these keys, if it is one.
+pub(super) fn pair(secret: &Secret, keys: &Keys) -> Option<Pair> {
     let certificate = value(secret, keys.certificate)?;
     let key = value(secret, keys.key)?;
     let roots = value(secret, keys.roots).unwrap_or_default();

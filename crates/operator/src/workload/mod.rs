@@ -146,7 +146,6 @@ async fn gather(
         failure = failure.or_else(|| Some(Error::Unread(refusal.clone())));
     }
     let observed = Observed {
-        reference: reference.clone(),
         workload,
         certificates,
         pending,

@@ -24,6 +24,7 @@ pub fn common(
         replicas: 0,
         partition: 0,
         replacement: Replacement::Automatic,
+        ordered: false,
         min_ready: SignedDuration::ZERO,
         host_ports: takes_host_ports(template.spec.as_ref()),
         observed: observed_generation >= metadata.generation,
@@ -127,6 +128,7 @@ pub fn pod(pod: &KubePod, revision_label: &str) -> Pod {
         revision: pod.labels().get(revision_label).cloned(),
         created,
         started: started(pod),
+        optional: optional(pod.spec.as_ref()),
         terminating: pod.metadata.deletion_timestamp.as_ref().map(at),
         ready_since: ready_since(pod),
         fingerprints: fingerprints(Some(&pod.metadata)),
@@ -167,24 +169,79 @@ fn running_all_since(pod: &KubePod) -> Option<Timestamp> {
     starts?.into_iter().max()
 }
 
+/// Secrets that some container mounts: a volume that none does is read by nobody.
 fn mounted_secrets(spec: Option<&PodSpec>) -> BTreeSet<String> {
-    let volumes = spec
-        .into_iter()
-        .flat_map(|spec| spec.volumes.iter().flatten());
-    volumes.flat_map(secrets_of).collect()
+    let Some(spec) = spec else {
+        return BTreeSet::new();
+    };
+    let mut secrets: BTreeSet<_> = volumes(spec).map(|(_, secret)| secret.name).collect();
+    let init_containers = spec.init_containers.as_deref().unwrap_or(&[]);
+    secrets.retain(|secret| {
+        [spec.containers.as_slice(), init_containers]
+            .iter()
+            .any(|containers| !users(spec, containers, secret).is_empty())
+    });
+    secrets
 }
 
-fn secrets_of(volume: &Volume) -> Vec<String> {
-    let direct = volume
-        .secret
-        .as_ref()
-        .and_then(|secret| secret.secret_name.clone());
+/// Mounted Secrets without which the pod starts all the same.
+fn optional(spec: Option<&PodSpec>) -> BTreeSet<String> {
+    let mut secrets = mounted_secrets(spec);
+    let needed = spec.into_iter().flat_map(volumes);
+    for (_, secret) in needed.filter(|(_, secret)| secret.presence == Presence::Needed) {
+        secrets.remove(&secret.name);
+    }
+    secrets
+}
+
+/// A Secret that a volume shows.
+struct Shown {
+    name: String,
+    presence: Presence,
+}
+
+/// Whether a pod starts without a Secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Needed,
+    Optional,
+}
+
+impl Presence {
+    fn of(optional: Option<bool>) -> Self {
+        match optional {
+            Some(true) => Self::Optional,
+            Some(false) | None => Self::Needed,
+        }
+    }
+}
+
+/// Each Secret that a volume shows, with the volume's name.
+fn volumes(spec: &PodSpec) -> impl Iterator<Item = (&str, Shown)> {
+    let volumes = spec.volumes.iter().flatten();
+    volumes.flat_map(|volume| {
+        secrets_of(volume)
+            .into_iter()
+            .map(|secret| (volume.name.as_str(), secret))
+    })
+}
+
+fn secrets_of(volume: &Volume) -> Vec<Shown> {
+    let direct = volume.secret.as_ref().and_then(|secret| {
+        Some(Shown {
+            name: secret.secret_name.clone()?,
+            presence: Presence::of(secret.optional),
+        })
+    });
     let projected = volume
         .projected
         .iter()
         .flat_map(|projected| projected.sources.iter().flatten())
         .filter_map(|source| source.secret.as_ref())
-        .map(|secret| secret.name.clone());
+        .map(|secret| Shown {
+            name: secret.name.clone(),
+            presence: Presence::of(secret.optional),
+        });
     direct.into_iter().chain(projected).collect()
 }
 
@@ -212,12 +269,9 @@ fn started(pod: &KubePod) -> BTreeMap<String, Vec<Option<Timestamp>>> {
 
 /// Names of those of the containers that mount a Secret.
 fn users(spec: &PodSpec, containers: &[Container], secret: &str) -> Vec<String> {
-    let volumes: BTreeSet<_> = spec
-        .volumes
-        .iter()
-        .flatten()
-        .filter(|volume| secrets_of(volume).iter().any(|name| name == secret))
-        .map(|volume| volume.name.as_str())
+    let volumes: BTreeSet<_> = volumes(spec)
+        .filter(|(_, shown)| shown.name == secret)
+        .map(|(volume, _)| volume)
         .collect();
     let mounts = |container: &Container| {
         container

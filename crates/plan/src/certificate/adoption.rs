@@ -133,23 +133,19 @@ fn from(published: &PublishedSecret) -> Timestamp {
     }
 }
 
-/// Whether the store is that of an earlier resource of this name, and its Secret has been somebody
-/// else's since: what that holds was put into service later.
-pub fn supersedes(observed: &Observed, stored: &Stored) -> Option<Action> {
+/// What is due for a Secret of somebody else's that holds what comes before the store's pair.
+pub fn supersedes(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> {
     let Published::Present(published) = &observed.published else {
         return None;
     };
     let leaf = &published.pair.as_ref()?.leaf;
-    let current = &stored.current.leaf;
-    let is_later = (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after);
-    let is_anew = observed.resource.status.history.is_empty();
-    let is_its_makers = published.adoption().is_some() || claim::is_strange(observed, published);
-    let is_put_there = is_its_makers
-        && is_asked_for(observed)
+    let is_put_there = is_asked_for(observed)
         && refusal(observed, published).is_none()
         && held(published, stored) == Held::Foreign
         && !stored.knows(&leaf.serial);
-    (is_anew && is_later && is_put_there)
+    let comes_first = is_put_into_service_later(observed, published, stored, now)
+        || is_to_be_shared(observed, published, stored, now);
+    (is_put_there && comes_first)
         .then(|| {
             take_over(
                 observed,
@@ -160,7 +156,44 @@ pub fn supersedes(observed: &Observed, stored: &Stored) -> Option<Action> {
         .flatten()
 }
 
+/// Whether the store is that of an earlier resource of this name, and its Secret has been somebody
+/// else's since.
+fn is_put_into_service_later(
+    observed: &Observed,
+    published: &PublishedSecret,
+    stored: &Stored,
+    now: Timestamp,
+) -> bool {
+    let Some(leaf) = published.pair.as_ref().map(|pair| &pair.leaf) else {
+        return false;
+    };
+    let current = &stored.current.leaf;
+    let is_later = (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after);
+    let outlives = now >= current.not_after && leaf.is_valid_at(now);
+    let is_its_makers = published.adoption().is_some() || claim::is_strange(observed, published);
+    observed.resource.status.history.is_empty() && is_its_makers && (is_later || outlives)
+}
+
+/// Whether nothing was ever taken over for this resource, and its Secret is somebody else's by now: who
+/// asks for that to be taken over asks it for the certificate that lies there.
+fn is_to_be_shared(
+    observed: &Observed,
+    published: &PublishedSecret,
+    stored: &Stored,
+    now: Timestamp,
+) -> bool {
+    stored.state.adoption.is_none()
+        && claim::is_strange(observed, published)
+        && published.serves(now)
+}
+
 impl PublishedSecret {
+    /// Whether it holds a pair that a server can serve, and that is valid.
+    pub(super) fn serves(&self, now: Timestamp) -> bool {
+        let leaf = self.pair.as_ref().map(|pair| &pair.leaf);
+        leaf.is_some_and(|leaf| leaf.coverage.is_some() && leaf.is_valid_at(now))
+    }
+
     /// The leaf that it held when it was taken over from its maker, if it was.
     #[must_use]
     pub fn adopted_leaf(&self) -> Option<Fingerprint> {

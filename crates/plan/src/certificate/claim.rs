@@ -146,7 +146,7 @@ pub fn store_taken(observed: &Observed) -> Refusal {
     Refusal {
         reason: Reason::StoreNotOwned,
         message: format!(
-            "Secret {}/{} is not of type {}, but the store of this resource needs its name; rename or delete it",
+            "Secret {}/{} is not of type {}, but the store of this resource needs its name; delete it, or make another resource of another name",
             resource.namespace,
             names::store_secret(&resource.name),
             names::STORE_SECRET_TYPE,

@@ -8,7 +8,7 @@ use super::{
     Decision, Observed, Obstacle, Published, Step, Store, Stored, claim, contest,
     finding::{Finding, Findings},
     observed::held,
-    ordinals,
+    ordinals, publishing,
     ready::{Parts, ready, unless_suspended, was_realised},
     restarts, trigger,
 };
@@ -24,7 +24,7 @@ pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findin
         Decision::Act(_) | Decision::Converged => None,
     };
     let issued = issued(observed, obstacle, now);
-    let published = published(observed, obstacle);
+    let published = published(observed, obstacle, now);
     let progress = observed.progress(now);
     let rolled_out = restarts::beside(observed, rolled_out(observed, progress.as_ref()), now);
     let realised = was_realised(observed);
@@ -75,7 +75,7 @@ fn issued(observed: &Observed, obstacle: Option<&Obstacle>, now: Timestamp) -> F
     Finding::yes(Reason::Issued, message + &shortfall.unwrap_or_default())
 }
 
-fn published(observed: &Observed, obstacle: Option<&Obstacle>) -> Finding {
+fn published(observed: &Observed, obstacle: Option<&Obstacle>, now: Timestamp) -> Finding {
     let wanted = &observed.resource.wanted;
     if let Published::Unreadable(refusal) = &observed.published {
         return Finding::unread(refusal);
@@ -109,10 +109,18 @@ fn published(observed: &Observed, obstacle: Option<&Obstacle>) -> Finding {
         );
         return Finding::yes(Reason::Published, message);
     }
-    let message = format!(
-        "Secret {} does not hold the certificate in service",
-        wanted.secret_name
-    );
+    let message = if publishing::gives_way(observed, stored, now) {
+        format!(
+            "Secret {} holds a valid certificate that somebody else put there; it stays until the next one is issued, as \
+             the one in service has expired",
+            wanted.secret_name
+        )
+    } else {
+        format!(
+            "Secret {} does not hold the certificate in service",
+            wanted.secret_name
+        )
+    };
     Finding::no(Reason::AwaitingPublication, message)
 }
 
@@ -220,7 +228,7 @@ fn pods(progress: &Progress) -> String {
     } else if progress.ending > 0 {
         text = format!("{text}; still ending: {}", progress.ending);
     }
-    match progress.hindrance {
+    match &progress.hindrance {
         Some(hindrance) => format!("{text}; {}", hindrance.describe()),
         None => text,
     }

@@ -68,16 +68,19 @@ fn no_root(stored: &Stored) -> String {
 /// Without the suspension each of the two Secrets would be rebuilt from the other.
 fn start_over(observed: &Observed) -> String {
     let resource = &observed.resource;
-    // Otherwise the operator would wait for the chart, which has the certificate of before.
-    let policy = match resource.wanted.adoption {
-        SecretAdoptionPolicy::Adopt => {
-            "have its chart make that Secret no more, set spec.secretAdoptionPolicy to Never, "
+    let secret = &resource.wanted.secret_name;
+    // The operator waits for the chart, and takes over what that has by then.
+    let anew = match (resource.wanted.adoption, &observed.authority) {
+        (SecretAdoptionPolicy::Never, _) => String::new(),
+        (SecretAdoptionPolicy::Adopt, Authority::Itself) => {
+            format!("have its chart make {secret} again with a self-signed certificate, ")
         }
-        SecretAdoptionPolicy::Never => "",
+        (SecretAdoptionPolicy::Adopt, Authority::Usable(_) | Authority::Unusable(_)) => format!(
+            "have its chart make {secret} again with a certificate of the CA that is there, as by an upgrade with that, "
+        ),
     };
     format!(
-        "set spec.suspend, delete Secrets {} and {}, {policy}remove spec.suspend",
+        "set spec.suspend, delete Secrets {} and {secret}, {anew}remove spec.suspend",
         api::names::store_secret(&resource.name),
-        resource.wanted.secret_name,
     )
 }

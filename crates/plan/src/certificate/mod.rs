@@ -282,7 +282,11 @@ fn beginning(observed: &Observed, trigger: Trigger) -> Beginning {
 
 /// There is a store: what it holds is published and recorded, then replaced if its time has come.
 fn serve(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
-    let Some(action) = publishing::publish(observed, stored, now) else {
+    let action = match publishing::publish(observed, stored, now) {
+        Some(Action::Publish { .. }) if publishing::gives_way(observed, stored, now) => None,
+        due => due,
+    };
+    let Some(action) = action else {
         return renew(observed, stored, now);
     };
     match claim::immutable(observed).filter(|_| action.changes_published_data()) {
@@ -356,7 +360,8 @@ fn next_check(observed: &Observed, now: Timestamp) -> Timestamp {
     };
     let rollout = observed
         .progress(now)
-        .and_then(|progress| progress.next_check);
+        .and_then(|progress| progress.next_check)
+        .map(|time| observed.own_time(time));
     let clocks = clock::refusal(observed, now).map(|_| now + clock::LOOK_AGAIN);
     dates
         .chain(authority)

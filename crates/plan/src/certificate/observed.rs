@@ -167,6 +167,8 @@ pub struct PublishedSecret {
     pub applier: Option<String>,
     /// Field manager, other than the operator, that wrote it last (`metadata.managedFields`).
     pub last_writer: Option<String>,
+    /// Whether it lacks `tls.crt` or `tls.key`: to take a key out leaves no trace of the time.
+    pub lacks_a_key: bool,
     /// Whether its data can never be changed (`immutable: true`).
     pub immutable: bool,
     /// Its labels.
@@ -304,13 +306,24 @@ impl Observed {
         }
     }
 
-    /// How far the workload is on the certificate in service. Pods and publications have their times
-    /// from the API server's clock.
+    /// How far the workload is on the certificate in service. Its next check is by the API server's
+    /// clock, as are the times of pods and publications.
     #[must_use]
     pub fn progress(&self, now: Timestamp) -> Option<Progress> {
-        let now = now.saturating_sub(self.clock_ahead.unwrap_or_default());
-        let now = now.unwrap_or(Timestamp::MIN);
+        let now = self.server_time(now);
         Some(assess(self.workload.as_ref()?, &self.mounted()?, now))
+    }
+
+    /// A time of the operator's clock by that of the API server.
+    pub(super) fn server_time(&self, own: Timestamp) -> Timestamp {
+        let ahead = self.clock_ahead.unwrap_or_default();
+        own.saturating_sub(ahead).unwrap_or(Timestamp::MIN)
+    }
+
+    /// A time of the API server's clock by that of the operator.
+    pub(super) fn own_time(&self, server: Timestamp) -> Timestamp {
+        let ahead = self.clock_ahead.unwrap_or_default();
+        server.saturating_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
     /// Whether the leaf in service holds what the resource asks for, and nothing that none can ask for,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Observed, PublishCause, Published, PublishedSecret, Stored, adoption, claim,
+    Action, Observed, PublishCause, Published, PublishedSecret, Stored, adoption, claim, clock,
     observed::held,
 };
 use crate::{
@@ -32,7 +32,7 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
             uid: Some(published.version.uid.clone()),
             adoption: taken_over(observed, published),
         };
-        return Some(record(stored, published, secret, now));
+        return Some(record(observed, stored, published, secret, now));
     }
     let cause = match held {
         Held::Foreign => PublishCause::Overwritten,
@@ -75,20 +75,35 @@ fn is_taken_over_silently(stored: &Stored, published: &PublishedSecret) -> bool 
 }
 
 /// Whether the store speaks of this very object.
-fn is_known(published: &PublishedSecret, stored: &Stored) -> bool {
+pub fn is_known(published: &PublishedSecret, stored: &Stored) -> bool {
     stored.state.published_uid.as_deref() == Some(&published.version.uid)
 }
 
-/// Since when the published Secret holds what it holds. A writer that clears
-/// `metadata.managedFields` hides the time of its write, which cannot lie before the publication
-/// recorded last; then the time of the observation stands for it.
+/// Whether what is there stays, as the certificate in service has expired and somebody has put a valid
+/// one in its place. Only the next certificate replaces that.
+pub fn gives_way(observed: &Observed, stored: &Stored, now: Timestamp) -> bool {
+    let Published::Present(published) = &observed.published else {
+        return false;
+    };
+    let has_expired = now >= stored.current.leaf.not_after;
+    has_expired
+        && clock::refusal(observed, now).is_none()
+        && held(published, stored) == Held::Foreign
+        && published.serves(now)
+}
+
+/// Since when the published Secret holds what it holds, by the API server's clock. A writer that clears
+/// `metadata.managedFields`, or takes a key out of the Secret, hides the time of its write, which cannot
+/// lie before the publication recorded last; then the time of the observation stands for it.
 fn written(
     published: &PublishedSecret,
     recorded: Option<Publication>,
     now: Timestamp,
 ) -> Timestamp {
     match recorded.map(|recorded| recorded.from) {
-        Some(recorded) if published.written < recorded => now.max(recorded),
+        Some(recorded) if published.written < recorded || published.lacks_a_key => {
+            now.max(recorded)
+        }
         Some(_) | None => published.written,
     }
 }
@@ -107,7 +122,7 @@ pub fn note_stranger(observed: &Observed, now: Timestamp) -> Option<Action> {
             uid: stored.state.published_uid.clone(),
             adoption: None,
         };
-        record(stored, published, secret, now)
+        record(observed, stored, published, secret, now)
     })
 }
 
@@ -119,6 +134,7 @@ fn is_recorded(observed: &Observed, stored: &Stored, held: Held) -> bool {
 
 /// Recording what the published Secret holds.
 fn record(
+    observed: &Observed,
     stored: &Stored,
     published: &PublishedSecret,
     secret: PublishedName,
@@ -129,7 +145,7 @@ fn record(
         store: stored.version.clone(),
         publication: Publication {
             held: held(published, stored),
-            from: written(published, last, now),
+            from: written(published, last, observed.server_time(now)),
         },
         secret,
     }

@@ -63,9 +63,11 @@ pub fn ready(
     }
     let stepping = realised && progress.is_some_and(is_a_step_between_ours);
     let predecessor = stored.previous.as_ref().map(|previous| &previous.leaf);
-    let works = predecessor
-        .filter(|predecessor| predecessor.is_valid_at(now))
-        .is_some_and(|predecessor| every_pod_serves(observed, [leaf, predecessor], now));
+    let predecessor = predecessor.filter(|predecessor| predecessor.is_valid_at(now));
+    // Between a predecessor that is none and its first successor nobody serves anything.
+    let serves = predecessor.is_some() || progress.is_some_and(|progress| progress.current > 0);
+    let working: Vec<_> = predecessor.into_iter().chain([leaf]).collect();
+    let works = serves && every_pod_serves(observed, &working, now);
     if parts.rolled_out.holds() || (stepping && works) {
         let message = format!(
             "valid until {}; {}",
@@ -91,18 +93,15 @@ fn is_a_step_between_ours(progress: &Progress) -> bool {
         && (progress.total <= 1 || progress.serving() > 0)
 }
 
-/// Whether what every pod serves is known, and is the certificate in service or the one before, or one
-/// that a growth replaced. A pod that missed a rollout may serve an earlier one still.
-fn every_pod_serves(observed: &Observed, leaves: [&Leaf; 2], now: Timestamp) -> bool {
+/// Whether what every pod serves is known, and is one of these certificates, or one that a growth
+/// replaced. A pod that missed a rollout may serve an earlier one still.
+fn every_pod_serves(observed: &Observed, leaves: &[&Leaf], now: Timestamp) -> bool {
     let workload = observed.workload.as_ref().zip(observed.mounted());
     workload.is_some_and(|(workload, mounted)| {
         let mounted = mounted.at(now);
         let predecessors = mounted.predecessors.iter().map(|it| it.leaf);
-        let working: Vec<_> = leaves
-            .map(|leaf| leaf.fingerprint)
-            .into_iter()
-            .chain(predecessors)
-            .collect();
+        let leaves = leaves.iter().map(|leaf| leaf.fingerprint);
+        let working: Vec<_> = leaves.chain(predecessors).collect();
         workload.serves_one_of(&mounted, &working)
     })
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     Action, Decision, Mark, Observed, Pair, Published, PublishedSecret, Step, Stored, adoption,
-    clock, issue, observed::held, wait,
+    clock, issue, observed::held, publishing::is_known, wait,
 };
 use crate::{Precondition, publication::Held};
 
@@ -50,26 +50,28 @@ pub fn fill(
 /// remembers of the time since counts for nothing.
 pub fn after_a_rollback(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Decision> {
     let lost = observed.lost();
+    let decided = rolled_back(observed, stored, lost.as_ref(), now);
     // By a clock that is off nothing is told to be valid, or not.
-    if lost.is_some()
-        && let Some(refusal) = clock::refusal(observed, now)
-    {
-        return Some(wait(Step::Issue, refusal));
+    match clock::refusal(observed, now) {
+        Some(refusal) if lost.is_some() || may_be_newer(observed, stored) => {
+            Some(wait(Step::Issue, refusal))
+        }
+        Some(_) | None => decided.map(Decision::Act),
     }
-    rolled_back(observed, stored, lost, now).map(Decision::Act)
 }
 
 fn rolled_back(
     observed: &Observed,
     stored: &Stored,
-    lost: Option<SerialNumber>,
+    lost: Option<&SerialNumber>,
     now: Timestamp,
 ) -> Option<Action> {
-    if let Some(action) = adoption::supersedes(observed, stored) {
+    if let Some(action) = adoption::supersedes(observed, stored, now) {
         return Some(action);
     }
     if let Published::Present(published) = &observed.published
-        && is_newer(observed, published, stored, now)
+        && is_newer(observed, published, stored)
+        && published.serves(now)
     {
         return Some(Action::Recover {
             published: published.version.clone(),
@@ -78,29 +80,32 @@ fn rolled_back(
     }
     Some(Action::NoteRollback {
         store: stored.version.clone(),
-        lost: lost?,
+        lost: lost?.clone(),
     })
+}
+
+fn may_be_newer(observed: &Observed, stored: &Stored) -> bool {
+    match &observed.published {
+        Published::Present(published) => is_newer(observed, published, stored),
+        Published::Absent | Published::Unreadable(_) => false,
+    }
 }
 
 /// Whether the operator published this pair, and the store is of an earlier time. A copy of a Secret
 /// of elsewhere bears a mark as well: what it holds is of another authority, or is not what the status
-/// tells of.
-fn is_newer(
-    observed: &Observed,
-    published: &PublishedSecret,
-    stored: &Stored,
-    now: Timestamp,
-) -> bool {
+/// tells of and lies in another object than the one that the store speaks of.
+fn is_newer(observed: &Observed, published: &PublishedSecret, stored: &Stored) -> bool {
     let Some(pair) = &published.pair else {
         return false;
     };
     let (leaf, current) = (&pair.leaf, &stored.current.leaf);
+    let is_later = (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after);
     let is_told_of = match observed.lost() {
         Some(lost) => lost == leaf.serial,
-        // The resource was made anew.
+        // The resource was made anew, or its status was not written any more.
         None => {
-            observed.resource.status.history.is_empty()
-                && (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after)
+            let is_anew = observed.resource.status.history.is_empty();
+            is_later && (is_anew || is_known(published, stored))
         }
     };
     is_told_of
@@ -108,7 +113,6 @@ fn is_newer(
         && is_of_one_authority(observed, published, pair, stored)
         && held(published, stored) == Held::Foreign
         && !stored.knows(&leaf.serial)
-        && leaf.is_valid_at(now)
 }
 
 /// Whether who had the one certificate signed had the other signed. Self-signed ones have nothing in

@@ -15,14 +15,17 @@ pub fn by_the_operator(observed: &Observed) -> &'static str {
     if observed.resource.wanted.strategy != RolloutStrategy::RollingRestart {
         return "";
     }
+    let would_restart = observed
+        .mounted()
+        .is_some_and(|mounted| live.has_a_pod_to_restart_alone(&mounted));
     match live.single_restarts {
-        SingleRestarts::NotAllowed => {
+        SingleRestarts::NotAllowed if would_restart => {
             ". With the chart's value restartPods=true the operator restarts such a pod by itself"
         }
-        SingleRestarts::Allowed if live.partition > 0 => {
+        SingleRestarts::NotAllowed | SingleRestarts::Allowed if live.partition > 0 => {
             ". The operator leaves pods to the partition of its updateStrategy: lower it, or delete them"
         }
-        SingleRestarts::Allowed => "",
+        SingleRestarts::NotAllowed | SingleRestarts::Allowed => "",
     }
 }
 

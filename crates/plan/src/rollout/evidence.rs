@@ -58,22 +58,22 @@ pub enum NotCurrent {
     StartedBefore,
     /// It started while the Secret held something foreign.
     StartedWithForeign,
+    /// It was made before its workload mounted the Secret.
+    DoesNotMount,
 }
 
 /// Judges one pod by all its containers that mount the Secret: each read it for itself.
 #[must_use]
 pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
-    pod.started
-        .get(&mounted.secret)
-        .into_iter()
-        .flatten()
-        .map(|started| {
-            started.map_or(Evidence::NotStarted, |started| {
-                of_container(pod, mounted, started)
-            })
+    let Some(starts) = pod.started.get(&mounted.secret) else {
+        return Evidence::NotCurrent(NotCurrent::DoesNotMount);
+    };
+    let starts = starts.iter().map(|started| {
+        started.map_or(Evidence::NotStarted, |started| {
+            of_container(pod, mounted, started)
         })
-        .max()
-        .unwrap_or(Evidence::NotStarted)
+    });
+    starts.max().unwrap_or(Evidence::NotStarted)
 }
 
 /// Whether all that each container of the pod may have read is one of these leaves. One that has not
@@ -81,8 +81,11 @@ pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
 pub fn read_one_of(pod: &Pod, mounted: &Mounted, leaves: &[Fingerprint]) -> bool {
     let is_one = |held| matches!(held, Some(Held::Leaf(leaf)) if leaves.contains(&leaf));
     let good = mounted.good_for(pod);
-    let starts = pod.started.get(&mounted.secret).into_iter().flatten();
+    let Some(starts) = pod.started.get(&mounted.secret) else {
+        return false;
+    };
     starts
+        .iter()
         .flatten()
         .all(|started| match may_serve(pod, mounted, &good, *started) {
             MayServe::Just(leaf) => leaves.contains(&leaf),
@@ -173,6 +176,11 @@ fn candidates(
 fn may_have_read(pod: &Pod, mounted: &Mounted, started: Timestamp) -> Vec<Interval> {
     let earliest = (started - PROJECTION_DELAY - CLOCK_TOLERANCE).max(pod.created);
     let latest = (started + CLOCK_TOLERANCE).max(earliest);
+    if pod.optional.contains(&mounted.secret) {
+        // It may have started with an empty volume.
+        let log = mounted.log.after_something_else();
+        return log.during(earliest, latest).collect();
+    }
     match mounted.log.true_first() {
         // Without the Secret it could not start: it started right after the first publication, by
         // the clock of a node that is behind.

@@ -3,19 +3,42 @@
 
 use super::{Live, Pod};
 
-/// What keeps pods from starting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What keeps pods from starting, or from being replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hindrance {
     /// No node takes a pod.
     NoNode,
     /// No node takes a pod as long as the pod that it is to replace holds the node's ports: the
     /// workload starts a pod before it ends an earlier one.
     PortsTaken,
+    /// A pod of an earlier template never became Ready, and without that Kubernetes replaces neither it
+    /// nor any other ("Forced rollback" in the documentation of `StatefulSet`s).
+    Wedged {
+        /// Its name.
+        pod: String,
+    },
 }
 
 /// What keeps pods from starting, if that can be told. Where they wait for the ports of pods that end,
 /// nothing is to be done.
 pub fn of(live: &Live) -> Option<Hindrance> {
+    wedged(live).or_else(|| without_a_node(live))
+}
+
+fn wedged(live: &Live) -> Option<Hindrance> {
+    let holds_up = |pod: &&Pod| {
+        pod.terminating.is_none()
+            && pod.ready_since.is_none()
+            && live.update_revision.is_some()
+            && pod.revision != live.update_revision
+    };
+    let pod = live.pods.iter().find(holds_up).filter(|_| live.ordered)?;
+    Some(Hindrance::Wedged {
+        pod: pod.name.clone(),
+    })
+}
+
+fn without_a_node(live: &Live) -> Option<Hindrance> {
     let there = |pod: &&Pod| pod.terminating.is_none();
     let mut waiting = live.pods.iter().filter(there);
     waiting.find(|pod| pod.unschedulable)?;
@@ -36,15 +59,19 @@ pub fn of(live: &Live) -> Option<Hindrance> {
 impl Hindrance {
     /// What hinders, and what to do.
     #[must_use]
-    pub const fn describe(self) -> &'static str {
+    pub fn describe(&self) -> String {
         match self {
             Self::NoNode => {
-                "no node takes a pod: look at its events, and give it room or other rules of placement"
+                "no node takes a pod: look at its events, and give it room or other rules of placement".to_owned()
             }
             Self::PortsTaken => {
                 "no node takes a pod beside the one that it replaces, whose ports of the node it needs: set \
-                 rollingUpdate of the workload's strategy to maxSurge 0 and maxUnavailable 1"
+                 rollingUpdate of the workload's strategy to maxSurge 0 and maxUnavailable 1".to_owned()
             }
+            Self::Wedged { pod } => format!(
+                "{pod} is of an earlier template and not Ready, and Kubernetes (podManagementPolicy OrderedReady) replaces \
+                 no pod before it is: delete pod {pod}"
+            ),
         }
     }
 }

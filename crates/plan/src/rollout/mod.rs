@@ -11,7 +11,7 @@ mod single;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Fingerprint, RolloutStrategy, WorkloadRef};
+use api::{Fingerprint, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
 
 pub use budget::longest_rollout;
@@ -26,8 +26,6 @@ use crate::{Contest, Refusal, Version, publication::PublicationLog};
 /// A workload and all certificates whose resources name it.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// Which workload.
-    pub reference: WorkloadRef,
     /// What is known of it.
     pub workload: Workload,
     /// Its certificates that are published.
@@ -58,6 +56,9 @@ pub struct Live {
     pub partition: i32,
     /// Whether Kubernetes replaces pods of an earlier template.
     pub replacement: Replacement,
+    /// Whether a pod that is not Ready keeps Kubernetes from replacing it, or any other
+    /// (`podManagementPolicy: OrderedReady`).
+    pub ordered: bool,
     /// How long a pod has to be Ready before the next one is replaced (`minReadySeconds`).
     pub min_ready: SignedDuration,
     /// Whether its pods take ports of their node, so that a node takes one of them only.
@@ -71,7 +72,7 @@ pub struct Live {
     pub changed: Timestamp,
     /// Fingerprint annotations of the pod template, by Secret.
     pub template: BTreeMap<String, String>,
-    /// Secrets that its pods mount.
+    /// Secrets that containers of its pods mount.
     pub mounts: BTreeSet<String>,
     /// Its pods.
     pub pods: Vec<Pod>,
@@ -110,9 +111,11 @@ pub struct Pod {
     pub revision: Option<String>,
     /// `metadata.creationTimestamp`, by the API server's clock.
     pub created: Timestamp,
-    /// Per mounted Secret, when each container that mounts it started, by the node's clock; none for
-    /// one that has not.
+    /// Per Secret that some container mounts, when each of these started, by the node's clock; none
+    /// for one that has not.
     pub started: BTreeMap<String, Vec<Option<Timestamp>>>,
+    /// Secrets without which it starts all the same (`optional: true` of the volume).
+    pub optional: BTreeSet<String>,
     /// When its grace period ends, if it is being deleted.
     pub terminating: Option<Timestamp>,
     /// Since when it is Ready.
@@ -310,6 +313,16 @@ impl Live {
         self.template
             .get(secret)
             .is_some_and(|text| *text == fingerprint.to_string())
+    }
+
+    /// Whether the operator would delete a pod alone, were it allowed to.
+    #[must_use]
+    pub fn has_a_pod_to_restart_alone(&self, mounted: &Mounted) -> bool {
+        !self.holds_back()
+            && self
+                .pods
+                .iter()
+                .any(|pod| single::is_wrong(self, pod, mounted))
     }
 
     /// Whether a pod was made from the template as it is.

@@ -319,7 +319,11 @@ impl Evidence {
     #[must_use]
     pub const fn calls_for_a_rollout(&self) -> bool {
         match self {
-            Self::NotCurrent(NotCurrent::StartedBefore | NotCurrent::StartedWithForeign)
+            Self::NotCurrent(
+                NotCurrent::StartedBefore
+                | NotCurrent::StartedWithForeign
+                | NotCurrent::DoesNotMount,
+            )
             | Self::Unknown(Doubt::Predecessor) => true,
             Self::NotCurrent(NotCurrent::LacksItsName)
             | Self::Current
@@ -335,7 +339,11 @@ impl Evidence {
         match self {
             Self::NotCurrent(NotCurrent::StartedBefore) | Self::Unknown(Doubt::Predecessor) => true,
             Self::Current
-            | Self::NotCurrent(NotCurrent::StartedWithForeign | NotCurrent::LacksItsName)
+            | Self::NotCurrent(
+                NotCurrent::StartedWithForeign
+                | NotCurrent::LacksItsName
+                | NotCurrent::DoesNotMount,
+            )
             | Self::NotStarted
             | Self::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog | Doubt::MayLackItsName) => {
                 false
@@ -359,6 +367,9 @@ impl Evidence {
             }
             Self::NotCurrent(NotCurrent::StartedWithForeign) => {
                 "started while the Secret held something foreign"
+            }
+            Self::NotCurrent(NotCurrent::DoesNotMount) => {
+                "was made before its workload mounted the Secret"
             }
             Self::NotStarted => "has not started",
             Self::Unknown(Doubt::Predecessor | Doubt::Overwritten) => {

@@ -132,9 +132,39 @@ fn a_certificate_of_an_unknown_root_stays_until_somebody_says_that_the_partner_t
             "False AwaitingPartnerConfirmation"
         );
         let told = case.message("Issued");
-        assert!(told.contains("secretAdoptionPolicy to Never"), "{told}");
+        assert!(
+            told.contains(
+                "have its chart make tls again with a certificate of the CA that is there"
+            ),
+            "{told}"
+        );
         assert!(!told.contains("ca.crt"), "judged once only: {told}");
     }
+}
+
+#[test]
+fn who_starts_over_as_told_has_the_charts_next_certificate_taken_over() {
+    let mut cluster = Cluster::of(found(by_a_chart(Some(theirs()))));
+    assert!(cluster.rests_within(40));
+    assert_eq!(
+        Case(cluster.truth.clone()).condition("Issued"),
+        "False AwaitingPartnerConfirmation"
+    );
+
+    cluster.truth.resource.wanted.suspend = true;
+    cluster.truth.store = plan::certificate::Store::Absent;
+    cluster.truth.published = Published::Absent;
+    assert!(cluster.rests_within(40));
+    let mut next = by_a_chart(Some(pair(8, now() - hours(1), now() + hours(8000))));
+    next.root = Some(crate::support::root(1));
+    "next".clone_into(&mut next.version.uid);
+    cluster.truth.published = present(next.clone());
+    cluster.truth.resource.wanted.suspend = false;
+    assert!(cluster.rests_within(40));
+
+    assert_eq!(cluster.truth.stored().unwrap().current, next.pair.unwrap());
+    assert!(cluster.issued.is_empty());
+    assert_eq!(Case(cluster.truth).condition("Issued"), "True Issued");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use plan::{
 };
 use rstest::rstest;
 
-use crate::support::{Case, Sts, fingerprint, hours, minutes, now, workload};
+use crate::support::{Case, Sts, fingerprint, hours, minutes, now};
 
 const fn seconds(seconds: i64) -> SignedDuration {
     SignedDuration::from_secs(seconds)
@@ -43,7 +43,6 @@ fn decide(certificates: Vec<Mounted>, pending: &[&str]) -> Plan {
         }
     });
     let observed = Observed {
-        reference: workload(),
         workload: sts.observed(),
         certificates,
         pending: pending.iter().map(ToString::to_string).collect(),

@@ -128,7 +128,6 @@ fn rollout_due(contest: Option<Contest>) -> Case {
 
 fn stamps(case: &Case) -> bool {
     let observed = rollout::Observed {
-        reference: crate::support::workload(),
         workload: case.0.workload.clone().unwrap(),
         certificates: case.0.mounted().into_iter().collect(),
         pending: Vec::new(),

@@ -211,13 +211,14 @@ fn what_keeps_a_pod_from_a_node_is_told_at_once(
     #[case] expected: Hindrance,
 ) {
     let sts = without_a_node(host_ports);
+    let words = expected.describe();
     assert_eq!(hindrance(sts.clone()), Some(expected));
     let case = Case::converged()
         .with_workload(done())
         .reported()
         .with_workload(sts);
     assert_eq!(case.condition("RolledOut"), "False RollingOut");
-    assert!(case.message("RolledOut").ends_with(expected.describe()));
+    assert!(case.message("RolledOut").ends_with(&words));
 }
 
 #[test]
@@ -231,4 +232,25 @@ fn ports_that_are_about_to_be_free_are_no_hindrance() {
 #[test]
 fn a_pod_that_runs_is_hindered_by_nothing() {
     assert_eq!(hindrance(surplus()), None);
+}
+
+/// A pod of a template that was mended meanwhile, and never became Ready.
+fn wedged() -> Sts {
+    Sts::of(2)
+        .with(|live| live.update_revision = Some("3".to_owned()))
+        .pod_with(hours(50), |pod| pod.revision = Some("1".to_owned()))
+        .pod_with(minutes(2), |pod| {
+            pod.revision = Some("2".to_owned());
+            pod.ready_since = None;
+        })
+}
+
+#[test]
+fn a_pod_of_an_earlier_template_that_is_not_ready_is_to_be_deleted() {
+    let told = hindrance(wedged()).unwrap().describe();
+    assert!(told.ends_with("delete pod coturn-1"), "{told}");
+    let parallel = wedged().with(|live| live.ordered = false);
+    assert_eq!(hindrance(parallel), None);
+    let of_the_newest = wedged().with(|live| live.pods[1].revision = Some("3".to_owned()));
+    assert_eq!(hindrance(of_the_newest), None);
 }

@@ -31,3 +31,4 @@ mod status;
 mod status_rollout;
 mod support;
 mod triggers;
+mod working;

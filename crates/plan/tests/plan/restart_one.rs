@@ -12,7 +12,7 @@ use rstest::rstest;
 
 use crate::support::{
     Case, Cluster, Sts, fingerprint, foreign, hours, minutes, now, refusal, terminating, version,
-    waiting, workload,
+    waiting,
 };
 
 fn log(entries: impl IntoIterator<Item = (Held, SignedDuration)>) -> PublicationLog {
@@ -68,7 +68,6 @@ fn one_misled() -> Sts {
 
 fn decide(sts: Sts, mounted: Mounted) -> Plan {
     let observed = Observed {
-        reference: workload(),
         workload: sts.observed(),
         certificates: vec![mounted],
         pending: Vec::new(),
@@ -235,7 +234,6 @@ fn a_pod_is_deleted_ever_later_where_the_secret_is_overwritten_again_and_again(
     #[case] pause: i64,
 ) {
     let observed = Observed {
-        reference: workload(),
         workload: just_misled().observed(),
         certificates: vec![overwritten_times(times)],
         pending: Vec::new(),
@@ -280,14 +278,31 @@ fn without_permission_the_status_names_the_value_of_the_chart() {
     assert_eq!(case.condition("Stalled"), "True RestartNeeded");
 }
 
-#[test]
-fn a_pod_that_the_partition_holds_back_is_told_of_with_the_partition() {
+#[rstest]
+#[case::allowed(SingleRestarts::Allowed)]
+#[case::not_allowed(SingleRestarts::NotAllowed)]
+fn a_pod_that_the_partition_holds_back_is_told_of_with_the_partition(
+    #[case] single_restarts: SingleRestarts,
+) {
     let held_back = one_misled().with(|live| {
         live.partition = 3;
         live.pods[1].revision = Some("0".to_owned());
+        live.single_restarts = single_restarts;
     });
     let message = case(held_back).message("RolledOut");
-    assert!(message.contains("partition"), "{message}");
+    assert!(message.contains("lower it"), "{message}");
+    assert!(!message.contains("restartPods"), "{message}");
+}
+
+#[test]
+fn where_kubernetes_replaces_nothing_the_value_of_the_chart_is_not_named() {
+    let held_back = one_misled().with(|live| {
+        live.replacement = plan::rollout::Replacement::OnDelete;
+        live.single_restarts = SingleRestarts::NotAllowed;
+    });
+    let case = case(held_back);
+    assert_eq!(case.condition("RolledOut"), "False RestartNeeded");
+    let message = case.message("RolledOut");
     assert!(!message.contains("restartPods"), "{message}");
 }
 

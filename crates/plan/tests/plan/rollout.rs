@@ -13,7 +13,7 @@ use plan::{
 use rstest::rstest;
 
 use crate::support::{
-    Sts, fingerprint, hours, minutes, now, refusal, terminating, version, waiting, workload,
+    Sts, fingerprint, hours, minutes, now, refusal, terminating, version, waiting,
 };
 
 /// In service since an hour ago; its predecessor since a hundred hours ago.
@@ -37,7 +37,6 @@ pub fn mounted(secret: &str) -> Mounted {
 
 fn decide(sts: Sts, certificates: Vec<Mounted>) -> Plan {
     let observed = Observed {
-        reference: workload(),
         workload: sts.observed(),
         certificates,
         pending: Vec::new(),
@@ -209,7 +208,6 @@ fn a_secret_that_is_not_mounted_restarts_nothing() {
 #[test]
 fn a_workload_that_does_not_exist_is_not_written() {
     let observed = Observed {
-        reference: workload(),
         workload: Workload::Missing,
         certificates: vec![mounted("tls")],
         pending: Vec::new(),

@@ -117,7 +117,6 @@ fn a_suspended_resource_starts_no_rollout() {
         .with(|it| it.resource.wanted.suspend = true)
         .with_workload(untouched);
     let observed = plan::rollout::Observed {
-        reference: crate::support::workload(),
         workload: case.0.workload.clone().unwrap(),
         certificates: case.0.mounted().into_iter().collect(),
         pending: Vec::new(),

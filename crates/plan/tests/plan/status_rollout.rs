@@ -3,7 +3,7 @@
 use api::Reason;
 use jiff::SignedDuration;
 use plan::{
-    certificate::{Published, broken_off_status},
+    certificate::{Published, Stored, broken_off_status},
     publication::{Beginning, Held, Publication, PublicationLog},
 };
 use rstest::rstest;
@@ -71,6 +71,22 @@ fn a_rollout_during_which_no_pod_runs_is_not_ready() {
     assert_eq!(with_pods(none).condition("Ready"), "False RollingOut");
     let one = Sts::of(2).pod(hours(50)).pod_with(minutes(1), waiting);
     assert_eq!(with_pods(one).condition("Ready"), "True Ready");
+}
+
+#[test]
+fn a_pod_that_comes_back_beside_current_ones_needs_no_predecessor() {
+    let drained = Sts::of(3)
+        .pod(minutes(50))
+        .pod(minutes(50))
+        .pod_with(minutes(1), waiting);
+    for forget in [
+        |it: &mut Stored| it.previous = None,
+        |it: &mut Stored| it.previous.as_mut().unwrap().leaf.not_after = now() - minutes(20),
+    ] {
+        let case = with_pods(drained.clone()).with_store(forget);
+        assert_eq!(case.condition("RolledOut"), "False RollingOut");
+        assert_eq!(case.condition("Ready"), "True Ready");
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::{
     memory::{Memory, Wish},
     state::{SECRETS, Stamp, State, View},
     step::{Reply, Seen},
-    support::{authority, fingerprint, root, workload},
+    support::{authority, fingerprint, root},
 };
 
 /// Conditions carry the time of their last transition, which decides nothing.
@@ -323,7 +323,6 @@ pub fn decide(state: &State, operator: usize) -> Option<Stamp> {
         .iter()
         .filter(|observed| observed.is_pending(now));
     let observed = rollout::Observed {
-        reference: workload(),
         workload: state.live(&state.view(0)),
         certificates: observations.iter().filter_map(Observed::mounted).collect(),
         pending: pending.map(|it| it.resource.name.clone()).collect(),

@@ -310,6 +310,7 @@ impl State {
                 .iter()
                 .map(|&secret| (secret.to_owned(), vec![started]))
                 .collect(),
+            optional: BTreeSet::new(),
             terminating: pod
                 .terminating
                 .then(|| at(self.now) + SignedDuration::from_secs(GRACE)),

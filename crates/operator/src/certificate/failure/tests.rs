@@ -1,5 +1,6 @@
 //! What is told of failures, and what is told once.
 
+use api::{WorkloadKind, WorkloadRef};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use plan::{
@@ -128,10 +129,10 @@ fn refusal(reason: Reason) -> Refusal {
 #[test]
 fn what_the_api_server_does_not_give_is_read_again() {
     let mut observed = testing::observation().observed;
-    assert_eq!(unread(&observed, |_| true), None);
+    assert_eq!(unread(&observed, |_| true, |_| true), None);
     observed.published = Published::Unreadable(refusal(Reason::ApiUnavailable));
     assert_eq!(
-        unread(&observed, |_| true),
+        unread(&observed, |_| true, |_| true),
         Some(refusal(Reason::ApiUnavailable))
     );
 }
@@ -142,7 +143,7 @@ fn what_may_not_be_read_any_more_is_asked_for_again() {
     let asked_again = |change: fn(&mut Observed, Refusal)| {
         let mut observed = testing::observation().observed;
         change(&mut observed, forbidden());
-        unread(&observed, |_| true) == Some(forbidden())
+        unread(&observed, |_| true, |_| true) == Some(forbidden())
     };
     assert!(asked_again(
         |it, refusal| it.authority = Authority::Unusable(refusal)
@@ -153,21 +154,38 @@ fn what_may_not_be_read_any_more_is_asked_for_again() {
     assert!(asked_again(
         |it, refusal| it.published = Published::Unreadable(refusal)
     ));
-    assert!(asked_again(
-        |it, refusal| it.workload = Some(Workload::Unreadable(refusal))
-    ));
+    assert!(asked_again(|it, refusal| {
+        it.resource.wanted.workload = Some(workload());
+        it.workload = Some(Workload::Unreadable(refusal));
+    }));
+}
+
+fn workload() -> WorkloadRef {
+    WorkloadRef {
+        kind: WorkloadKind::Deployment,
+        name: "coturn".to_owned(),
+    }
+}
+
+#[test]
+fn a_workload_of_a_kind_that_the_operator_was_not_given_is_not_asked_for() {
+    let mut observed = testing::observation().observed;
+    observed.resource.wanted.workload = Some(workload());
+    observed.workload = Some(Workload::Unreadable(refusal(Reason::Forbidden)));
+    let given = |kind| kind == WorkloadKind::StatefulSet;
+    assert_eq!(unread(&observed, |_| true, given), None);
 }
 
 #[test]
 fn a_secret_that_the_operator_was_not_told_of_is_not_asked_for() {
     let mut observed = testing::observation().observed;
     observed.published = Published::Unreadable(refusal(Reason::Forbidden));
-    assert_eq!(unread(&observed, |name| name != "tls"), None);
+    assert_eq!(unread(&observed, |name| name != "tls", |_| true), None);
 }
 
 #[test]
 fn a_ca_that_was_read_and_cannot_sign_is_not_read_again() {
     let mut observed = testing::observation().observed;
     observed.authority = Authority::Unusable(refusal(Reason::AuthorityExpired));
-    assert_eq!(unread(&observed, |_| true), None);
+    assert_eq!(unread(&observed, |_| true, |_| true), None);
 }

@@ -109,6 +109,17 @@ pub struct Workloads {
     pub daemon_sets: Option<Known<DaemonSet>>,
 }
 
+impl Workloads {
+    /// Whether the operator was given this kind.
+    pub const fn watches(&self, kind: WorkloadKind) -> bool {
+        match kind {
+            WorkloadKind::StatefulSet => self.stateful_sets.is_some(),
+            WorkloadKind::Deployment => self.deployments.is_some(),
+            WorkloadKind::DaemonSet => self.daemon_sets.is_some(),
+        }
+    }
+}
+
 /// One for each kind.
 #[derive(Clone, Debug, Default)]
 pub struct PerKind<T> {

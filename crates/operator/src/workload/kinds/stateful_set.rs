@@ -45,6 +45,8 @@ impl Kind for StatefulSet {
                 .and_then(|rolling| rolling.partition)
                 .unwrap_or(0),
             replacement: replacement(strategy.type_.as_deref()),
+            // The API server fills in what is not specified.
+            ordered: spec.pod_management_policy.as_deref() != Some("Parallel"),
             min_ready: seconds(spec.min_ready_seconds),
             first_ordinal: first_ordinal(spec.ordinals.as_ref()),
             ..common(&self.metadata, &spec.template, observed)

@@ -58,9 +58,7 @@ fn started_of(containers: &[Value], statuses: &[Value]) -> Starts {
 }
 
 fn starts(spec: &Value, status: &Value) -> Starts {
-    let mut starts = pod(&kube_pod(spec, status), "").started;
-    starts.retain(|_, starts| !starts.is_empty());
-    starts
+    pod(&kube_pod(spec, status), "").started
 }
 
 fn at_seconds(secret: &str, starts: &[Option<i64>]) -> Starts {
@@ -131,6 +129,41 @@ fn a_projected_secret_is_mounted_as_well() {
         started_of(&containers, &[running("coturn", 5)]),
         at_seconds("other", &[Some(5)])
     );
+}
+
+#[rstest]
+#[case::needed(&[None], false)]
+#[case::needed_expressly(&[Some(false)], false)]
+#[case::optional(&[Some(true)], true)]
+#[case::needed_by_another_volume(&[Some(true), None], false)]
+fn a_pod_starts_without_a_secret_that_all_its_volumes_call_optional(
+    #[case] volumes: &[Option<bool>],
+    #[case] expected: bool,
+) {
+    let volumes: Vec<_> = (0..)
+        .zip(volumes)
+        .map(|(number, optional)| {
+            let secret = json!({"secretName": "tls", "optional": optional});
+            json!({"name": format!("certs-{number}"), "secret": secret})
+        })
+        .collect();
+    let spec = json!({"containers": [mounting("coturn", &["certs-0"])], "volumes": volumes});
+    let pod = pod(&kube_pod(&spec, &json!({})), "");
+    assert_eq!(pod.optional.contains("tls"), expected);
+}
+
+#[test]
+fn a_volume_that_no_container_mounts_is_none_of_the_workloads() {
+    let template: PodTemplateSpec = serde_json::from_value(json!({
+        "spec": {
+            "containers": [mounting("coturn", &["scratch"])],
+            "initContainers": [mounting("copy", &["all"])],
+            "volumes": kube_pod(&json!({}), &json!({})).spec.unwrap().volumes,
+        },
+    }))
+    .unwrap();
+    let live = common(&ObjectMeta::default(), &template, None);
+    assert_eq!(live.mounts, ["other".to_owned()].into());
 }
 
 #[test]

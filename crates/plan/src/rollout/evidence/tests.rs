@@ -1,6 +1,6 @@
 //! What is told of a pod by its times and the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Fingerprint, RolloutStrategy};
 use rstest::rstest;
@@ -51,6 +51,7 @@ fn pod(created: i64, started: i64, annotation: Option<Fingerprint>) -> Pod {
         revision: None,
         created: at(created),
         started: BTreeMap::from([("tls".into(), vec![Some(at(started))])]),
+        optional: BTreeSet::new(),
         terminating: None,
         ready_since: None,
         fingerprints: annotation
@@ -95,7 +96,7 @@ fn a_pod_is_judged_by_what_it_may_have_read(
 #[test]
 fn a_pod_without_started_containers_serves_nothing() {
     let mut pod = pod(3010, 3012, None);
-    pod.started.clear();
+    pod.started.insert("tls".into(), vec![None]);
     assert_eq!(of(&pod, &mounted()), Evidence::NotStarted);
 }
 
@@ -250,4 +251,36 @@ fn a_predecessor_that_was_published_in_the_same_second_is_one() {
     assert_eq!(evidence, Evidence::Unknown(Doubt::Predecessor));
     assert!(evidence.calls_for_a_rollout());
     assert_eq!(of(&pod(1000, 1000, Some(B)), &mounted), Evidence::Current);
+}
+
+#[test]
+fn a_pod_that_may_start_without_the_secret_did_not_wait_for_it() {
+    let mounted = only_one(PublicationLog::starting_with);
+    let without = |created, started| {
+        let mut pod = pod(created, started, None);
+        pod.optional.insert("tls".into());
+        of(&pod, &mounted)
+    };
+    let started_before = Evidence::NotCurrent(NotCurrent::StartedBefore);
+    assert_eq!(without(900, 970), started_before);
+    assert_eq!(
+        of(&pod(900, 970, None), &mounted),
+        Evidence::Current,
+        "one that needs it did"
+    );
+    // Its volume may have been empty still.
+    let doubtful = without(900, 1100);
+    assert_eq!(doubtful, Evidence::Unknown(Doubt::Predecessor));
+    assert!(doubtful.calls_for_a_rollout());
+    assert_eq!(without(1100, 1101), Evidence::Current);
+}
+
+#[test]
+fn a_pod_that_does_not_mount_the_secret_serves_something_else() {
+    let mut stranger = pod(2500, 2501, None);
+    stranger.started.clear();
+    let evidence = of(&stranger, &mounted());
+    assert_eq!(evidence, Evidence::NotCurrent(NotCurrent::DoesNotMount));
+    assert!(evidence.calls_for_a_rollout());
+    assert!(!read_one_of(&stranger, &mounted(), &[A, B]));
 }

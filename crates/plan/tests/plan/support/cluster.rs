@@ -11,7 +11,7 @@ use plan::{
     rollout,
 };
 
-use super::{Case, scaling::successor, workload};
+use super::{Case, scaling::successor};
 
 /// How long anything takes: longer than the tolerance of clocks, within which nothing is told apart.
 pub(super) const TICK: SignedDuration = SignedDuration::from_secs(3);
@@ -45,6 +45,9 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn of(case: Case) -> Self {
+        let stored = case.0.stored().into_iter();
+        let pairs = stored.flat_map(|stored| [Some(&stored.current), stored.previous.as_ref()]);
+        let stored = pairs.flatten().map(|pair| pair.leaf.fingerprint).collect();
         Self {
             truth: case.0,
             clock: super::now(),
@@ -53,7 +56,7 @@ impl Cluster {
             restarted: Vec::new(),
             serves: BTreeMap::new(),
             wrote: None,
-            stored: BTreeSet::new(),
+            stored,
             revision: 100,
             surges: false,
         }
@@ -97,7 +100,6 @@ impl Cluster {
 
     fn rollout_plan(&self, seen: &Observed) -> Option<rollout::Action> {
         let observed = rollout::Observed {
-            reference: workload(),
             workload: seen.workload.clone()?,
             certificates: seen.mounted().into_iter().collect(),
             pending: Vec::new(),

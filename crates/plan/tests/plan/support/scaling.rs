@@ -1,6 +1,6 @@
 //! A cluster in memory whose workload is scaled, and whose pods are deleted one by one.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use plan::{
@@ -62,7 +62,12 @@ pub(super) fn successor(live: &Live, ordinal: usize, created: Timestamp) -> Pod 
         name,
         revision: live.update_revision.clone(),
         created,
-        started: BTreeMap::new(),
+        started: live
+            .mounts
+            .iter()
+            .map(|it| (it.clone(), vec![None]))
+            .collect(),
+        optional: BTreeSet::new(),
         terminating: None,
         ready_since: None,
         fingerprints: live.template.clone(),

@@ -27,6 +27,7 @@ impl Sts {
             replicas,
             partition: 0,
             replacement: Replacement::Automatic,
+            ordered: true,
             min_ready: SignedDuration::ZERO,
             host_ports: false,
             observed: true,
@@ -62,6 +63,7 @@ impl Sts {
                 .iter()
                 .map(|it| (it.clone(), vec![Some(created)]))
                 .collect(),
+            optional: BTreeSet::new(),
             terminating: None,
             ready_since: Some(created),
             fingerprints: BTreeMap::new(),
@@ -92,7 +94,9 @@ impl Sts {
 
 /// A pod that has not started.
 pub fn waiting(pod: &mut Pod) {
-    pod.started.clear();
+    pod.started
+        .values_mut()
+        .for_each(|starts| starts.fill(None));
     pod.ready_since = None;
 }
 

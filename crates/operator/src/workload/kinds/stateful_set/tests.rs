@@ -27,7 +27,10 @@ fn stateful_set(extra: &Value) -> StatefulSet {
             "serviceName": "", "selector": {},
             "template": {
                 "metadata": {"annotations": {"fingerprint.coturncert.dev/tls": "ab", "other": "c"}},
-                "spec": {"containers": [], "volumes": [{"name": "certs", "secret": {"secretName": "tls"}}]},
+                "spec": {
+                    "containers": [{"name": "coturn", "volumeMounts": [{"name": "certs", "mountPath": "/certs"}]}],
+                    "volumes": [{"name": "certs", "secret": {"secretName": "tls"}}],
+                },
             },
         },
         "status": {"replicas": 0, "observedGeneration": 3, "updateRevision": "coturn-2"},
@@ -42,8 +45,14 @@ fn a_stateful_set_is_read_with_the_defaults_of_kubernetes() {
     let live = stateful_set(&json!({})).live();
     assert_eq!((live.replicas, live.partition), (1, 0));
     assert_eq!(live.replacement, Replacement::Automatic);
-    assert!(live.observed);
+    assert!(live.observed && live.ordered);
     assert_eq!(live.mounts, ["tls".to_owned()].into());
+}
+
+#[test]
+fn pods_that_are_started_in_parallel_do_not_wait_for_each_other() {
+    let parallel = stateful_set(&json!({"podManagementPolicy": "Parallel"}));
+    assert!(!parallel.live().ordered);
 }
 
 #[test]
