@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use api::{Leaf, names};
+use api::{Fingerprint, Leaf, names};
 use futures::{StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -48,6 +48,12 @@ impl History {
             }
         });
         Self { seen, task }
+    }
+
+    /// The leaves that were published one after the other, since the watch began; none where there was
+    /// no pair, or no Secret.
+    pub fn leaves(&self) -> Vec<Option<Fingerprint>> {
+        self.seen.lock().unwrap().leaves()
     }
 
     /// The revisions whose data the operator changed.
@@ -96,6 +102,11 @@ fn inspect(secret: &Secret, certificate: &str, key: &str) -> Result<Leaf, PairEr
     pki::inspect(value(certificate), value(key))
 }
 
+fn leaf(published: &Secret) -> Option<Fingerprint> {
+    let pair = inspect(published, names::TLS_CRT, names::TLS_KEY);
+    Some(pair.ok()?.fingerprint)
+}
+
 impl Drop for History {
     fn drop(&mut self) {
         self.task.abort();
@@ -122,6 +133,13 @@ impl Seen {
             self.by_operator.push(secret.clone());
         }
         self.states.push(Some(secret));
+    }
+
+    fn leaves(&self) -> Vec<Option<Fingerprint>> {
+        let states = self.states.iter();
+        let mut leaves: Vec<_> = states.map(|state| leaf(state.as_ref()?)).collect();
+        leaves.dedup();
+        leaves
     }
 }
 
@@ -269,6 +287,21 @@ mod tests {
         assert_eq!(seen.by_operator, [published()]);
         let states = [published(), overwritten(), published()];
         assert_eq!(seen.states, states.map(Some));
+    }
+
+    #[test]
+    fn leaves_are_told_in_their_order_and_each_once() {
+        let pair = |ca: &TestCa| fixtures::tls_secret("pair", &ca.certificate(), &ca.key());
+        let (one, another) = (pair(&TestCa::example()), pair(&TestCa::example()));
+        let mut seen = Seen::default();
+        for secret in [&one, &one, &overwritten(), &another] {
+            seen.note(secret.clone());
+        }
+        seen.states.push(None);
+        seen.note(one.clone());
+        let (one, another) = (leaf(&one), leaf(&another));
+        assert!(one.is_some() && another.is_some() && one != another);
+        assert_eq!(seen.leaves(), [one, None, another, None, one]);
     }
 
     #[test]
