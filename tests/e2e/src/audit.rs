@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// Verbs that change something.
@@ -20,9 +21,11 @@ pub struct Mark {
     position: u64,
 }
 
-/// A request of the operator's.
+/// A request that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
+    /// Who made it, as `system:serviceaccount:default:coturn-cert-operator`.
+    pub user: String,
     /// As `patch`.
     pub verb: String,
     /// As `secrets`, or `coturncertificates/status`.
@@ -31,6 +34,24 @@ pub struct Request {
     pub name: String,
     /// HTTP status code of the answer.
     pub code: i64,
+    /// When it was answered, by the API server's clock.
+    pub answered: Timestamp,
+}
+
+/// A write by which somebody undid what another wrote, and that one's next write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restoration {
+    /// The last write of somebody else.
+    pub undone: Request,
+    /// The first after it.
+    pub restored: Request,
+}
+
+impl Restoration {
+    /// The time from the one answer to the other.
+    pub fn took(&self) -> SignedDuration {
+        self.restored.answered.duration_since(self.undone.answered)
+    }
 }
 
 impl Mark {
@@ -42,21 +63,29 @@ impl Mark {
 
     /// Requests since then by users whose name ends in `user`, in the namespace, but for the Lease.
     pub fn requests(&self, namespace: &str, user: &str) -> Vec<Request> {
-        let mut requests = self.all_requests(namespace, user);
-        requests.retain(|request| request.resource != LEASES);
+        let mut requests = self.requests_of_anybody(namespace);
+        requests.retain(|request| request.is_by(user) && request.resource != LEASES);
         requests
     }
 
     /// How often they have renewed the Lease since then.
     pub fn renewals(&self, namespace: &str, user: &str) -> usize {
-        let requests = self.all_requests(namespace, user);
+        let requests = self.requests_of_anybody(namespace);
         let renewals = requests.iter().filter(|request| {
-            request.resource == LEASES && is_write(request) && request.code < 300
+            request.is_by(user) && request.resource == LEASES && request.is_done_write()
         });
         renewals.count()
     }
 
-    fn all_requests(&self, namespace: &str, user: &str) -> Vec<Request> {
+    /// The last write of a Secret since then by somebody whose name does not end in `user`, and the
+    /// first one after it by somebody whose name does, once both are there.
+    pub fn restoration(&self, namespace: &str, user: &str, secret: &str) -> Option<Restoration> {
+        let mut writes = self.requests_of_anybody(namespace);
+        writes.retain(|it| it.resource == "secrets" && it.name == secret && it.is_done_write());
+        restoration(&writes, user)
+    }
+
+    fn requests_of_anybody(&self, namespace: &str) -> Vec<Request> {
         let mut file = File::open(&self.path).expect("the audit log");
         file.seek(SeekFrom::Start(self.position))
             .expect("the mark lies within the log");
@@ -66,11 +95,6 @@ impl Mark {
             .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
             .filter(|event| event["stage"] == "ResponseComplete")
             .filter(|event| event["objectRef"]["namespace"] == namespace)
-            .filter(|event| {
-                event["user"]["username"]
-                    .as_str()
-                    .is_some_and(|name| name.ends_with(user))
-            })
             .map(|event| request(&event))
             .collect()
     }
@@ -78,13 +102,37 @@ impl Mark {
     /// Those of them that change something.
     pub fn writes(&self, namespace: &str, user: &str) -> Vec<Request> {
         let mut requests = self.requests(namespace, user);
-        requests.retain(is_write);
+        requests.retain(Request::is_write);
         requests
     }
 }
 
-fn is_write(request: &Request) -> bool {
-    WRITES.contains(&request.verb.as_str())
+impl Request {
+    fn is_by(&self, user: &str) -> bool {
+        self.user.ends_with(user)
+    }
+
+    fn is_write(&self) -> bool {
+        WRITES.contains(&self.verb.as_str())
+    }
+
+    fn is_done_write(&self) -> bool {
+        self.is_write() && self.code < 300
+    }
+}
+
+/// Lines may stand in the log in another order than their answers were given in.
+fn restoration(writes: &[Request], user: &str) -> Option<Restoration> {
+    let others = writes.iter().filter(|write| !write.is_by(user));
+    let undone = others.max_by_key(|write| write.answered)?;
+    let later = writes
+        .iter()
+        .filter(|write| write.is_by(user) && write.answered > undone.answered);
+    let restored = later.min_by_key(|write| write.answered)?;
+    Some(Restoration {
+        undone: undone.clone(),
+        restored: restored.clone(),
+    })
 }
 
 fn request(event: &Value) -> Request {
@@ -95,10 +143,12 @@ fn request(event: &Value) -> Request {
         None => text(&reference["resource"]),
     };
     Request {
+        user: text(&event["user"]["username"]),
         verb: text(&event["verb"]),
         resource,
         name: text(&reference["name"]),
         code: event["responseStatus"]["code"].as_i64().unwrap_or_default(),
+        answered: text(&event["stageTimestamp"]).parse().expect("a time"),
     }
 }
 
@@ -111,10 +161,12 @@ mod tests {
     use super::*;
 
     const USER: &str = "system:serviceaccount:here:coturn-cert-operator";
+    const ANSWERED: &str = "2026-01-01T00:00:00.250000Z";
 
     fn line(user: &str, namespace: &str, verb: &str, resource: &str) -> String {
         let event = json!({
             "stage": "ResponseComplete",
+            "stageTimestamp": ANSWERED,
             "verb": verb,
             "user": {"username": user},
             "objectRef": {"namespace": namespace, "resource": resource, "name": "x"},
@@ -143,7 +195,51 @@ mod tests {
         assert_eq!(mark.renewals("here", "coturn-cert-operator"), 1);
         assert_eq!(mark.renewals("here", "somebody-else"), 0);
         assert_eq!(mark.requests("here", "coturn-cert-operator").len(), 2);
-        assert_eq!(mark.writes("here", "coturn-cert-operator").len(), 1);
+        let write = Request {
+            user: USER.to_owned(),
+            verb: "patch".to_owned(),
+            resource: "secrets".to_owned(),
+            name: "x".to_owned(),
+            code: 200,
+            answered: ANSWERED.parse().unwrap(),
+        };
+        assert_eq!(mark.writes("here", "coturn-cert-operator"), [write]);
         std::fs::remove_file(path).unwrap();
+    }
+
+    /// A write so many milliseconds after midnight.
+    fn write(user: &str, milliseconds: i64) -> Request {
+        let midnight: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        Request {
+            user: user.to_owned(),
+            verb: "update".to_owned(),
+            resource: "secrets".to_owned(),
+            name: "x".to_owned(),
+            code: 200,
+            answered: midnight + SignedDuration::from_millis(milliseconds),
+        }
+    }
+
+    #[test]
+    fn a_restoration_is_the_first_write_after_the_last_of_anybody_else() {
+        let writes = [
+            write("kubernetes-admin", 100),
+            write(USER, 150),
+            write(USER, 900),
+            write("kubernetes-admin", 300),
+            write(USER, 350),
+        ];
+        let found = restoration(&writes, "coturn-cert-operator").unwrap();
+        assert_eq!(found.undone, writes[3]);
+        assert_eq!(found.restored, writes[4]);
+        assert_eq!(found.took(), SignedDuration::from_millis(50));
+    }
+
+    #[test]
+    fn what_nobody_undid_or_nobody_wrote_again_is_no_restoration() {
+        let before = [write(USER, 100), write("kubernetes-admin", 200)];
+        for writes in [&before[..1], &before[1..], &before[..]] {
+            assert_eq!(restoration(writes, "coturn-cert-operator"), None);
+        }
     }
 }

@@ -1,14 +1,15 @@
-//! Every change of the published Secret, as a watch sees it, and who made it.
+//! Every change of a Secret, as a watch sees it, and who made it.
 
 use std::sync::{Arc, Mutex};
 
-use api::names;
+use api::{Fingerprint, Leaf, names};
 use futures::{StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt as _,
     runtime::watcher::{self, Error, Event},
 };
+use pki::PairError;
 use tokio::task::JoinHandle;
 
 /// Watches one Secret until dropped.
@@ -20,7 +21,8 @@ pub struct History {
 /// What a watch has seen of one Secret.
 #[derive(Default)]
 struct Seen {
-    last: Option<Secret>,
+    /// What it was since the watch began, whoever wrote it; none where it did not exist.
+    states: Vec<Option<Secret>>,
     by_operator: Vec<Secret>,
 }
 
@@ -30,7 +32,7 @@ impl History {
         let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
         let mut events = watcher::watcher(secrets, config).boxed();
         let seen = Arc::new(Mutex::new(Seen {
-            last: first(&mut events).await,
+            states: vec![first(&mut events).await],
             ..Seen::default()
         }));
         let record = Arc::clone(&seen);
@@ -39,13 +41,19 @@ impl History {
                 let mut seen = record.lock().unwrap();
                 match event {
                     Ok(Event::Apply(secret) | Event::InitApply(secret)) => seen.note(secret),
-                    Ok(Event::Delete(_)) => seen.last = None,
+                    Ok(Event::Delete(_)) => seen.states.push(None),
                     // It lists anew by itself.
                     Ok(Event::Init | Event::InitDone) | Err(_) => {}
                 }
             }
         });
         Self { seen, task }
+    }
+
+    /// The leaves that were published one after the other, since the watch began; none where there was
+    /// no pair, or no Secret.
+    pub fn leaves(&self) -> Vec<Option<Fingerprint>> {
+        self.seen.lock().unwrap().leaves()
     }
 
     /// The revisions whose data the operator changed.
@@ -60,23 +68,43 @@ impl History {
 
     /// The same for a pair that lies under other keys of the Secret.
     pub fn assert_only_pairs(&self, certificate: &str, key: &str) {
-        let written = self.written_by_operator();
-        assert!(
-            !written.is_empty(),
-            "no revision of the operator's was seen"
-        );
-        for secret in written {
-            let data = secret.data.clone().unwrap_or_default();
-            let value = |key| data.get(key).map_or(&[][..], |value| &value.0);
-            let pair = pki::inspect(value(certificate), value(key));
-            let revision = secret.resource_version().unwrap_or_default();
-            assert!(
-                pair.is_ok(),
-                "revision {revision} holds no pair: {:?}",
-                pair.err()
-            );
-        }
+        assert_pairs(&self.written_by_operator(), certificate, key);
     }
+
+    /// Stops the test if any revision held a key that is not its certificate's, whoever wrote it. What
+    /// the operator applies in another's name is that one's by all that the Secret tells.
+    pub fn assert_only_matching_pairs_of_anybody(&self) {
+        let states = self.seen.lock().unwrap().states.clone();
+        let revisions: Vec<_> = states.into_iter().flatten().collect();
+        assert_pairs(&revisions, names::TLS_CRT, names::TLS_KEY);
+    }
+}
+
+fn assert_pairs(revisions: &[Secret], certificate: &str, key: &str) {
+    assert!(!revisions.is_empty(), "no revision to judge was seen");
+    for secret in revisions {
+        let pair = inspect(secret, certificate, key);
+        let revision = secret.resource_version().unwrap_or_default();
+        assert!(
+            pair.is_ok(),
+            "revision {revision} holds no pair: {:?}",
+            pair.err()
+        );
+    }
+}
+
+/// The leaf of the pair under these keys.
+fn inspect(secret: &Secret, certificate: &str, key: &str) -> Result<Leaf, PairError> {
+    let value = |key| {
+        let bytes = secret.data.as_ref().and_then(|data| data.get(key));
+        bytes.map_or(&[][..], |bytes| &bytes.0)
+    };
+    pki::inspect(value(certificate), value(key))
+}
+
+fn leaf(published: &Secret) -> Option<Fingerprint> {
+    let pair = inspect(published, names::TLS_CRT, names::TLS_KEY);
+    Some(pair.ok()?.fingerprint)
 }
 
 impl Drop for History {
@@ -100,10 +128,18 @@ async fn first(events: &mut BoxStream<'_, Result<Event<Secret>, Error>>) -> Opti
 
 impl Seen {
     fn note(&mut self, secret: Secret) {
-        if is_operators(self.last.as_ref(), &secret) {
+        let last = self.states.last().and_then(Option::as_ref);
+        if is_operators(last, &secret) {
             self.by_operator.push(secret.clone());
         }
-        self.last = Some(secret);
+        self.states.push(Some(secret));
+    }
+
+    fn leaves(&self) -> Vec<Option<Fingerprint>> {
+        let states = self.states.iter();
+        let mut leaves: Vec<_> = states.map(|state| leaf(state.as_ref()?)).collect();
+        leaves.dedup();
+        leaves
     }
 }
 
@@ -145,9 +181,11 @@ fn owners<'a>(secret: &'a Secret, key: &str) -> Vec<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use pki::testing::TestCa;
     use serde_json::{Map, json};
 
     use super::*;
+    use crate::fixtures;
 
     const SOMEBODY: &str = "somebody-else";
 
@@ -176,7 +214,7 @@ mod tests {
                 .unwrap();
         let data = keys
             .iter()
-            .map(|(key, value, _)| ((*key).to_owned(), crate::fixtures::text(value)));
+            .map(|(key, value, _)| ((*key).to_owned(), fixtures::text(value)));
         secret.data = Some(data.collect());
         secret
     }
@@ -240,12 +278,37 @@ mod tests {
     #[test]
     fn the_watch_judges_by_the_revision_before() {
         let mut seen = Seen {
-            last: Some(published()),
+            states: vec![Some(published())],
             ..Seen::default()
         };
         seen.note(overwritten());
         assert!(seen.by_operator.is_empty());
         seen.note(published());
         assert_eq!(seen.by_operator, [published()]);
+        let states = [published(), overwritten(), published()];
+        assert_eq!(seen.states, states.map(Some));
+    }
+
+    #[test]
+    fn leaves_are_told_in_their_order_and_each_once() {
+        let pair = |ca: &TestCa| fixtures::tls_secret("pair", &ca.certificate(), &ca.key());
+        let (one, another) = (pair(&TestCa::example()), pair(&TestCa::example()));
+        let mut seen = Seen::default();
+        for secret in [&one, &one, &overwritten(), &another] {
+            seen.note(secret.clone());
+        }
+        seen.states.push(None);
+        seen.note(one.clone());
+        let (one, another) = (leaf(&one), leaf(&another));
+        assert!(one.is_some() && another.is_some() && one != another);
+        assert_eq!(seen.leaves(), [one, None, another, None, one]);
+    }
+
+    #[test]
+    #[should_panic(expected = "holds no pair")]
+    fn a_key_of_another_certificate_stops_the_test() {
+        let (one, another) = (TestCa::example(), TestCa::example());
+        let mixed = fixtures::tls_secret("mixed", &one.certificate(), &another.key());
+        assert_pairs(&[mixed], names::TLS_CRT, names::TLS_KEY);
     }
 }

@@ -3,10 +3,13 @@
 use super::World;
 
 /// Where the API server shows what is no Secret.
-const LISTS: [&str; 5] = [
+const LISTS: [&str; 8] = [
     "/api/v1/namespaces/{}/events",
     "/api/v1/namespaces/{}/pods",
     "/apis/apps/v1/namespaces/{}/statefulsets",
+    "/apis/apps/v1/namespaces/{}/deployments",
+    "/apis/apps/v1/namespaces/{}/daemonsets",
+    "/apis/apps/v1/namespaces/{}/replicasets",
     "/apis/apps/v1/namespaces/{}/controllerrevisions",
     "/apis/coturncert.dev/v1alpha1/namespaces/{}/coturncertificates",
 ];

@@ -145,6 +145,16 @@ async fn a_renewal_is_one_rollout_of_a_deployment_and_none_of_its_namesake() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_is_one_rollout_of_a_deployment_whose_pod_ends_before_its_successor_starts() {
+    let mut workload = fixtures::deployment(1);
+    let strategy = json!({"type": "Recreate"});
+    let strategy = serde_json::from_value(strategy).unwrap();
+    workload.spec.as_mut().unwrap().strategy = Some(strategy);
+    let world = World::with_ca("recreate").await;
+    is_rolled_out_once(&world, &workload, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_is_one_rollout_of_a_daemon_set() {
     let world = World::with_ca("daemonset").await;
     is_rolled_out_once(&world, &fixtures::daemon_set(), 1).await;

@@ -117,9 +117,9 @@ impl Expectation<'_> {
         }
         let store = scene.world.secret(&names::store_secret(name)).await;
         let published = scene.world.secret(published_of(name)).await;
-        let in_service = store.as_ref().and_then(|it| value(it, "current.crt"));
-        let is_published = published.as_ref().and_then(|it| value(it, names::TLS_CRT));
-        (in_service.is_none() || in_service != is_published)
+        store
+            .zip(published)
+            .is_none_or(|(store, published)| !is_published(&store, &published))
             .then(|| "what is in service is not published".to_owned())
     }
 
@@ -130,7 +130,8 @@ impl Expectation<'_> {
         self.judge_pair(scene).await;
         self.judge_workload(scene).await;
         for watched in scene.watched() {
-            watched.published.assert_only_matching_pairs();
+            // Whoever else writes there in a scenario, writes a pair as well.
+            watched.published.assert_only_matching_pairs_of_anybody();
             watched
                 .store
                 .assert_only_pairs("current.crt", "current.key");
@@ -225,6 +226,18 @@ fn told(resource: &CoturnCertificate) -> Option<[Condition; 2]> {
             .cloned()
     };
     Some([of("Ready")?, of("RolledOut")?])
+}
+
+/// Whether both halves of the pair in service are what is published.
+fn is_published(store: &Secret, published: &Secret) -> bool {
+    let halves = [
+        ("current.crt", names::TLS_CRT),
+        ("current.key", names::TLS_KEY),
+    ];
+    halves.into_iter().all(|(stored, shown)| {
+        let in_service = value(store, stored);
+        in_service.is_some() && in_service == value(published, shown)
+    })
 }
 
 fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a ByteString> {
