@@ -102,7 +102,7 @@ fn is_newer(observed: &Observed, published: &PublishedSecret, stored: &Stored) -
     let is_later = (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after);
     let is_told_of = match observed.lost() {
         Some(lost) => lost == leaf.serial,
-        // The resource was made anew, or its status was not written any more.
+        // The resource was made anew, or the store was put back before the status was written.
         None => {
             let is_anew = observed.resource.status.history.is_empty();
             is_later && (is_anew || is_known(published, stored))

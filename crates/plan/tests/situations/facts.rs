@@ -232,7 +232,8 @@ pub type Days = Vec<i64>;
 
 /// The first second that a leaf is valid no more.
 pub fn end_of(leaf: Leaf, days: &Days) -> i64 {
-    (days[usize::from(leaf) - 1] + DURATION) * DAY
+    // Of two that were signed on one day the second is the later one.
+    (days[usize::from(leaf) - 1] + DURATION) * DAY + i64::from(leaf)
 }
 
 impl Pair {

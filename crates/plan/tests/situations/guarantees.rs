@@ -313,7 +313,7 @@ fn is_blocked(
     let wrong_clock = state.truth.disturbed;
     let named = match ready.1.as_str() {
         "RolloutStuck" => pods().any(|pod| pod.broken),
-        "PodUnknown" => true,
+        "PodUnknown" => pods().any(doubtful) || state.truth.records_lost,
         "RestartNeeded" => pods().any(doubtful),
         "SecretNotOwned" => state
             .published(certificate)

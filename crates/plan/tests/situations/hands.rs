@@ -31,10 +31,11 @@ impl Hand {
                 let content = |object: &Object<Thing>| object.content.clone();
                 let there = state.server.get(&Name::Store(it)).map(content);
                 let backup = state.earlier[it].backup.as_ref().map(content);
-                there.is_some() && backup.is_some() && there != backup && state.is_told(it)
+                there.is_some() && backup.is_some() && there != backup
             }
             Self::CorruptStore(it) | Self::Renew(it) => state.current(it).is_some(),
             Self::Break => !state.truth.breaks,
+            Self::Unstamp => state.workload().template.iter().any(Option::is_some),
             Self::Restart(ordinal) | Self::RestartWithEarlier(ordinal) => {
                 state.pods[ordinal]
                     .as_ref()
@@ -60,6 +61,7 @@ impl Hand {
             | Self::RestoreStore(_)
             | Self::Renew(_)
             | Self::Break
+            | Self::Unstamp
             | Self::Restart(_)
             | Self::RestartWithEarlier(_)
             | Self::ClockForward(_)
@@ -86,6 +88,10 @@ pub fn act(state: &mut State, hand: Hand, noted: bool) {
     if let (Some(it), false) = (hand.published(), noted) {
         state.forget_unrecorded(it);
     }
+    state.truth.records_lost |= matches!(
+        hand,
+        Hand::DeleteStore(_) | Hand::CorruptStore(_) | Hand::RestoreStore(_)
+    );
     match hand {
         Hand::Garbage(it) => overwrite(state, it, None),
         Hand::ForeignPair(it) => overwrite(state, it, Some(Pair::Foreign)),
@@ -107,6 +113,7 @@ pub fn act(state: &mut State, hand: Hand, noted: bool) {
             }
         }),
         Hand::Break => state.truth.breaks = true,
+        Hand::Unstamp => unstamp(state),
         Hand::Restart(ordinal) => kubernetes::restart(state, ordinal, false),
         Hand::RestartWithEarlier(ordinal) => kubernetes::restart(state, ordinal, true),
         Hand::ClockForward(it) => state.operators[it].skew = AHEAD,
@@ -155,6 +162,20 @@ fn relabel(state: &mut State, certificate: Certificate) {
     });
 }
 
+/// What GitOps does that knows nothing of the operator's annotation: pods are replaced once more. A pod
+/// that reads something else afterwards may get the rollout that was undone once more.
+fn unstamp(state: &mut State) {
+    let now = state.now;
+    state.truth.stamped.clear();
+    change(state, Name::Workload, |thing| {
+        if let Thing::Workload(workload) = thing {
+            workload.template.fill(None);
+            workload.revision += 1;
+            workload.changed = now;
+        }
+    });
+}
+
 fn delete(state: &mut State, name: Name) {
     state.note_earlier(name);
     state.server.delete(&name, Precondition::default()).unwrap();
@@ -190,18 +211,6 @@ impl State {
             }
             Name::Resource(_) | Name::Workload => {}
         }
-    }
-
-    /// Whether the status tells of the pair in service. A store that is put back before it does leaves
-    /// nothing that tells (decision 7): then the older pair is published over the newer one.
-    fn is_told(&self, certificate: Certificate) -> bool {
-        let resource = self.server.get(&Name::Resource(certificate));
-        let status = resource.and_then(|it| it.resource()).map(|it| &it.status);
-        let told = status.and_then(|it| it.history.first());
-        let current = self
-            .current(certificate)
-            .map(|pair| pair.facts(&self.truth.days));
-        told.map(|it| it.serial_number.clone()) == current.map(|it| it.leaf.serial.to_string())
     }
 
     /// Somebody is about to change the published Secret. If no operator could yet take note of what it

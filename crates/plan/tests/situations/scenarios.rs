@@ -233,3 +233,14 @@ fn a_store_that_is_put_back_takes_no_newer_pair_out_of_service() {
         ..Scenario::default()
     });
 }
+
+#[test]
+fn a_template_that_is_put_back_restarts_nothing_more_by_the_operator() {
+    check(&Scenario {
+        name: "stamp taken away",
+        budget: budget(2, 1),
+        faults: &[Fault::Crash],
+        hands: &[Hand::Unstamp, Hand::Renew(0), Hand::Garbage(0)],
+        ..Scenario::default()
+    });
+}

@@ -64,6 +64,8 @@ pub struct Truth {
     /// Leaves whose store was put back to a record that knows less of what was published. Nobody can
     /// tell that (decision 7): what it says of pods means nothing until the next leaf.
     pub forgotten: BTreeSet<Leaf>,
+    /// A store was deleted, spoiled or put back: what it knew of pods is gone.
+    pub records_lost: bool,
     /// The next container to start will never be Ready.
     pub breaks: bool,
     /// Somebody changed Secrets, a container ended or broke, a clock was wrong: the end need not be

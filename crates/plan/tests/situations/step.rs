@@ -84,6 +84,8 @@ pub enum Hand {
     Renew(Certificate),
     /// The next container to start never becomes Ready.
     Break,
+    /// Puts the pod template back to one without the operator's annotation.
+    Unstamp,
     /// A container ends and starts again in its pod, which shows the Secrets as they are.
     Restart(Ordinal),
     /// The same while the pod still shows what was published before.
