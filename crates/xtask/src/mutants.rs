@@ -1,7 +1,7 @@
 //! `cargo xtask mutants`: each patch of tests/mutants breaks a guarantee; the tests must notice.
 //!
-//! A patch begins with lines that tell what it breaks and which test goes red:
-//! `# guarantee: 3`, `# run: cargo test … `, and `# quick` if CI applies it.
+//! A patch begins with lines that tell what it breaks and which tests go red: `# guarantee: 3`,
+//! `# run: cargo test … ` (of several each must), and `# quick` if CI applies it.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 use crate::shell;
 
@@ -38,7 +38,8 @@ struct Mutant {
     path: PathBuf,
     name: String,
     guarantee: String,
-    arguments: Vec<String>,
+    /// Each a test command, by its arguments for cargo.
+    runs: Vec<Vec<String>>,
     quick: bool,
 }
 
@@ -103,13 +104,14 @@ fn read_all() -> anyhow::Result<Vec<Mutant>> {
 
 fn read(path: &Path) -> anyhow::Result<Mutant> {
     let text = fs::read_to_string(path)?;
-    let header = |key: &str| {
-        text.lines()
-            .take_while(|line| line.starts_with('#'))
-            .find_map(|line| line.strip_prefix(key))
+    let headers = |key: &'static str| {
+        let lines = text.lines().take_while(|line| line.starts_with('#'));
+        lines.filter_map(move |line| line.strip_prefix(key))
     };
     let missing = |key: &str| format!("{} lacks a line `{key}`", path.display());
-    let command = header("# run: cargo ").with_context(|| missing("# run: cargo …"))?;
+    let words = |command: &str| command.split_whitespace().map(str::to_owned).collect();
+    let runs: Vec<_> = headers("# run: cargo ").map(words).collect();
+    ensure!(!runs.is_empty(), missing("# run: cargo …"));
     Ok(Mutant {
         path: path.to_owned(),
         name: path
@@ -117,11 +119,12 @@ fn read(path: &Path) -> anyhow::Result<Mutant> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
-        guarantee: header("# guarantee: ")
+        guarantee: headers("# guarantee: ")
+            .next()
             .with_context(|| missing("# guarantee: …"))?
             .to_owned(),
-        arguments: command.split_whitespace().map(str::to_owned).collect(),
-        quick: header("# quick").is_some(),
+        runs,
+        quick: headers("# quick").next().is_some(),
     })
 }
 
@@ -147,7 +150,7 @@ fn copy_of_the_tree() -> anyhow::Result<PathBuf> {
 
 /// A test that is red without a mutant tells nothing of it.
 fn check_unbroken(mutants: &[Mutant], copy: &Path) -> anyhow::Result<()> {
-    let commands: BTreeSet<_> = mutants.iter().map(|mutant| &mutant.arguments).collect();
+    let commands: BTreeSet<_> = mutants.iter().flat_map(|mutant| &mutant.runs).collect();
     for arguments in commands {
         eprintln!("without a mutant: cargo {}", arguments.join(" "));
         match run_tests(arguments, copy, UNBROKEN)? {
@@ -159,13 +162,22 @@ fn check_unbroken(mutants: &[Mutant], copy: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Applies a mutant to the copy, runs its tests, takes it back. Returns the tests that went red.
+/// Applies a mutant to the copy, runs its tests, takes it back. Returns the tests that went red, if some
+/// did by each of its commands.
 fn try_one(mutant: &Mutant, copy: &Path) -> anyhow::Result<Option<String>> {
     apply(mutant, copy, &[])?;
-    let limit = if mutant.quick { QUICK } else { OTHERWISE };
-    let outcome = run_tests(&mutant.arguments, copy, limit);
+    let outcomes: anyhow::Result<Option<Vec<_>>> = mutant
+        .runs
+        .iter()
+        .map(|arguments| caught_by(mutant, arguments, copy))
+        .collect();
     apply(mutant, copy, &["--reverse"])?;
-    let output = match outcome? {
+    Ok(outcomes?.map(|caught| caught.join("; ")))
+}
+
+fn caught_by(mutant: &Mutant, arguments: &[String], copy: &Path) -> anyhow::Result<Option<String>> {
+    let limit = if mutant.quick { QUICK } else { OTHERWISE };
+    let output = match run_tests(arguments, copy, limit)? {
         Run::Green => return Ok(None),
         Run::Red { output } => output,
         Run::Endless => return Ok(Some(format!("no end within {limit:?}"))),

@@ -181,10 +181,15 @@ fn created_like(content: &PublishedContent<'_>) -> Secret {
         metadata: ObjectMeta {
             namespace: Some(content.namespace.to_owned()),
             name: Some(content.name.to_owned()),
-            labels: content.adoption.map(|adoption| adoption.labels.clone()),
+            // Who applies an empty map owns all that comes into it.
+            labels: content
+                .adoption
+                .map(|adoption| adoption.labels.clone())
+                .filter(|labels| !labels.is_empty()),
             annotations: content
                 .adoption
-                .map(|adoption| adoption.annotations.clone()),
+                .map(|adoption| adoption.annotations.clone())
+                .filter(|annotations| !annotations.is_empty()),
             ..ObjectMeta::default()
         },
         type_: Some(secret_type.to_owned()),

@@ -100,15 +100,12 @@ fn is_newer(observed: &Observed, published: &PublishedSecret, stored: &Stored) -
     };
     let (leaf, current) = (&pair.leaf, &stored.current.leaf);
     let is_later = (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after);
-    let is_told_of = match observed.lost() {
-        Some(lost) => lost == leaf.serial,
-        // The resource was made anew, or the store was put back before the status was written.
-        None => {
-            let is_anew = observed.resource.status.history.is_empty();
-            is_later && (is_anew || is_known(published, stored))
-        }
-    };
-    is_told_of
+    // The resource was made anew, or the store was put back before the status was written.
+    let tells_nothing = observed.resource.status.history.is_empty() || is_known(published, stored);
+    let is_meant = observed
+        .lost()
+        .map_or(is_later && tells_nothing, |lost| lost == leaf.serial);
+    is_meant
         && published.mark() == Mark::Operator
         && is_of_one_authority(observed, published, pair, stored)
         && held(published, stored) == Held::Foreign

@@ -32,11 +32,13 @@ fn without_a_ca(case: Case) -> Case {
 }
 
 fn overwrites(case: &Case) -> bool {
-    let cause = |action| match action {
-        Action::Publish { cause, .. } => Some(cause),
-        _ => None,
-    };
-    case.action().and_then(cause) == Some(PublishCause::Overwritten)
+    matches!(
+        case.action(),
+        Some(Action::Publish {
+            cause: PublishCause::Overwritten,
+            ..
+        })
+    )
 }
 
 #[test]

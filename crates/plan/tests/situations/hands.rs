@@ -162,7 +162,7 @@ fn relabel(state: &mut State, certificate: Certificate) {
     });
 }
 
-/// What GitOps does that knows nothing of the operator's annotation: pods are replaced once more. A pod
+/// What a tool does that knows nothing of the operator's annotation: pods are replaced once more. A pod
 /// that reads something else afterwards may get the rollout that was undone once more.
 fn unstamp(state: &mut State) {
     let now = state.now;
