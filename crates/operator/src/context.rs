@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::{Client, core::DeserializeGuard};
-use plan::rollout::SingleRestarts;
+use plan::{
+    contest::{Restorations, Stamps},
+    rollout::SingleRestarts,
+};
 
-use api::{CoturnCertificate, names};
+use api::{CoturnCertificate, WorkloadRef, names};
 
 use crate::{
     backoff::Backoff,
@@ -19,7 +22,7 @@ use crate::{
     secret_watch::SecretIndex,
     wake::Bell,
     watches::Known,
-    workload::{Rollouts, Workloads},
+    workload::Workloads,
 };
 
 /// Conflicts in a row that a watch which is behind explains. More have another cause, which does
@@ -47,10 +50,10 @@ pub struct Context {
     pub facts: Facts,
     /// Events.
     pub events: Events,
-    /// Secrets on which somebody keeps undoing what is written, by the name of the Secret.
-    pub contests: Contests,
-    /// Rollouts that were started.
-    pub rollouts: Rollouts,
+    /// Published Secrets that were put right, by name.
+    pub restorations: Contests<String, Restorations>,
+    /// Workloads whose templates were stamped.
+    pub stamps: Contests<WorkloadRef, Stamps>,
     /// Passes in a row that met a changed object.
     pub conflicts: Backoff<ObjectName>,
     /// Metrics.

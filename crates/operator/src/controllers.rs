@@ -37,7 +37,6 @@ use crate::{
     metrics::Metrics,
     redact::redact,
     secret_watch, wake, watches,
-    workload::Rollouts,
 };
 
 use workloads::Watches;
@@ -114,8 +113,8 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             single_restarts: setup.single_restarts,
             events: Events::new(setup.client.clone(), &setup.identity),
             conflicts: Backoff::new(AFTER_A_CHANGE),
-            contests: Contests::default(),
-            rollouts: Rollouts::default(),
+            restorations: Contests::default(),
+            stamps: Contests::default(),
             client: setup.client,
             certificates: certificates.known(),
             workloads: workloads.known(),

@@ -3,7 +3,6 @@
 mod kinds;
 mod observe;
 mod read;
-mod rollouts;
 mod single;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -22,7 +21,6 @@ use serde_json::json;
 
 pub use kinds::{Kind, PerKind, Workloads, object_name};
 pub use observe::{Members, observe};
-pub use rollouts::Rollouts;
 
 use crate::{
     certificate::{self, Freshness},
@@ -230,8 +228,9 @@ async fn act<K: Kind>(context: &Context, workload: &K, action: &Action) -> Resul
             if *effect == Effect::Rollout {
                 let by = last_writer(workload.meta());
                 let now = context.server_now();
-                let rollouts = &context.rollouts;
-                rollouts.started(&reference(workload), fingerprints, by, now);
+                context.stamps.count(reference(workload), |stamps| {
+                    stamps.stamped(fingerprints, by, now);
+                });
             }
             context.metrics.rollout_started(*effect);
             stamped(*effect)

@@ -48,8 +48,9 @@ impl Writer<'_> {
             }
         };
         if cause.is_restoration() {
-            let contests = &self.context.contests;
-            contests.restored(&name, undone_by.as_deref(), self.now);
+            let (by, now) = (undone_by.clone(), self.now);
+            let restorations = &self.context.restorations;
+            restorations.count(name.clone(), |it| it.restored(by, now));
         }
         let published = read_published(Some(&reply));
         let facts = &self.context.facts.published;
