@@ -29,7 +29,7 @@ use crate::{
     events::Notice,
     facts::Refused,
     requests,
-    secret::last_writer,
+    secret::{last_writer, operator_wrote},
 };
 
 /// The longest wait until a workload is looked at again.
@@ -224,13 +224,9 @@ async fn act<K: Kind>(context: &Context, workload: &K, action: &Action) -> Resul
             fingerprints,
             effect,
         } => {
-            stamp(context, workload, version, fingerprints).await?;
+            let reply = stamp(context, workload, version, fingerprints).await?;
             if *effect == Effect::Rollout {
-                let by = last_writer(workload.meta());
-                let now = context.server_now();
-                context.stamps.count(reference(workload), |stamps| {
-                    stamps.stamped(fingerprints, by, now);
-                });
+                count(context, &reply, fingerprints);
             }
             context.metrics.rollout_started(*effect);
             stamped(*effect)
@@ -252,6 +248,18 @@ async fn act<K: Kind>(context: &Context, workload: &K, action: &Action) -> Resul
     Ok(())
 }
 
+/// Counts a stamp. The reply tells exactly when it was made; by a clock of this machine's that is behind
+/// the time would not have come yet.
+fn count<K: Kind>(context: &Context, reply: &K, fingerprints: &BTreeMap<String, Fingerprint>) {
+    let metadata = reply.meta();
+    let last_writer = last_writer(metadata);
+    let now = context.server_now();
+    let made = operator_wrote(metadata).map_or(now, |wrote| wrote.min(now));
+    context.stamps.count(reference(reply), |stamps| {
+        stamps.stamped(fingerprints, last_writer.as_ref(), made);
+    });
+}
+
 fn stamped(effect: Effect) -> Notice {
     let note = match effect {
         Effect::Rollout => "pods are replaced to take up a new certificate",
@@ -266,13 +274,13 @@ fn stamped(effect: Effect) -> Notice {
 }
 
 /// A merge patch with uid and resourceVersion: a workload that is missing is never created, and one
-/// that changed is looked at again.
+/// that changed is looked at again. Returns the reply.
 async fn stamp<K: Kind>(
     context: &Context,
     workload: &K,
     version: &Version,
     fingerprints: &BTreeMap<String, Fingerprint>,
-) -> Result<(), Error> {
+) -> Result<K, Error> {
     let annotations: BTreeMap<_, _> = fingerprints
         .iter()
         .map(|(secret, fingerprint)| {
@@ -293,7 +301,6 @@ async fn stamp<K: Kind>(
     };
     api.patch(&workload.name_any(), &params, &Patch::Merge(patch))
         .await
-        .map(drop)
         .map_err(|error| requests::write_failure(object_name(workload), ApiFailure::from(error)))
 }
 

@@ -3,8 +3,8 @@
 use api::Reason;
 use jiff::Timestamp;
 
-use super::{Observed, Obstacle, Step, finding::Finding};
-use crate::{Contest, Refusal};
+use super::{Observed, Obstacle, Published, Step, finding::Finding};
+use crate::{Contest, Refusal, contest};
 
 /// What keeps the operator from putting the published Secret right once more.
 pub fn obstacle(observed: &Observed, now: Timestamp) -> Option<Obstacle> {
@@ -30,14 +30,31 @@ fn under_way(observed: &Observed, now: Timestamp) -> Option<&Contest> {
 
 fn refusal(observed: &Observed, contest: &Contest) -> Refusal {
     let resource = &observed.resource;
-    let somebody = contest.somebody();
     Refusal {
         reason: Reason::Contested,
         message: format!(
-            "{somebody} (field manager) keeps undoing what the operator writes to Secret {}/{}: it is put right only \
-             once in 10 minutes; have {somebody} leave the Secret alone, as by ignoring its data, or delete this \
-             resource",
-            resource.namespace, resource.wanted.secret_name,
+            "{} keeps overwriting or deleting Secret {}/{}: it is put right only once in 10 minutes; have {} leave the \
+             Secret alone, as by ignoring its data, or delete this resource",
+            contest.who(),
+            resource.namespace,
+            resource.wanted.secret_name,
+            contest.whom(),
         ),
+    }
+}
+
+impl Observed {
+    /// The field manager that undid what the operator published, if that can be told. `restored` is when
+    /// the operator last put it right, by the API server's clock: whoever removes its fields removes the
+    /// trace of that. A Secret that is gone tells nothing.
+    #[must_use]
+    pub fn undone_by(&self, restored: Option<Timestamp>) -> Option<String> {
+        match &self.published {
+            Published::Present(secret) => {
+                let written = secret.operator_wrote.max(restored);
+                contest::undone_by(secret.last_writer.as_ref(), written)
+            }
+            Published::Absent | Published::Unreadable(_) => None,
+        }
     }
 }

@@ -18,17 +18,27 @@ pub struct Restorations {
     /// Oldest first.
     times: VecDeque<Timestamp>,
     is_contest: bool,
-    /// Field manager that undid the last one.
+    /// Field manager whose write the last one put right, if that could be told.
     by: Option<String>,
+    /// When the last one was made, as the object itself tells by the API server's clock.
+    written: Option<Timestamp>,
 }
 
 impl Restorations {
-    /// Counts one more, which put right what the field manager `by` had written.
-    pub fn restored(&mut self, by: Option<String>, now: Timestamp) {
+    /// Counts one more, which put right what the field manager `by` had written, if that could be told.
+    /// The object tells that it was made at `written`, by the API server's clock.
+    pub fn restored(&mut self, by: Option<String>, written: Option<Timestamp>, now: Timestamp) {
         self.forget_before(now);
         self.times.push_back(now);
-        self.by = by.or(self.by.take());
         self.is_contest |= self.times.len() >= MOST;
+        self.by = by;
+        self.written = written;
+    }
+
+    /// When the last one was made, by the API server's clock.
+    #[must_use]
+    pub const fn written(&self) -> Option<Timestamp> {
+        self.written
     }
 
     /// Until when nothing is written against whoever undoes them, if somebody does.
@@ -58,7 +68,7 @@ mod tests {
     }
 
     fn restore(restorations: &mut Restorations, second: i64) {
-        restorations.restored(Some("helm".to_owned()), at(second));
+        restorations.restored(Some("helm".to_owned()), None, at(second));
     }
 
     fn restored(times: &[i64]) -> Restorations {
@@ -103,6 +113,14 @@ mod tests {
         let mut restorations = restored(&[0, 1, 2, 3, 4]);
         restore(&mut restorations, 1300);
         assert_eq!(until(&restorations, 1300), None);
+    }
+
+    #[test]
+    fn nobody_is_named_for_what_an_earlier_one_put_right() {
+        let mut restorations = restored(&[0, 1, 2, 3]);
+        restorations.restored(None, None, at(4));
+        let contest = restorations.contest(at(4)).unwrap();
+        assert_eq!(contest.by, None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use api::Fingerprint;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Contest;
+use super::{Contest, Write, undone_by};
 
 /// From the second stamp with the same certificates to the third; doubled each further time.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
@@ -23,16 +23,17 @@ pub struct Stamps {
     times: u32,
     /// By the API server's clock.
     last: Option<Timestamp>,
-    /// Field manager, other than the operator, that wrote the workload last.
+    /// Field manager that undid the one before, if that could be told.
     by: Option<String>,
 }
 
 impl Stamps {
-    /// Counts one more, made at `now` by the API server's clock.
+    /// Counts one more, made at `now` by the API server's clock over what was there: of others than the
+    /// operator, `last_writer` had written that last.
     pub fn stamped(
         &mut self,
         fingerprints: &BTreeMap<String, Fingerprint>,
-        by: Option<String>,
+        last_writer: Option<&Write>,
         now: Timestamp,
     ) {
         if self.fingerprints == *fingerprints {
@@ -41,8 +42,8 @@ impl Stamps {
             self.fingerprints.clone_from(fingerprints);
             self.times = 1;
         }
+        self.by = undone_by(last_writer, self.last);
         self.last = Some(now);
-        self.by = by;
     }
 
     /// Until when the template is not stamped again, if somebody has undone the last one.
@@ -66,11 +67,18 @@ mod tests {
         [("tls".to_owned(), Fingerprint::from_digest([leaf; 32]))].into()
     }
 
-    /// Stamped with a leaf each, at these minutes.
+    fn argocd(minute: i64) -> Write {
+        Write {
+            by: "argocd".to_owned(),
+            at: at(minute),
+        }
+    }
+
+    /// Stamped with a leaf each, at these minutes, over what somebody wrote just before.
     fn stamped(leaves: &[(u8, i64)]) -> Stamps {
         let mut stamps = Stamps::default();
         for (leaf, minute) in leaves {
-            stamps.stamped(&onto(*leaf), Some("argocd".to_owned()), at(*minute));
+            stamps.stamped(&onto(*leaf), Some(&argocd(*minute)), at(*minute));
         }
         stamps
     }
@@ -104,6 +112,13 @@ mod tests {
     #[test]
     fn another_certificate_ends_it() {
         assert_eq!(pause(&stamped(&[(1, 0), (1, 1), (2, 2)]), 2), None);
+    }
+
+    #[test]
+    fn who_wrote_before_the_stamp_that_was_undone_is_not_named() {
+        let mut stamps = stamped(&[(1, 10)]);
+        stamps.stamped(&onto(1), Some(&argocd(9)), at(20));
+        assert_eq!(stamps.contest(at(20)).unwrap().by, None);
     }
 
     #[test]

@@ -204,14 +204,15 @@ fn waits_for_the_user(live: &Live, mounted: &Mounted) -> bool {
 
 /// Somebody has undone the write that starts the rollout, time and again: each time restarts pods.
 fn contested(live: &Live, now: Timestamp) -> Option<Refusal> {
-    let somebody = live.contested(now)?.somebody();
+    let contest = live.contested(now)?;
     Some(Refusal {
         reason: api::Reason::Contested,
         message: format!(
-            "{somebody} (field manager) keeps undoing the annotation {}… of the pod template by which pods are \
-             replaced: each time restarts pods, so that it is set ever more rarely; have {somebody} leave that annotation \
-             alone, and it goes on by itself",
+            "{} keeps undoing the annotation {}… of the pod template by which pods are replaced: each time restarts \
+             pods, so that it is set ever more rarely; have {} leave that annotation alone, and it goes on by itself",
+            contest.who(),
             api::names::FINGERPRINT_PREFIX,
+            contest.whom(),
         ),
     })
 }

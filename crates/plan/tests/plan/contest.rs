@@ -1,13 +1,15 @@
 //! Somebody who keeps undoing the operator's writes: it gives way, says so, and tries again.
 
+use jiff::{SignedDuration, Timestamp};
 use plan::{
     Contest,
     certificate::{Action, PublishCause},
+    contest::Write,
+    publication::{Held, Publication},
     rollout,
 };
 
 use crate::support::{Case, Sts, fingerprint, foreign, hours, minutes, now};
-use plan::publication::{Held, Publication};
 
 /// Overwritten and recorded, by a field manager.
 fn overwritten() -> Case {
@@ -43,6 +45,57 @@ fn nothing_is_written_against_somebody_who_keeps_undoing_it() {
             .starts_with("argocd-controller (field manager)")
     );
     assert_eq!(case.plan().next_check, now() + minutes(9));
+}
+
+#[test]
+fn somebody_who_is_not_known_is_called_no_field_manager() {
+    let case = contested(overwritten()).with(|it| it.contest.as_mut().unwrap().by = None);
+    let told = case.message("Contested");
+    let begins = "somebody keeps overwriting or deleting Secret wire/tls:";
+    assert!(told.starts_with(begins), "{told}");
+    assert!(!told.contains("field manager"), "{told}");
+}
+
+/// Overwritten by somebody in a second of these, and last written by the operator in another.
+fn written(helm: i64, operator: Option<i64>) -> Case {
+    overwritten().with_published(|it| {
+        it.last_writer = Some(Write {
+            by: "helm".to_owned(),
+            at: second(helm),
+        });
+        it.operator_wrote = operator.map(second);
+    })
+}
+
+fn second(second: i64) -> Timestamp {
+    now() + SignedDuration::from_secs(second)
+}
+
+#[test]
+fn who_wrote_since_the_operator_did_is_named() {
+    for operator in [Some(9), Some(10), None] {
+        let by = written(10, operator).0.undone_by(None);
+        assert_eq!(by.as_deref(), Some("helm"));
+    }
+}
+
+#[test]
+fn who_wrote_before_the_operator_did_is_not_named() {
+    assert_eq!(written(10, Some(11)).0.undone_by(None), None);
+}
+
+#[test]
+fn who_wrote_before_what_was_put_right_last_is_not_named_though_no_trace_of_that_is_left() {
+    let case = written(10, None);
+    assert_eq!(case.0.undone_by(Some(second(11))), None);
+    let by = case.0.undone_by(Some(second(10)));
+    assert_eq!(by.as_deref(), Some("helm"));
+}
+
+#[test]
+fn nobody_is_named_for_a_deletion() {
+    let gone = Case::converged().with(|it| it.published = plan::certificate::Published::Absent);
+    assert_eq!(gone.0.undone_by(None), None);
 }
 
 #[test]

@@ -208,6 +208,7 @@ pub fn published(pair: Option<Pair>, written: Timestamp) -> PublishedSecret {
         controller: None,
         applier: None,
         last_writer: None,
+        operator_wrote: None,
         immutable: false,
         labels: BTreeMap::from([(
             names::MANAGED_BY_LABEL.to_owned(),
