@@ -225,9 +225,7 @@ async fn act<K: Kind>(context: &Context, workload: &K, action: &Action) -> Resul
             effect,
         } => {
             let reply = stamp(context, workload, version, fingerprints).await?;
-            if *effect == Effect::Rollout {
-                count(context, &reply, fingerprints);
-            }
+            count(context, &reply, fingerprints);
             context.metrics.rollout_started(*effect);
             stamped(*effect)
         }

@@ -208,8 +208,8 @@ fn contested(live: &Live, now: Timestamp) -> Option<Refusal> {
     Some(Refusal {
         reason: api::Reason::Contested,
         message: format!(
-            "{} keeps undoing the annotation {}… of the pod template by which pods are replaced: each time restarts \
-             pods, so that it is set ever more rarely; have {} leave that annotation alone, and it goes on by itself",
+            "{} keeps undoing the annotation {}… of the pod template by which pods are replaced: as each time may \
+             restart pods, it is set ever more rarely; have {} leave that annotation alone, and it goes on by itself",
             contest.who(),
             api::names::FINGERPRINT_PREFIX,
             contest.whom(),

@@ -189,15 +189,30 @@ fn stamps(case: &Case) -> bool {
     rollout::plan(&observed, now()).action.is_some()
 }
 
+/// Somebody who is given way to until then.
+fn until(until: Timestamp) -> Contest {
+    let by = Some("argocd-controller".to_owned());
+    Contest { by, until }
+}
+
+#[test]
+fn a_template_without_pods_that_somebody_keeps_putting_back_is_stamped_only_now_and_then() {
+    let without_pods = |contest| {
+        let workload = Sts::of(0).with(|live| live.contest = contest);
+        Case::converged().with_workload(workload)
+    };
+    assert!(stamps(&without_pods(None)));
+    assert!(stamps(&without_pods(Some(until(now())))));
+    let contested = without_pods(Some(until(now() + minutes(9))));
+    assert!(!stamps(&contested));
+    assert_eq!(contested.plan().next_check, now() + minutes(9));
+}
+
 #[test]
 fn a_rollout_that_somebody_keeps_undoing_is_started_only_now_and_then() {
-    let contest = |until| {
-        let by = Some("argocd-controller".to_owned());
-        Some(Contest { by, until })
-    };
     assert!(stamps(&rollout_due(None)));
-    assert!(stamps(&rollout_due(contest(now()))));
-    let contested = rollout_due(contest(now() + minutes(9)));
+    assert!(stamps(&rollout_due(Some(until(now())))));
+    let contested = rollout_due(Some(until(now() + minutes(9))));
     assert!(!stamps(&contested));
     assert_eq!(contested.condition("RolledOut"), "False Contested");
     let told = contested.message("RolledOut");
