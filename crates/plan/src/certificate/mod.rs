@@ -120,11 +120,9 @@ impl PublishCause {
     #[must_use]
     pub const fn is_restoration(self) -> bool {
         match self {
-            Self::Deleted
-            | Self::Overwritten
-            | Self::TakenOver
-            | Self::Roots
-            | Self::Metadata => true,
+            Self::Deleted | Self::Overwritten | Self::TakenOver | Self::Roots | Self::Metadata => {
+                true
+            }
             Self::Missing | Self::Superseded => false,
         }
     }
@@ -359,9 +357,10 @@ fn next_check(observed: &Observed, now: Timestamp) -> Timestamp {
         Authority::Usable(facts) => Some(facts.not_after),
         Authority::Unusable(_) | Authority::Itself => None,
     };
-    let rollout = observed
-        .progress(now)
-        .and_then(|progress| progress.next_check);
+    let progress = observed.progress(now);
+    let rollout = progress
+        .and_then(|progress| progress.next_check)
+        .and_then(|time| observed.by_own_clock(time));
     let clocks = clock::refusal(observed, now).map(|_| now + clock::LOOK_AGAIN);
     dates
         .chain(authority)

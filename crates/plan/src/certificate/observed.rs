@@ -316,6 +316,11 @@ impl Observed {
         Some(assess(self.workload.as_ref()?, &self.mounted()?, now))
     }
 
+    /// When the operator's clock shows what the API server's does at a time.
+    pub(super) fn by_own_clock(&self, time: Timestamp) -> Option<Timestamp> {
+        time.checked_add(self.clock_ahead.unwrap_or_default()).ok()
+    }
+
     /// Whether the leaf in service holds what the resource asks for, and nothing that none can ask for,
     /// and is self-signed if, and only if, the resource asks for that. One that somebody else made may
     /// hold more until its renewal.

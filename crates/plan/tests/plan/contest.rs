@@ -205,6 +205,8 @@ fn a_template_without_pods_that_somebody_keeps_putting_back_is_stamped_only_now_
     assert!(stamps(&without_pods(Some(until(now())))));
     let contested = without_pods(Some(until(now() + minutes(9))));
     assert!(!stamps(&contested));
+    assert_eq!(contested.condition("Contested"), "True Contested");
+    assert_eq!(contested.condition("RolledOut"), "True RolledOut");
     assert_eq!(contested.plan().next_check, now() + minutes(9));
 }
 
@@ -221,5 +223,51 @@ fn a_rollout_that_somebody_keeps_undoing_is_started_only_now_and_then() {
         "{told}"
     );
     assert_eq!(contested.condition("Ready"), "False Contested");
+    assert_eq!(contested.condition("Contested"), "True Contested");
+    assert_eq!(contested.message("Contested"), told);
     assert_eq!(contested.plan().next_check, now() + minutes(9));
+}
+
+fn is_told(case: &Case) -> bool {
+    let conditions = case.status().conditions;
+    conditions.iter().any(|it| it.type_ == "Contested")
+}
+
+#[test]
+fn a_rollout_that_was_put_right_and_stands_is_not_told_to_be_undone() {
+    let stands = Sts::of(1)
+        .stamped(fingerprint(1))
+        .pod(minutes(50))
+        .with(|live| live.contest = Some(until(now() + minutes(9))));
+    assert!(!is_told(&Case::converged().with_workload(stands)));
+}
+
+#[test]
+fn a_rollout_of_a_workload_that_does_not_mount_the_secret_is_not_told_of() {
+    let elsewhere = Sts::of(1)
+        .pod(hours(50))
+        .with(|live| live.contest = Some(until(now() + minutes(9))))
+        .with(|live| live.mounts.clear());
+    assert!(!is_told(&Case::converged().with_workload(elsewhere)));
+}
+
+#[test]
+fn until_when_a_rollout_is_held_back_is_judged_by_the_api_servers_clock() {
+    let ahead = |minutes_ahead| {
+        rollout_due(Some(until(now()))).with(|it| it.clock_ahead = Some(minutes(minutes_ahead)))
+    };
+    assert!(!is_told(&ahead(0)));
+    assert!(!is_told(&ahead(-1)));
+    let contested = ahead(1);
+    assert!(is_told(&contested));
+    assert_eq!(contested.plan().next_check, now() + minutes(1));
+}
+
+#[test]
+fn who_undoes_both_is_told_of_both() {
+    let rollout = rollout_due(Some(until(now() + minutes(9))));
+    let both = contested(rollout).with_published(|it| it.labels.clear());
+    let told = both.message("Contested");
+    assert!(told.contains("Secret wire/tls"), "{told}");
+    assert!(told.contains("of the pod template"), "{told}");
 }
