@@ -34,6 +34,22 @@ impl<K: Eq + Hash, T: Default> Contests<K, T> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(object).and_then(ask)
     }
+
+    /// Forgets an object.
+    pub fn forget<Q>(&self, object: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(object);
+    }
+
+    /// Forgets all objects but these.
+    pub fn retain(&self, is_kept: impl Fn(&K) -> bool) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|object, _| is_kept(object));
+    }
 }
 
 #[cfg(test)]

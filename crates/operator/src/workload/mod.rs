@@ -304,10 +304,53 @@ async fn stamp<K: Kind>(
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::apps::v1::StatefulSet;
     use plan::certificate::{Published, Store};
+    use rstest::rstest;
+    use serde_json::Value;
 
     use super::*;
-    use crate::{certificate::testing, error::ObjectName};
+    use crate::{certificate::testing, context, error::ObjectName};
+
+    /// A workload over which the operator and somebody else wrote just now.
+    fn written() -> Value {
+        let wrote = |manager: &str| json!({"manager": manager, "operation": "Update", "time": Context::now().to_string()});
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": {
+                "name": "coturn",
+                "namespace": context::testing::NAMESPACE,
+                "managedFields": [wrote("argocd-controller"), wrote(names::FIELD_MANAGER)],
+            },
+        })
+    }
+
+    #[rstest]
+    #[case(Effect::Rollout)]
+    #[case(Effect::NoPods)]
+    #[tokio::test]
+    async fn a_template_that_is_stamped_twice_with_the_same_is_contested_whether_there_are_pods(
+        #[case] effect: Effect,
+    ) {
+        let context = context::testing::context(&[], |_| written());
+        let workload: StatefulSet = serde_json::from_value(written()).unwrap();
+        let stamp = Action::StampTemplate {
+            workload: testing::revision(),
+            fingerprints: [("tls".to_owned(), Fingerprint::from_digest([1; 32]))].into(),
+            effect,
+        };
+        let contest = || {
+            let now = context.server_now();
+            let reference = reference(&workload);
+            context.stamps.of(&reference, |stamps| stamps.contest(now))
+        };
+        act(&context, &workload, &stamp).await.unwrap();
+        assert_eq!(contest(), None);
+        act(&context, &workload, &stamp).await.unwrap();
+        let by = contest().unwrap().by;
+        assert_eq!(by.as_deref(), Some("argocd-controller"));
+    }
 
     fn refused(failure: ApiFailure) -> String {
         let object = ObjectName::new("StatefulSet", "wire", "coturn");
