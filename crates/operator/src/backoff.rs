@@ -51,8 +51,8 @@ impl<K: Eq + Hash> Backoff<K> {
         failures.get(key).copied().unwrap_or_default()
     }
 
-    /// Forgets the failures.
-    pub fn succeeded(&self, key: &K) {
+    /// Forgets the failures of what succeeded, or is gone.
+    pub fn forget(&self, key: &K) {
         self.failures
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
         assert_eq!(backoff.failed("b").as_secs(), 1);
         assert_eq!((backoff.count(&"a"), backoff.count(&"b")), (12, 1));
-        backoff.succeeded(&"a");
+        backoff.forget(&"a");
         assert_eq!(backoff.count(&"a"), 0);
         assert_eq!(backoff.failed("a").as_secs(), 1);
     }

@@ -1,12 +1,15 @@
 //! What every pass works with.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use kube::{Client, core::DeserializeGuard};
-use plan::rollout::SingleRestarts;
+use plan::{
+    contest::{Restorations, Stamps},
+    rollout::SingleRestarts,
+};
 
-use api::{CoturnCertificate, names};
+use api::{CoturnCertificate, WorkloadRef, names};
 
 use crate::{
     backoff::Backoff,
@@ -19,7 +22,7 @@ use crate::{
     secret_watch::SecretIndex,
     wake::Bell,
     watches::Known,
-    workload::{Rollouts, Workloads},
+    workload::Workloads,
 };
 
 /// Conflicts in a row that a watch which is behind explains. More have another cause, which does
@@ -47,10 +50,10 @@ pub struct Context {
     pub facts: Facts,
     /// Events.
     pub events: Events,
-    /// Secrets on which somebody keeps undoing what is written, by the name of the Secret.
-    pub contests: Contests,
-    /// Rollouts that were started.
-    pub rollouts: Rollouts,
+    /// Published Secrets that were put right, by name.
+    pub restorations: Contests<String, Restorations>,
+    /// Workloads whose templates were stamped.
+    pub stamps: Contests<WorkloadRef, Stamps>,
     /// Passes in a row that met a changed object.
     pub conflicts: Backoff<ObjectName>,
     /// Metrics.
@@ -75,11 +78,28 @@ impl Context {
         Self::now().saturating_sub(ahead).unwrap_or(Timestamp::MIN)
     }
 
-    /// Forgets a resource that is gone.
+    /// Forgets a resource that is gone, and every Secret that no other one names.
     pub fn forget(&self, certificate: &str) {
         self.metrics.forget(certificate);
         self.facts.confirmed.forget(certificate);
         self.facts.stores.forget(&names::store_secret(certificate));
+        let published = self.published_names();
+        self.facts.published.retain(|name| published.contains(name));
+        self.restorations.retain(|name| published.contains(name));
+    }
+
+    /// Forgets a workload that is gone.
+    pub fn forget_workload(&self, workload: &WorkloadRef) {
+        self.facts.pods.forget(workload);
+        self.facts.refusals.note(workload, None);
+        self.stamps.forget(workload);
+    }
+
+    /// The Secrets that resources name to be published.
+    fn published_names(&self) -> BTreeSet<String> {
+        let certificates = self.certificates.store.state();
+        let readable = certificates.iter().filter_map(|it| it.0.as_ref().ok());
+        readable.map(|it| it.spec.secret_name.clone()).collect()
     }
 
     /// Whether a pass over an object failed for a cause of its own, not for a change that the next
@@ -97,8 +117,56 @@ const fn is_failure(category: Category, conflicts: u32) -> bool {
 }
 
 #[cfg(test)]
+pub mod testing;
+
+#[cfg(test)]
 mod tests {
+    use api::{CoturnCertificateSpec, WorkloadKind};
+    use plan::certificate::Published;
+    use serde_json::{Value, json};
+
     use super::*;
+
+    fn certificate(name: &str, secret: &str) -> Guarded {
+        let spec: CoturnCertificateSpec =
+            serde_json::from_value(json!({"issuer": {"selfSigned": {}}, "secretName": secret}))
+                .unwrap();
+        DeserializeGuard(Ok(CoturnCertificate::new(name, spec)))
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_forgotten_with_the_last_resource_that_names_it() {
+        let context = testing::context(&[certificate("other", "shared")], |_| Value::Null);
+        for secret in ["shared", "own"] {
+            context.restorations.count(secret.to_owned(), |it| {
+                it.restored(None, Some(Timestamp::UNIX_EPOCH), Timestamp::UNIX_EPOCH);
+            });
+            context.facts.published.put(secret, None, Published::Absent);
+        }
+        context.forget("gone");
+        for (secret, is_known) in [("shared", true), ("own", false)] {
+            let counted = context.restorations.of(secret, Restorations::written);
+            assert_eq!(counted.is_some(), is_known);
+            let read = context.facts.published.get(secret, None);
+            assert_eq!(read.is_some(), is_known);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_workload_is_forgotten_without_another_of_its_name() {
+        let context = testing::context(&[], |_| Value::Null);
+        let coturn = |kind| WorkloadRef {
+            kind,
+            name: "coturn".to_owned(),
+        };
+        let (gone, other) = (WorkloadKind::StatefulSet, WorkloadKind::DaemonSet);
+        for kind in [gone, other] {
+            context.stamps.count(coturn(kind), |_| {});
+        }
+        context.forget_workload(&coturn(gone));
+        let is_known = |kind| context.stamps.of(&coturn(kind), |_| Some(())).is_some();
+        assert_eq!((is_known(gone), is_known(other)), (false, true));
+    }
 
     #[test]
     fn a_conflict_that_does_not_end_is_a_failure() {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::WorkloadKind;
+use api::{WorkloadKind, WorkloadRef};
 use futures::{Stream, StreamExt as _};
 use kube::{
     Api, Client, ResourceExt as _,
@@ -37,7 +37,6 @@ use crate::{
     metrics::Metrics,
     redact::redact,
     secret_watch, wake, watches,
-    workload::Rollouts,
 };
 
 use workloads::Watches;
@@ -114,8 +113,8 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             single_restarts: setup.single_restarts,
             events: Events::new(setup.client.clone(), &setup.identity),
             conflicts: Backoff::new(AFTER_A_CHANGE),
-            contests: Contests::default(),
-            rollouts: Rollouts::default(),
+            restorations: Contests::default(),
+            stamps: Contests::default(),
             client: setup.client,
             certificates: certificates.known(),
             workloads: workloads.known(),
@@ -134,7 +133,7 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
             .bell
             .heed_certificate(&context.certificates.store, event);
         if let Event::Delete(gone) = event {
-            context.forget(&gone.name_any());
+            shared.forget_certificate(&gone.name_any());
         }
     });
     let touched_secrets = heeding(&shared, touched_secrets, |shared, touched| {
@@ -173,7 +172,7 @@ async fn certificate_passes(controller: Controller<Guarded>, shared: Arc<Shared>
     results
         .for_each(async |result| {
             if let Err(controller::Error::ObjectNotFound(gone)) = &result {
-                shared.context.forget(&gone.name);
+                shared.forget_certificate(&gone.name);
             }
             tell(&result);
         })
@@ -258,9 +257,29 @@ impl Shared {
                 .map_or_else(|error| error.reason().as_str(), |_| "ok"),
         );
         let wait = result?;
-        self.failures.succeeded(&object);
-        self.context.conflicts.succeeded(&object);
+        self.forget_failures(&object);
         Ok(Action::requeue(wait))
+    }
+
+    fn forget_certificate(&self, name: &str) {
+        let context = &self.context;
+        context.forget(name);
+        self.forget_failures(&ObjectName::new(
+            "CoturnCertificate",
+            &context.namespace,
+            name,
+        ));
+    }
+
+    fn forget_workload(&self, workload: &WorkloadRef) {
+        let (kind, namespace) = (workload.kind.as_str(), &self.context.namespace);
+        self.context.forget_workload(workload);
+        self.forget_failures(&ObjectName::new(kind, namespace, &workload.name));
+    }
+
+    fn forget_failures(&self, object: &ObjectName) {
+        self.failures.forget(object);
+        self.context.conflicts.forget(object);
     }
 
     fn failed(&self, object: ObjectName, error: &Error) -> Action {

@@ -72,6 +72,12 @@ impl<T: Clone, K: Eq + Hash> Remembered<T, K> {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(object);
     }
+
+    /// Forgets all objects but these.
+    pub fn retain(&self, is_kept: impl Fn(&K) -> bool) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.retain(|object, _| is_kept(object));
+    }
 }
 
 /// Writes to workloads that failed.

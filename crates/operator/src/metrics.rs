@@ -302,6 +302,7 @@ mod tests {
             not_current: Vec::new(),
             ending: 0,
             hindrance: None,
+            contested: None,
             next_check: None,
         };
         let label = Certificate {

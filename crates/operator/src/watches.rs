@@ -114,6 +114,20 @@ where
     }
 }
 
+#[cfg(test)]
+impl<K> Known<K>
+where
+    K: Resource + 'static,
+    K::DynamicType: Eq + Hash + Clone,
+{
+    /// What a watch knows that has listed these objects.
+    pub fn complete(store: Store<K>) -> Self {
+        let listed = Listed::default();
+        listed.hear(true);
+        Self { store, listed }
+    }
+}
+
 impl<K, S> Watch<K, S>
 where
     K: Resource + 'static,

@@ -5,7 +5,7 @@
 //! No client, no clock, no randomness, no cryptography beyond comparing fingerprints.
 
 pub mod certificate;
-mod contest;
+pub mod contest;
 mod object;
 pub mod publication;
 mod renewal;

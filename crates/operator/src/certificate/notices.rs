@@ -181,10 +181,10 @@ fn notice(
 /// The field manager, other than the operator, that wrote the Secret last.
 fn maker(observation: &Observation) -> &str {
     let writer = match &observation.observed.published {
-        Published::Present(secret) => secret.last_writer.as_deref(),
+        Published::Present(secret) => secret.last_writer.as_ref(),
         Published::Absent | Published::Unreadable(_) => None,
     };
-    writer.unwrap_or("somebody else")
+    writer.map_or("somebody else", |writer| &writer.by)
 }
 
 fn undone_by(observation: &Observation) -> &str {

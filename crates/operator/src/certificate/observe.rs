@@ -88,7 +88,9 @@ pub async fn observe(
         context.facts.confirmed.note(&resource.name, now);
     }
     let rivals = rivals(context, &resource);
-    let contested = context.contests.of(&resource.wanted.secret_name, now);
+    let contested = context
+        .restorations
+        .of(&resource.wanted.secret_name, |it| it.contest(now));
     Ok(Observation {
         object,
         observed: Observed {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use api::WorkloadRef;
 use futures::{StreamExt as _, channel::mpsc::UnboundedReceiver, stream::BoxStream};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use kube::{
@@ -101,6 +102,9 @@ async fn passes<K: Kind>(
         context
             .bell
             .heed_workload(&context.certificates.store, event);
+        if let Event::Delete(gone) = event {
+            shared.forget_workload(&workload::reference(gone));
+        }
     });
     let namespace = shared.context.namespace.clone();
     let results = controller(events, watch.store)
@@ -112,7 +116,15 @@ async fn passes<K: Kind>(
             |workload, error, shared| shared.failed(workload::object_name(&*workload), error),
             Arc::clone(shared),
         );
-    let passes = results.for_each(async |result| tell(&result));
+    let passes = results.for_each(async |result| {
+        if let Err(controller::Error::ObjectNotFound(gone)) = &result {
+            shared.forget_workload(&WorkloadRef {
+                kind: K::KIND,
+                name: gone.name.clone(),
+            });
+        }
+        tell(&result);
+    });
     tokio::select! {
         () = passes => {}
         // Before the list is complete nothing runs that would have to end; nor would that end by itself.

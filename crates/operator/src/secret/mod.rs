@@ -13,7 +13,9 @@ use k8s_openapi::{
 use plan::{Version, store::Root};
 
 pub use appliers::{Apply, Overlap, appliers, apply, created_by};
-pub use published::{PublishedContent, applied_like, last_writer, read_published, write_published};
+pub use published::{
+    PublishedContent, applied_like, last_writer, operator_wrote, read_published, write_published,
+};
 pub use store::{Base, StoreContent, current, read_store, recorded, written};
 
 /// The bytes under a key of a Secret.

@@ -10,6 +10,7 @@ use k8s_openapi::{
 };
 use plan::{
     certificate::{Published, PublishedSecret, TemplateKeys},
+    contest::Write,
     store::{Adoption, Root},
 };
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,7 @@ pub fn read_published(secret: Option<&Secret>) -> Published {
         lacks_a_key: [names::TLS_CRT, names::TLS_KEY]
             .iter()
             .any(|key| value(secret, key).is_none()),
+        operator_wrote: operator_wrote(metadata),
         immutable: secret.immutable == Some(true),
         labels: metadata.labels.clone().unwrap_or_default(),
         template_keys: template_keys(&annotations),
@@ -104,19 +106,36 @@ fn controller(metadata: &ObjectMeta) -> Option<String> {
     Some(format!("{} {}", controller.kind, controller.name))
 }
 
-/// Who wrote an object last, the operator and its subresources aside. Of one second the later entry
-/// counts.
-pub fn last_writer(metadata: &ObjectMeta) -> Option<String> {
-    let ours = [names::FIELD_MANAGER, names::METADATA_FIELD_MANAGER];
+/// Who wrote an object last, the operator aside. Of one second the later entry counts.
+pub fn last_writer(metadata: &ObjectMeta) -> Option<Write> {
+    writes(metadata)
+        .filter(|write| !is_operator(&write.by))
+        .max_by_key(|write| write.at)
+}
+
+/// When the operator wrote an object last, as far as others left anything of that.
+pub fn operator_wrote(metadata: &ObjectMeta) -> Option<Timestamp> {
+    writes(metadata)
+        .filter(|write| is_operator(&write.by))
+        .map(|write| write.at)
+        .max()
+}
+
+fn is_operator(manager: &str) -> bool {
+    [names::FIELD_MANAGER, names::METADATA_FIELD_MANAGER].contains(&manager)
+}
+
+/// Writes to an object that left a trace, those to its subresources aside.
+fn writes(metadata: &ObjectMeta) -> impl Iterator<Item = Write> {
     let entries = metadata.managed_fields.iter().flatten();
-    let others = entries.filter(|entry| {
-        let manager = entry.manager.as_deref();
-        entry.subresource.is_none() && manager.is_some_and(|manager| !ours.contains(&manager))
-    });
-    others
-        .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?
-        .manager
-        .clone()
+    entries
+        .filter(|entry| entry.subresource.is_none())
+        .filter_map(|entry| {
+            Some(Write {
+                by: entry.manager.clone()?,
+                at: entry.time.as_ref()?.0,
+            })
+        })
 }
 
 pub(super) fn owns_pair(entry: &ManagedFieldsEntry) -> bool {

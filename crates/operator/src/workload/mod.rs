@@ -3,7 +3,6 @@
 mod kinds;
 mod observe;
 mod read;
-mod rollouts;
 mod single;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -22,7 +21,6 @@ use serde_json::json;
 
 pub use kinds::{Kind, PerKind, Workloads, object_name};
 pub use observe::{Members, observe};
-pub use rollouts::Rollouts;
 
 use crate::{
     certificate::{self, Freshness},
@@ -31,7 +29,7 @@ use crate::{
     events::Notice,
     facts::Refused,
     requests,
-    secret::last_writer,
+    secret::{last_writer, operator_wrote},
 };
 
 /// The longest wait until a workload is looked at again.
@@ -225,13 +223,8 @@ async fn act<K: Kind>(context: &Context, workload: &K, action: &Action) -> Resul
             fingerprints,
             effect,
         } => {
-            stamp(context, workload, version, fingerprints).await?;
-            if *effect == Effect::Rollout {
-                let by = last_writer(workload.meta());
-                let now = context.server_now();
-                let rollouts = &context.rollouts;
-                rollouts.started(&reference(workload), fingerprints, by, now);
-            }
+            let reply = stamp(context, workload, version, fingerprints).await?;
+            count(context, &reply, fingerprints);
             context.metrics.rollout_started(*effect);
             stamped(*effect)
         }
@@ -252,6 +245,18 @@ async fn act<K: Kind>(context: &Context, workload: &K, action: &Action) -> Resul
     Ok(())
 }
 
+/// Counts a stamp. The reply tells exactly when it was made; by a clock of this machine's that is behind
+/// the time would not have come yet.
+fn count<K: Kind>(context: &Context, reply: &K, fingerprints: &BTreeMap<String, Fingerprint>) {
+    let metadata = reply.meta();
+    let last_writer = last_writer(metadata);
+    let now = context.server_now();
+    let made = operator_wrote(metadata).map_or(now, |wrote| wrote.min(now));
+    context.stamps.count(reference(reply), |stamps| {
+        stamps.stamped(fingerprints, last_writer.as_ref(), made);
+    });
+}
+
 fn stamped(effect: Effect) -> Notice {
     let note = match effect {
         Effect::Rollout => "pods are replaced to take up a new certificate",
@@ -266,13 +271,13 @@ fn stamped(effect: Effect) -> Notice {
 }
 
 /// A merge patch with uid and resourceVersion: a workload that is missing is never created, and one
-/// that changed is looked at again.
+/// that changed is looked at again. Returns the reply.
 async fn stamp<K: Kind>(
     context: &Context,
     workload: &K,
     version: &Version,
     fingerprints: &BTreeMap<String, Fingerprint>,
-) -> Result<(), Error> {
+) -> Result<K, Error> {
     let annotations: BTreeMap<_, _> = fingerprints
         .iter()
         .map(|(secret, fingerprint)| {
@@ -293,16 +298,58 @@ async fn stamp<K: Kind>(
     };
     api.patch(&workload.name_any(), &params, &Patch::Merge(patch))
         .await
-        .map(drop)
         .map_err(|error| requests::write_failure(object_name(workload), ApiFailure::from(error)))
 }
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::apps::v1::StatefulSet;
     use plan::certificate::{Published, Store};
+    use rstest::rstest;
+    use serde_json::Value;
 
     use super::*;
-    use crate::{certificate::testing, error::ObjectName};
+    use crate::{certificate::testing, context, error::ObjectName};
+
+    /// A workload over which the operator and somebody else wrote just now.
+    fn written() -> Value {
+        let wrote = |manager: &str| json!({"manager": manager, "operation": "Update", "time": Context::now().to_string()});
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": {
+                "name": "coturn",
+                "namespace": context::testing::NAMESPACE,
+                "managedFields": [wrote("argocd-controller"), wrote(names::FIELD_MANAGER)],
+            },
+        })
+    }
+
+    #[rstest]
+    #[case(Effect::Rollout)]
+    #[case(Effect::NoPods)]
+    #[tokio::test]
+    async fn a_template_that_is_stamped_twice_with_the_same_is_contested_whether_there_are_pods(
+        #[case] effect: Effect,
+    ) {
+        let context = context::testing::context(&[], |_| written());
+        let workload: StatefulSet = serde_json::from_value(written()).unwrap();
+        let stamp = Action::StampTemplate {
+            workload: testing::revision(),
+            fingerprints: [("tls".to_owned(), Fingerprint::from_digest([1; 32]))].into(),
+            effect,
+        };
+        let contest = || {
+            let now = context.server_now();
+            let reference = reference(&workload);
+            context.stamps.of(&reference, |stamps| stamps.contest(now))
+        };
+        act(&context, &workload, &stamp).await.unwrap();
+        assert_eq!(contest(), None);
+        act(&context, &workload, &stamp).await.unwrap();
+        let by = contest().unwrap().by;
+        assert_eq!(by.as_deref(), Some("argocd-controller"));
+    }
 
     fn refused(failure: ApiFailure) -> String {
         let object = ObjectName::new("StatefulSet", "wire", "coturn");

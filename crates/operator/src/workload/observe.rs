@@ -65,9 +65,8 @@ async fn of_kind<K: Kind>(
     live.pods = members.pods;
     live.update_revision = members.update_revision;
     live.refused = context.facts.refusals.get(reference);
-    live.contest = context
-        .rollouts
-        .contest_over(reference, context.server_now());
+    let now = context.server_now();
+    live.contest = context.stamps.of(reference, |stamps| stamps.contest(now));
     live.single_restarts = context.single_restarts;
     Ok(Workload::Present(Box::new(live)))
 }

@@ -44,7 +44,7 @@ pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findin
         ready,
         reconciling,
         stalled,
-        contested: contest::condition(observed, now),
+        contested: contest::condition(observed, progress.as_ref(), now),
     }
 }
 

@@ -1,10 +1,10 @@
-//! Others who keep undoing what the operator publishes: it gives way, and tries again now and then.
+//! Others who keep undoing what the operator writes: it gives way, says so, and tries again now and then.
 
 use api::Reason;
 use jiff::Timestamp;
 
-use super::{Observed, Obstacle, Step, finding::Finding};
-use crate::{Contest, Refusal};
+use super::{Observed, Obstacle, Published, Step, finding::Finding};
+use crate::{Contest, Refusal, contest, rollout::Progress};
 
 /// What keeps the operator from putting the published Secret right once more.
 pub fn obstacle(observed: &Observed, now: Timestamp) -> Option<Obstacle> {
@@ -14,11 +14,20 @@ pub fn obstacle(observed: &Observed, now: Timestamp) -> Option<Obstacle> {
     })
 }
 
-/// The condition that tells of it.
-pub fn condition(observed: &Observed, now: Timestamp) -> Option<Finding> {
-    let contest = under_way(observed, now)?;
-    let message = refusal(observed, contest).message;
-    Some(Finding::yes(Reason::Contested, message))
+/// The condition that tells of whoever undoes what is published, and of whoever undoes rollouts.
+pub fn condition(
+    observed: &Observed,
+    progress: Option<&Progress>,
+    now: Timestamp,
+) -> Option<Finding> {
+    let published = under_way(observed, now).map(|contest| refusal(observed, contest));
+    let rolled_out = progress.and_then(|progress| progress.contested.clone());
+    let told: Vec<_> = [published, rolled_out]
+        .into_iter()
+        .flatten()
+        .map(|refusal| refusal.message)
+        .collect();
+    (!told.is_empty()).then(|| Finding::yes(Reason::Contested, told.join("; ")))
 }
 
 fn under_way(observed: &Observed, now: Timestamp) -> Option<&Contest> {
@@ -30,14 +39,31 @@ fn under_way(observed: &Observed, now: Timestamp) -> Option<&Contest> {
 
 fn refusal(observed: &Observed, contest: &Contest) -> Refusal {
     let resource = &observed.resource;
-    let somebody = contest.somebody();
     Refusal {
         reason: Reason::Contested,
         message: format!(
-            "{somebody} (field manager) keeps undoing what the operator writes to Secret {}/{}: it is put right only \
-             once in 10 minutes; have {somebody} leave the Secret alone, as by ignoring its data, or delete this \
-             resource",
-            resource.namespace, resource.wanted.secret_name,
+            "{} keeps overwriting or deleting Secret {}/{}: it is put right only once in 10 minutes; have {} leave the \
+             Secret alone, as by ignoring its data, or delete this resource",
+            contest.who(),
+            resource.namespace,
+            resource.wanted.secret_name,
+            contest.whom(),
         ),
+    }
+}
+
+impl Observed {
+    /// The field manager that undid what the operator published, if that can be told. `restored` is when
+    /// the operator last put it right, by the API server's clock: whoever removes its fields removes the
+    /// trace of that. A Secret that is gone tells nothing.
+    #[must_use]
+    pub fn undone_by(&self, restored: Option<Timestamp>) -> Option<String> {
+        match &self.published {
+            Published::Present(secret) => {
+                let written = secret.operator_wrote.max(restored);
+                contest::undone_by(secret.last_writer.as_ref(), written)
+            }
+            Published::Absent | Published::Unreadable(_) => None,
+        }
     }
 }

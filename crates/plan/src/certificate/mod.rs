@@ -115,12 +115,15 @@ pub enum PublishCause {
 }
 
 impl PublishCause {
-    /// Whether somebody undid what the operator wrote.
+    /// Whether somebody undid what the operator wrote, as far as that can be told: a Secret that is taken
+    /// over looks as one whose maker put all of it back. Only many of them are a contest.
     #[must_use]
     pub const fn is_restoration(self) -> bool {
         match self {
-            Self::Deleted | Self::Overwritten | Self::Roots | Self::Metadata => true,
-            Self::Missing | Self::Superseded | Self::TakenOver => false,
+            Self::Deleted | Self::Overwritten | Self::TakenOver | Self::Roots | Self::Metadata => {
+                true
+            }
+            Self::Missing | Self::Superseded => false,
         }
     }
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Obstacle, Rival};
 use crate::{
     Contest, Refusal, RenewalPolicy, Version,
+    contest::Write,
     publication::Held,
     renewal_time,
     rollout::{Mounted, Progress, Workload, assess},
@@ -165,8 +166,10 @@ pub struct PublishedSecret {
     pub controller: Option<String>,
     /// Field manager, other than the operator, that owns its pair by server-side apply.
     pub applier: Option<String>,
-    /// Field manager, other than the operator, that wrote it last (`metadata.managedFields`).
-    pub last_writer: Option<String>,
+    /// The last write of another than the operator (`metadata.managedFields`).
+    pub last_writer: Option<Write>,
+    /// When the operator wrote it last, as far as others left anything of that, by the API server's clock.
+    pub operator_wrote: Option<Timestamp>,
     /// Whether it lacks `tls.crt` or `tls.key`: to take a key out leaves no trace of the time.
     pub lacks_a_key: bool,
     /// Whether its data can never be changed (`immutable: true`).

@@ -216,9 +216,9 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let awaiting = alone.map_or(due.clone(), |restart| vec![restart.mounted]);
     let waits_until = coalescing::waits_until(observed, &restarting, &awaiting, now);
     let action = if live.has_no_pods() {
-        stamp(live, &restarting, Effect::NoPods)
+        stamp(live, &restarting, Effect::NoPods, now)
     } else if !due.is_empty() && waits_until.is_none() && may_start(live, now) {
-        stamp(live, &restarting, Effect::Rollout)
+        stamp(live, &restarting, Effect::Rollout, now)
     } else {
         alone
             .filter(|restart| waits_until.is_none() && restart.from <= now)
@@ -247,18 +247,18 @@ fn due<'a>(live: &Live, restarting: &[&'a Mounted]) -> Vec<&'a Mounted> {
 /// A rollout that is under way is not stacked on, and one that Kubernetes would not make is not asked
 /// for.
 fn may_start(live: &Live, now: Timestamp) -> bool {
-    !live.holds_back()
-        && live.contested(now).is_none()
-        && progress::under_way(live, now) != progress::UnderWay::Yes
+    !live.holds_back() && progress::under_way(live, now) != progress::UnderWay::Yes
 }
 
-fn stamp(live: &Live, restarting: &[&Mounted], effect: Effect) -> Option<Action> {
+/// What the template does not carry, unless somebody keeps undoing just that.
+fn stamp(live: &Live, restarting: &[&Mounted], effect: Effect, now: Timestamp) -> Option<Action> {
     let fingerprints: BTreeMap<_, _> = restarting
         .iter()
         .filter(|mounted| !live.carries(&mounted.secret, mounted.current))
         .map(|mounted| (mounted.secret.clone(), mounted.current))
         .collect();
-    (!fingerprints.is_empty()).then(|| Action::StampTemplate {
+    let is_due = !fingerprints.is_empty() && live.contested(now).is_none();
+    is_due.then(|| Action::StampTemplate {
         workload: live.version.clone(),
         fingerprints,
         effect,
@@ -280,8 +280,7 @@ impl Workload {
 }
 
 impl Live {
-    /// Who keeps undoing the change of the template that starts a rollout, while it is not to be made
-    /// again.
+    /// Who keeps undoing the stamp of the template, while it is not to be made again.
     fn contested(&self, now: Timestamp) -> Option<&Contest> {
         let contest = self.contest.as_ref();
         contest.filter(|contest| contest.is_under_way(now))

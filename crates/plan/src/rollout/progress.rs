@@ -30,6 +30,8 @@ pub struct Progress {
     pub ending: usize,
     /// What keeps pods from starting, if that can be told.
     pub hindrance: Option<Hindrance>,
+    /// Who keeps undoing the stamp of the template, if it lacks that and is not stamped yet again.
+    pub contested: Option<Refusal>,
     /// When time alone may change this.
     pub next_check: Option<Timestamp>,
 }
@@ -86,6 +88,7 @@ fn bare(stage: Stage) -> Progress {
         not_current: Vec::new(),
         ending: 0,
         hindrance: None,
+        contested: None,
         next_check: None,
     }
 }
@@ -127,6 +130,7 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
         not_current,
         ending: ending.count(),
         hindrance: hindrance::of(live),
+        contested: contested(live, mounted, now),
         next_check: next_check.into_iter().flatten().min(),
     }
 }
@@ -151,7 +155,7 @@ fn stage(
     if rollout_due
         && !live.holds_back()
         && let Some(refusal) =
-            contested(live, now).or_else(|| blocking(live, within_budget).cloned())
+            contested(live, mounted, now).or_else(|| blocking(live, within_budget).cloned())
     {
         return Stage::Blocked(refusal);
     }
@@ -202,16 +206,19 @@ fn waits_for_the_user(live: &Live, mounted: &Mounted) -> bool {
     replaces || (lacks_pods && live.update_revision.is_none())
 }
 
-/// Somebody has undone the write that starts the rollout, time and again: each time restarts pods.
-fn contested(live: &Live, now: Timestamp) -> Option<Refusal> {
-    let somebody = live.contested(now)?.somebody();
+/// Somebody has undone the stamp of the template, time and again, although each may restart pods.
+fn contested(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Refusal> {
+    let is_held_back =
+        mounted.strategy == api::RolloutStrategy::RollingRestart && !live.is_stamped_for(mounted);
+    let contest = live.contested(now).filter(|_| is_held_back)?;
     Some(Refusal {
         reason: api::Reason::Contested,
         message: format!(
-            "{somebody} (field manager) keeps undoing the annotation {}… of the pod template by which pods are \
-             replaced: each time restarts pods, so that it is set ever more rarely; have {somebody} leave that annotation \
-             alone, and it goes on by itself",
+            "{} keeps undoing the annotation {}… of the pod template by which pods are replaced: as each time may \
+             restart pods, it is set ever more rarely; have {} leave that annotation alone, and it goes on by itself",
+            contest.who(),
             api::names::FINGERPRINT_PREFIX,
+            contest.whom(),
         ),
     })
 }

@@ -4,6 +4,7 @@
 use api::{HistoryEvent, SecretAdoptionPolicy, Trigger, names};
 use plan::{
     certificate::{Action, Observed, Pair, PublishCause, Published, PublishedSecret},
+    contest::Restorations,
     rollout::Stage,
 };
 use rstest::rstest;
@@ -175,9 +176,7 @@ fn who_puts_the_charts_pair_back_after_a_renewal_undoes_what_the_operator_wrote(
     cluster.overwrite(Some(theirs()));
     // It is recorded first.
     cluster.step();
-    let Some(Action::Publish { cause, .. }) = Case(cluster.truth.clone()).action() else {
-        panic!("{:?}", Case(cluster.truth.clone()).action())
-    };
+    let cause = cause(&Case(cluster.truth.clone()));
     assert_eq!(cause, PublishCause::Overwritten);
     assert!(cause.is_restoration());
 }
@@ -246,7 +245,34 @@ fn pods_that_waited_for_the_secret_with_the_operator_are_known_to_have_read_it()
 }
 
 #[test]
-fn taking_a_secret_over_undoes_nothing() {
+fn a_secret_that_is_put_back_without_what_tells_that_it_was_taken_over_counts_as_undone() {
+    let cluster = taken_over(found(by_a_chart(Some(theirs()))));
+    let put_back = Case(cluster.truth).with_published(|it| {
+        let version = it.version.clone();
+        *it = by_a_chart(Some(theirs()));
+        it.version = version;
+    });
+    let cause = cause(&put_back);
+    assert_eq!(cause, PublishCause::TakenOver);
+    assert!(cause.is_restoration());
+
+    let until = now() + minutes(9);
+    let contested = put_back.with(|it| it.contest = Some(plan::Contest { by: None, until }));
+    assert_eq!(contested.condition("Contested"), "True Contested");
+    assert_eq!(contested.condition("Ready"), "True Ready");
+    assert_eq!(contested.reported().action(), None);
+}
+
+/// Why the Secret is written, which is what is due.
+fn cause(case: &Case) -> PublishCause {
+    match case.action() {
+        Some(Action::Publish { cause, .. }) => cause,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_secret_that_is_found_is_taken_over_as_one_that_was_put_back_once() {
     let mut cluster = Cluster::of(found(by_a_chart(Some(theirs()))));
     cluster.truth.published = present({
         let mut secret = by_a_chart(Some(theirs()));
@@ -254,11 +280,11 @@ fn taking_a_secret_over_undoes_nothing() {
         secret
     });
     cluster.step();
-    let Some(Action::Publish { cause, .. }) = Case(cluster.truth.clone()).action() else {
-        panic!("{:?}", Case(cluster.truth.clone()).action())
-    };
+    let cause = cause(&Case(cluster.truth.clone()));
     assert_eq!(cause, PublishCause::TakenOver);
-    assert!(!cause.is_restoration());
+    let mut restorations = Restorations::default();
+    restorations.restored(None, None, now());
+    assert_eq!(restorations.contest(now()), None);
 }
 
 #[test]

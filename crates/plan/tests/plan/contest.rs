@@ -1,13 +1,15 @@
 //! Somebody who keeps undoing the operator's writes: it gives way, says so, and tries again.
 
+use jiff::{SignedDuration, Timestamp};
 use plan::{
     Contest,
     certificate::{Action, PublishCause},
+    contest::Write,
+    publication::{Held, Publication},
     rollout,
 };
 
 use crate::support::{Case, Sts, fingerprint, foreign, hours, minutes, now};
-use plan::publication::{Held, Publication};
 
 /// Overwritten and recorded, by a field manager.
 fn overwritten() -> Case {
@@ -43,6 +45,57 @@ fn nothing_is_written_against_somebody_who_keeps_undoing_it() {
             .starts_with("argocd-controller (field manager)")
     );
     assert_eq!(case.plan().next_check, now() + minutes(9));
+}
+
+#[test]
+fn somebody_who_is_not_known_is_called_no_field_manager() {
+    let case = contested(overwritten()).with(|it| it.contest.as_mut().unwrap().by = None);
+    let told = case.message("Contested");
+    let begins = "somebody keeps overwriting or deleting Secret wire/tls:";
+    assert!(told.starts_with(begins), "{told}");
+    assert!(!told.contains("field manager"), "{told}");
+}
+
+/// Overwritten by somebody in a second of these, and last written by the operator in another.
+fn written(helm: i64, operator: Option<i64>) -> Case {
+    overwritten().with_published(|it| {
+        it.last_writer = Some(Write {
+            by: "helm".to_owned(),
+            at: second(helm),
+        });
+        it.operator_wrote = operator.map(second);
+    })
+}
+
+fn second(second: i64) -> Timestamp {
+    now() + SignedDuration::from_secs(second)
+}
+
+#[test]
+fn who_wrote_since_the_operator_did_is_named() {
+    for operator in [Some(9), Some(10), None] {
+        let by = written(10, operator).0.undone_by(None);
+        assert_eq!(by.as_deref(), Some("helm"));
+    }
+}
+
+#[test]
+fn who_wrote_before_the_operator_did_is_not_named() {
+    assert_eq!(written(10, Some(11)).0.undone_by(None), None);
+}
+
+#[test]
+fn who_wrote_before_what_was_put_right_last_is_not_named_though_no_trace_of_that_is_left() {
+    let case = written(10, None);
+    assert_eq!(case.0.undone_by(Some(second(11))), None);
+    let by = case.0.undone_by(Some(second(10)));
+    assert_eq!(by.as_deref(), Some("helm"));
+}
+
+#[test]
+fn nobody_is_named_for_a_deletion() {
+    let gone = Case::converged().with(|it| it.published = plan::certificate::Published::Absent);
+    assert_eq!(gone.0.undone_by(None), None);
 }
 
 #[test]
@@ -135,15 +188,32 @@ fn stamps(case: &Case) -> bool {
     rollout::plan(&observed, now()).action.is_some()
 }
 
+/// Somebody who is given way to until then.
+fn until(until: Timestamp) -> Contest {
+    let by = Some("argocd-controller".to_owned());
+    Contest { by, until }
+}
+
+#[test]
+fn a_template_without_pods_that_somebody_keeps_putting_back_is_stamped_only_now_and_then() {
+    let without_pods = |contest| {
+        let workload = Sts::of(0).with(|live| live.contest = contest);
+        Case::converged().with_workload(workload)
+    };
+    assert!(stamps(&without_pods(None)));
+    assert!(stamps(&without_pods(Some(until(now())))));
+    let contested = without_pods(Some(until(now() + minutes(9))));
+    assert!(!stamps(&contested));
+    assert_eq!(contested.condition("Contested"), "True Contested");
+    assert_eq!(contested.condition("RolledOut"), "True RolledOut");
+    assert_eq!(contested.plan().next_check, now() + minutes(9));
+}
+
 #[test]
 fn a_rollout_that_somebody_keeps_undoing_is_started_only_now_and_then() {
-    let contest = |until| {
-        let by = Some("argocd-controller".to_owned());
-        Some(Contest { by, until })
-    };
     assert!(stamps(&rollout_due(None)));
-    assert!(stamps(&rollout_due(contest(now()))));
-    let contested = rollout_due(contest(now() + minutes(9)));
+    assert!(stamps(&rollout_due(Some(until(now())))));
+    let contested = rollout_due(Some(until(now() + minutes(9))));
     assert!(!stamps(&contested));
     assert_eq!(contested.condition("RolledOut"), "False Contested");
     let told = contested.message("RolledOut");
@@ -152,5 +222,51 @@ fn a_rollout_that_somebody_keeps_undoing_is_started_only_now_and_then() {
         "{told}"
     );
     assert_eq!(contested.condition("Ready"), "False Contested");
+    assert_eq!(contested.condition("Contested"), "True Contested");
+    assert_eq!(contested.message("Contested"), told);
     assert_eq!(contested.plan().next_check, now() + minutes(9));
+}
+
+fn is_told(case: &Case) -> bool {
+    let conditions = case.status().conditions;
+    conditions.iter().any(|it| it.type_ == "Contested")
+}
+
+#[test]
+fn a_rollout_that_was_put_right_and_stands_is_not_told_to_be_undone() {
+    let stands = Sts::of(1)
+        .stamped(fingerprint(1))
+        .pod(minutes(50))
+        .with(|live| live.contest = Some(until(now() + minutes(9))));
+    assert!(!is_told(&Case::converged().with_workload(stands)));
+}
+
+#[test]
+fn a_rollout_of_a_workload_that_does_not_mount_the_secret_is_not_told_of() {
+    let elsewhere = Sts::of(1)
+        .pod(hours(50))
+        .with(|live| live.contest = Some(until(now() + minutes(9))))
+        .with(|live| live.mounts.clear());
+    assert!(!is_told(&Case::converged().with_workload(elsewhere)));
+}
+
+#[test]
+fn until_when_a_rollout_is_held_back_is_judged_by_the_api_servers_clock() {
+    let ahead = |minutes_ahead| {
+        rollout_due(Some(until(now()))).with(|it| it.clock_ahead = Some(minutes(minutes_ahead)))
+    };
+    assert!(!is_told(&ahead(0)));
+    assert!(!is_told(&ahead(-1)));
+    let contested = ahead(1);
+    assert!(is_told(&contested));
+    assert_eq!(contested.plan().next_check, now() + minutes(1));
+}
+
+#[test]
+fn who_undoes_both_is_told_of_both() {
+    let rollout = rollout_due(Some(until(now() + minutes(9))));
+    let both = contested(rollout).with_published(|it| it.labels.clear());
+    let told = both.message("Contested");
+    assert!(told.contains("Secret wire/tls"), "{told}");
+    assert!(told.contains("of the pod template"), "{told}");
 }

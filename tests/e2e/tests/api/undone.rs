@@ -86,6 +86,9 @@ async fn who_undoes_each_rollout_is_named_and_given_way_to() {
         "{}",
         told.message
     );
+    world
+        .until_condition("Contested", "True", "Contested")
+        .await;
     scene.until_calm(&proxy).await;
     // One rollout, and one that put right what was undone.
     assert_eq!(undone.load(Ordering::SeqCst), 2);

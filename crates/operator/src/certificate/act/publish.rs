@@ -2,10 +2,7 @@
 
 use api::names;
 use k8s_openapi::api::core::v1::Secret;
-use plan::{
-    Precondition, Version,
-    certificate::{PublishCause, Published},
-};
+use plan::{Precondition, Version, certificate::PublishCause, contest::Restorations};
 
 use super::{super::observe::LastPublication, Writer};
 use crate::{
@@ -38,7 +35,7 @@ impl Writer<'_> {
             template: &resource.wanted.secret_template,
             adoption: stored.and_then(|stored| stored.state.adoption.as_ref()),
         };
-        let undone_by = self.undone_by(cause);
+        let undone_by = self.undone_by(&name, cause);
         let mut owners = Vec::new();
         let reply = match precondition {
             Precondition::Absent => self.create(&content, cause, &mut owners).await?,
@@ -48,8 +45,10 @@ impl Writer<'_> {
             }
         };
         if cause.is_restoration() {
-            let contests = &self.context.contests;
-            contests.restored(&name, undone_by.as_deref(), self.now);
+            let written = secret::operator_wrote(&reply.metadata);
+            let (by, now) = (undone_by.clone(), self.now);
+            let restorations = &self.context.restorations;
+            restorations.count(name.clone(), |it| it.restored(by, written, now));
         }
         let published = read_published(Some(&reply));
         let facts = &self.context.facts.published;
@@ -63,11 +62,11 @@ impl Writer<'_> {
 
 impl Writer<'_> {
     /// The field manager that undid what is put right; once that is done, nothing tells of it.
-    fn undone_by(&self, cause: PublishCause) -> Option<String> {
-        match &self.observation.observed.published {
-            Published::Present(secret) if cause.is_restoration() => secret.last_writer.clone(),
-            Published::Present(_) | Published::Absent | Published::Unreadable(_) => None,
-        }
+    fn undone_by(&self, secret: &str, cause: PublishCause) -> Option<String> {
+        let restorations = &self.context.restorations;
+        let restored = restorations.of(secret, Restorations::written);
+        let undone_by = self.observation.observed.undone_by(restored);
+        undone_by.filter(|_| cause.is_restoration())
     }
 
     /// A Secret that somebody had applied is applied in that name again.

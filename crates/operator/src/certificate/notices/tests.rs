@@ -43,7 +43,7 @@ fn restored_roots_are_warned_of_as_such() {
 }
 
 #[test]
-fn a_record_and_a_change_of_metadata_are_told_to_nobody() {
+fn a_record_and_a_change_of_metadata_as_by_taking_over_are_told_to_nobody() {
     let publication = Publication {
         held: Held::Foreign,
         from: Timestamp::UNIX_EPOCH,
@@ -58,7 +58,9 @@ fn a_record_and_a_change_of_metadata_are_told_to_nobody() {
         },
     };
     assert!(told(&record).is_none());
-    assert!(told(&publish(PublishCause::Metadata)).is_none());
+    for cause in [PublishCause::Metadata, PublishCause::TakenOver] {
+        assert!(told(&publish(cause)).is_none());
+    }
 }
 
 fn status(conditions: &[(&str, &str, &str)]) -> CoturnCertificateStatus {

@@ -1,6 +1,6 @@
 //! Secrets that somebody else made.
 
-use plan::store::Adoption;
+use plan::{contest::Write, store::Adoption};
 
 use super::*;
 
@@ -68,12 +68,11 @@ fn what_is_kept_of_a_secret_that_was_taken_over_is_told_by_itself_as_well() {
 }
 
 #[test]
-fn the_controller_and_the_last_writer_of_a_secret_are_known() {
+fn the_controller_of_a_secret_and_who_wrote_it_last_are_known() {
     let mut secret = by_a_chart();
-    assert_eq!(
-        (read(&secret).controller, read(&secret).last_writer),
-        (None, None)
-    );
+    let facts = read(&secret);
+    assert_eq!((facts.controller, facts.last_writer), (None, None));
+    assert_eq!(facts.operator_wrote, None);
     let entry = |manager: &str, time: &str| json!({"manager": manager, "operation": "Update", "time": time});
     let metadata = json!({
         "ownerReferences": [
@@ -84,10 +83,19 @@ fn the_controller_and_the_last_writer_of_a_secret_are_known() {
             entry("kubectl", "2026-01-01T00:00:00Z"),
             entry("helm", "2026-01-02T00:00:00Z"),
             entry(names::FIELD_MANAGER, "2026-01-03T00:00:00Z"),
+            entry(names::METADATA_FIELD_MANAGER, "2026-01-04T00:00:00Z"),
+            {"manager": "b", "operation": "Update", "time": "2026-01-05T00:00:00Z", "subresource": "status"},
+            {"manager": "c", "operation": "Update"},
         ],
     });
     secret.metadata = serde_json::from_value(metadata).unwrap();
     let facts = read(&secret);
     assert_eq!(facts.controller.as_deref(), Some("ExternalSecret x"));
-    assert_eq!(facts.last_writer.as_deref(), Some("helm"));
+    let helm = Write {
+        by: "helm".to_owned(),
+        at: "2026-01-02T00:00:00Z".parse().unwrap(),
+    };
+    assert_eq!(facts.last_writer, Some(helm));
+    let wrote = "2026-01-04T00:00:00Z".parse().unwrap();
+    assert_eq!(facts.operator_wrote, Some(wrote));
 }

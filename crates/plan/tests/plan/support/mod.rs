@@ -209,6 +209,7 @@ pub fn published(pair: Option<Pair>, written: Timestamp) -> PublishedSecret {
         applier: None,
         last_writer: None,
         lacks_a_key: false,
+        operator_wrote: None,
         immutable: false,
         labels: BTreeMap::from([(
             names::MANAGED_BY_LABEL.to_owned(),
