@@ -11,6 +11,9 @@ use crate::{
     step::{Hand, Passing, Reply, Seen, Step},
 };
 
+/// More steps than it takes until everything is in place.
+const MOST_STEPS: usize = 1000;
+
 /// A scenario and its bounds.
 pub struct Scenario {
     pub name: &'static str,
@@ -63,7 +66,11 @@ impl Scenario {
     /// How it begins: the budget is given once everything is in place.
     pub fn beginning(&self) -> State {
         let mut state = canonical(State::fresh(self));
-        while self.settled && !self.has_ended(&state) {
+        for taken in 0.. {
+            if !self.settled || self.has_ended(&state) {
+                break;
+            }
+            assert!(taken < MOST_STEPS, "{}: it never settles", self.name);
             let step = self.ordinary(&state)[0];
             state = self.after(&state, step).unwrap();
         }

@@ -1,6 +1,6 @@
 //! Writing the published Secret.
 
-use api::names;
+use api::{SecretAdoptionPolicy, names};
 use k8s_openapi::api::core::v1::Secret;
 use plan::{Precondition, Version, certificate::PublishCause, contest::Restorations};
 
@@ -69,7 +69,8 @@ impl Writer<'_> {
         undone_by.filter(|_| cause.is_restoration())
     }
 
-    /// A Secret that somebody had applied is applied in that name again.
+    /// A Secret that somebody had applied is applied in that name again, as long as it is shared: who
+    /// makes it in one request under the operator's name leaves no doubt whose it is.
     async fn create(
         &self,
         content: &PublishedContent<'_>,
@@ -79,7 +80,11 @@ impl Writer<'_> {
         let object = self.object(content.name);
         let api = requests::secrets(&self.context.client, content.namespace);
         let applied = secret::applied_like(content);
-        let owner = content.adoption.and_then(|it| it.applier.as_ref());
+        let policy = self.observation.observed.resource.wanted.adoption;
+        let shared = content
+            .adoption
+            .filter(|_| policy == SecretAdoptionPolicy::Adopt);
+        let owner = shared.and_then(|it| it.applier.as_ref());
         let Some(apply) = owner.and_then(|owner| secret::created_by(owner, &applied)) else {
             let body = secret::write_published(None, content);
             return requests::create(&api, object, &body).await;
@@ -105,7 +110,9 @@ impl Writer<'_> {
             let wanted = secret::write_published(Some(&live), content);
             if let Some(apply) = secret::apply(&live, &wanted, &owner) {
                 live = requests::apply(&api, object.clone(), name, &apply).await?;
-                owners.push(owner);
+                if !owners.contains(&owner) {
+                    owners.push(owner);
+                }
             }
         }
         let wanted = secret::write_published(Some(&live), content);

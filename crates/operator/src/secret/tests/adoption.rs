@@ -99,3 +99,25 @@ fn the_controller_of_a_secret_and_who_wrote_it_last_are_known() {
     let wrote = "2026-01-04T00:00:00Z".parse().unwrap();
     assert_eq!(facts.operator_wrote, Some(wrote));
 }
+
+#[test]
+fn who_has_applied_no_labels_owns_none_afterwards() {
+    let mut bare = by_a_chart();
+    (bare.metadata.labels, bare.metadata.annotations) = (None, None);
+    let adoption = read(&bare).as_found().unwrap();
+    let template = template(&[], &[]);
+    let applied = applied_like(&PublishedContent {
+        namespace: "wire",
+        name: "tls",
+        owner: "coturn",
+        pair: content(1),
+        fingerprint: fingerprint(1),
+        template: &template,
+        adoption: Some(&adoption),
+    });
+    let body = serde_json::to_value(&applied).unwrap();
+    assert_eq!(
+        body["metadata"],
+        json!({"name": "tls", "namespace": "wire"})
+    );
+}
