@@ -179,7 +179,8 @@ async fn killed_anywhere_after_an_adopted_secret_was_deleted_it_comes_to_the_sam
         prepared: adopted_and_renewed,
         operator: Operator::LooksOn,
         done: deeds::lose_the_published_secret,
-        writes: vec![exactly(1, STORE), exactly(1, PUBLISHED)],
+        // In the owner's name, and in its own.
+        writes: vec![exactly(1, STORE), exactly(2, PUBLISHED)],
         end: End {
             certificates: 0,
             changes: 0,
