@@ -180,6 +180,19 @@ pub fn put_a_foreign_pair_there(scene: &Scene) -> Done<'_> {
     .boxed_local()
 }
 
+/// The Secret is deleted, and somebody makes another in its place.
+pub fn put_a_strangers_secret_there(scene: &Scene) -> Done<'_> {
+    async {
+        scene.world.delete_secret(fixtures::PUBLISHED).await;
+        let other = TestCa::example();
+        let (certificate, key) = (other.certificate(), other.key());
+        let secret = fixtures::tls_secret(fixtures::PUBLISHED, &certificate, &key);
+        scene.world.create_secret(&secret).await;
+        scene.keep(fixtures::PUBLISHED).await;
+    }
+    .boxed_local()
+}
+
 pub fn put_other_roots_there(scene: &Scene) -> Done<'_> {
     async {
         let root = TestCa::example().root();

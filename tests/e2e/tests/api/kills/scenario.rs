@@ -92,6 +92,8 @@ pub enum Pair {
     Another,
     /// What it was put back to.
     PutBack,
+    /// Somebody else's, whose Secret it is by now: nothing is published.
+    Strangers,
 }
 
 pub const STORE: &str = "secrets/coturn-coturn-cert-store";

@@ -18,6 +18,9 @@ const UNKNOWN: &[(&str, &str)] = &[("Unknown", "PodUnknown")];
 /// The same if the pod is of the second of a publication.
 const PERHAPS_UNKNOWN: &[(&str, &str)] = &[("True", "Ready"), ("Unknown", "PodUnknown")];
 
+/// Somebody else has the Secret.
+const NOT_OWNED: &[(&str, &str)] = &[("False", "SecretNotOwned")];
+
 /// A certificate is issued while another is in service, and its pods are restarted once.
 const REPLACED: End = End {
     certificates: 1,
@@ -342,6 +345,24 @@ async fn killed_anywhere_after_the_resource_was_made_anew_it_comes_to_the_same_e
         done: deeds::create_it_anew,
         writes: vec![exactly(1, STATUS)],
         end: AS_BEFORE,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_beside_a_strangers_secret_it_comes_to_the_same_end() {
+    sweep(&Scenario {
+        name: "kill-stranger",
+        setting: USUAL,
+        prepared: deeds::one_pod,
+        operator: Operator::StartsAfterwards,
+        done: deeds::put_a_strangers_secret_there,
+        writes: vec![exactly(1, STORE), exactly(1, STATUS)],
+        end: End {
+            pair: Pair::Strangers,
+            ready: NOT_OWNED,
+            ..AS_BEFORE
+        },
     })
     .await;
 }
