@@ -3,7 +3,7 @@
 ARG BUILDER=docker.io/library/rust:1.95-bookworm
 
 FROM ${BUILDER} AS build
-RUN apt-get update && apt-get install -y --no-install-recommends musl-tools && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends make musl-tools perl && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 RUN target="$(uname -m)-unknown-linux-musl" \

@@ -161,6 +161,8 @@ reasons! {
     ApiUnavailable,
     /// Signing failed in an unforeseen way.
     SigningFailed,
+    /// What was signed failed its rehearsal, and was thrown away.
+    RehearsalFailed,
     /// The operator failed in an unforeseen way.
     InternalError,
 }
@@ -219,6 +221,7 @@ impl Reason {
             | Self::Forbidden
             | Self::Refused
             | Self::SigningFailed
+            | Self::RehearsalFailed
             | Self::InternalError => false,
         }
     }

@@ -58,6 +58,12 @@ pub enum Error {
     /// Signing failed.
     #[error("cannot sign a certificate: {0}")]
     Sign(#[from] pki::IssueError),
+    /// What was signed failed its rehearsal.
+    #[error(
+        "the signed certificate was thrown away, as no two OpenSSL ends shake hands with it: {0}; what is in service \
+         stays. Ask for usages that a DTLS handshake needs (digital signature), or correct the CA"
+    )]
+    Rehearsal(#[from] probe::RehearsalError),
     /// The key generation was interrupted.
     #[error("cannot sign a certificate: the signing task ended early")]
     SigningInterrupted,
@@ -132,6 +138,7 @@ impl Error {
             Self::Changed { .. } => Reason::Conflict,
             Self::Undone { .. } => Reason::Refused,
             Self::Sign(error) => error.reason(),
+            Self::Rehearsal(_) => Reason::RehearsalFailed,
             Self::SigningInterrupted => Reason::SigningFailed,
             Self::Encode { .. } | Self::Unsettled { .. } | Self::Panicked { .. } => {
                 Reason::InternalError
@@ -153,6 +160,7 @@ impl Error {
             | Self::Changed { .. }
             | Self::Undone { .. }
             | Self::Sign(_)
+            | Self::Rehearsal(_)
             | Self::SigningInterrupted
             | Self::Encode { .. }
             | Self::Unsettled { .. }
@@ -185,6 +193,7 @@ impl Error {
             | Self::Changed { .. }
             | Self::Undone { .. }
             | Self::Sign(_)
+            | Self::Rehearsal(_)
             | Self::SigningInterrupted
             | Self::Encode { .. }
             | Self::Unsettled { .. }
@@ -207,6 +216,7 @@ impl Error {
             | Self::Unread(_)
             | Self::Undone { .. }
             | Self::Sign(_)
+            | Self::Rehearsal(_)
             | Self::SigningInterrupted
             | Self::Encode { .. }
             | Self::Unsettled { .. }

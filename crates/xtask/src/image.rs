@@ -117,6 +117,7 @@ fn provide_toolchain(target: &str) -> anyhow::Result<()> {
                 .current_dir(shell::root()),
         )?;
     }
+    shell::provide_build_tools()?;
     if shell::capture(Command::new("musl-gcc").arg("--version")).is_err() {
         cluster::provide_packages(&["musl-tools"], &Lines)?;
     }

@@ -38,10 +38,19 @@ pub fn cargo(arguments: &[&str]) -> Command {
 
 /// Sees to it that programs are there that have Debian packages of their own names.
 pub fn provide(programs: &[&str]) -> anyhow::Result<()> {
+    provide_what_answers("version", programs)
+}
+
+/// The same of what compiles OpenSSL, a C compiler aside.
+pub fn provide_build_tools() -> anyhow::Result<()> {
+    provide_what_answers("-v", &["make", "perl"])
+}
+
+fn provide_what_answers(argument: &str, programs: &[&str]) -> anyhow::Result<()> {
     let missing: Vec<_> = programs
         .iter()
         .copied()
-        .filter(|program| capture(Command::new(program).arg("version")).is_err())
+        .filter(|program| capture(Command::new(program).arg(argument)).is_err())
         .collect();
     if !missing.is_empty() {
         cluster::provide_packages(&missing, &cluster::Lines)?;

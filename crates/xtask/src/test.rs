@@ -53,6 +53,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         options.layers.clone()
     };
     shell::provide(&["openssl", "git"])?;
+    shell::provide_build_tools()?;
     let mut summary = Vec::new();
     for layer in layers {
         eprintln!("\n== {layer:?}");

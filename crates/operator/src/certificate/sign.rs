@@ -1,8 +1,10 @@
-//! Signing, with whatever key the resource asks for.
+//! Signing, with whatever key the resource asks for, and the rehearsal of what was signed.
 
+use api::{Content, Usage};
 use jiff::Timestamp;
-use pki::{Authority, IssueError, IssuedPair, LeafRequest};
+use pki::{Authority, IssuedPair, LeafRequest};
 use plan::store::Root;
+use probe::{Purposes, Rehearsal, rehearse};
 
 use crate::{error::Error, secret};
 
@@ -27,18 +29,39 @@ impl Signing {
         Ok(signed.map_err(|_| Error::SigningInterrupted)??)
     }
 
-    fn signed(&self, request: &LeafRequest, now: Timestamp) -> Result<Signed, IssueError> {
-        match self {
-            Self::By(authority) => Ok(Signed {
+    fn signed(&self, request: &LeafRequest, now: Timestamp) -> Result<Signed, Error> {
+        let signed = match self {
+            Self::By(authority) => Signed {
                 pair: pki::issue(authority, request, now)?,
                 root: Some(Root::of(authority.facts())),
-            }),
+            },
             Self::Itself => {
                 let pair = pki::issue_self_signed(request, now)?;
                 let root = secret::root_of(pair.certificate.as_bytes(), pair.root.as_bytes());
-                Ok(Signed { pair, root })
+                Signed { pair, root }
             }
-        }
+        };
+        rehearse(&Rehearsal {
+            certificates: signed.pair.certificate.as_bytes(),
+            key: signed.pair.key.as_bytes(),
+            roots: signed.pair.root.as_bytes(),
+            purposes: purposes(&request.content),
+            dns_names: &request.content.dns_names,
+            ip_addresses: &request.content.ip_addresses,
+            now,
+        })?;
+        Ok(signed)
+    }
+}
+
+/// What a certificate is to be good for; without an extendedKeyUsage it is restricted to nothing (RFC
+/// 5280, section 4.2.1.12).
+fn purposes(content: &Content) -> Purposes {
+    let is_for = |usage| content.usages.contains(&usage);
+    match (is_for(Usage::ServerAuth), is_for(Usage::ClientAuth)) {
+        (true, true) | (false, false) => Purposes::Both,
+        (true, false) => Purposes::Server,
+        (false, true) => Purposes::Client,
     }
 }
 
@@ -50,6 +73,34 @@ mod tests {
 
     fn signed(signing: &Signing) -> Signed {
         signing.signed(&request(&["a.example.com"]), NOW).unwrap()
+    }
+
+    fn by_an_authority() -> Signing {
+        let ca = TestCa::example();
+        let authority = Authority::load(&ca.secret().as_secret(), NOW).unwrap();
+        Signing::By(Box::new(authority))
+    }
+
+    #[test]
+    fn what_coturn_would_choke_on_is_not_signed_for_it() {
+        let mut unusable = request(&["a.example.com"]);
+        unusable.content.usages = [Usage::KeyAgreement, Usage::ServerAuth].into();
+        for signing in [by_an_authority(), Signing::Itself] {
+            let error = signing.signed(&unusable, NOW).err().unwrap();
+            assert!(matches!(error, Error::Rehearsal(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_one_purpose_is_rehearsed_for_that() {
+        for usage in [Usage::ServerAuth, Usage::ClientAuth] {
+            let mut request = request(&["a.example.com"]);
+            request.content.usages = [Usage::DigitalSignature, usage].into();
+            by_an_authority().signed(&request, NOW).unwrap();
+        }
+        let mut for_anything = request(&["a.example.com"]);
+        for_anything.content.usages = [Usage::DigitalSignature].into();
+        by_an_authority().signed(&for_anything, NOW).unwrap();
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod adoption;
 mod authority;
 mod budget;
+mod dial;
 mod install;
 mod isolation;
 mod kinds;

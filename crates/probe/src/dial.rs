@@ -1,0 +1,257 @@
+//! A handshake as a client, to see what a server shows.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use api::Fingerprint;
+use openssl::{
+    error::ErrorStack,
+    hash::{MessageDigest, hash},
+    ssl::{
+        self, ErrorCode, Ssl, SslAlert, SslContext, SslContextBuilder, SslMethod, SslOptions,
+        SslRef, SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
+    },
+    x509::{X509, X509Ref},
+};
+
+use crate::{
+    Alert, Certificate, Demand, Identity, Limits, Outcome, Protocol, Report, Session, Target,
+    Trouble, socket::Socket, wire::Wire, wire::trouble_of,
+};
+
+/// Everything that this OpenSSL can speak: what is served is to be seen, not to be liked.
+const CIPHERS: &str = "ALL:@SECLEVEL=0";
+/// A datagram that arrives on every path.
+pub(crate) const MTU: u32 = 1200;
+/// How long a server of TLS 1.3 has to refuse what it was shown: to the client the handshake is complete
+/// before the server has looked at its certificate (RFC 8446, section 4.4).
+const SECOND_THOUGHTS: Duration = Duration::from_secs(1);
+
+/// Dials a server and presents the identity, if there is one and it is asked for. Nothing that the
+/// server shows is verified. Blocks for at most `limits.time`, and a moment.
+#[must_use]
+pub fn dial(target: &Target, identity: Option<&Identity>, limits: Limits) -> Report {
+    let started = Instant::now();
+    let mut report = shaken(target, identity, limits, started);
+    report.elapsed = started.elapsed();
+    report
+}
+
+fn shaken(
+    target: &Target,
+    identity: Option<&Identity>,
+    limits: Limits,
+    started: Instant,
+) -> Report {
+    let deadline = started + limits.time;
+    let socket = match Socket::connect(target, deadline) {
+        Ok(socket) => socket,
+        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            return failed(Trouble::Silent(limits.time));
+        }
+        Err(error) => return failed(trouble_of(&error)),
+    };
+    let wire = Wire::new(socket, target.protocol, limits, deadline);
+    match Client::new(target, identity, wire) {
+        Ok(client) => client.shake(deadline),
+        Err(error) => failed(Trouble::NotBegun(reason(&error))),
+    }
+}
+
+fn failed(trouble: Trouble) -> Report {
+    Report {
+        chain: Vec::new(),
+        session: None,
+        demand: Demand::Unknown,
+        outcome: Outcome::Failed(trouble),
+        elapsed: Duration::ZERO,
+    }
+}
+
+struct Client {
+    stream: SslStream<Wire<Socket>>,
+    /// The server went on after it had looked at what the client presented.
+    has_accepted: Arc<AtomicBool>,
+}
+
+impl Client {
+    fn new(
+        target: &Target,
+        identity: Option<&Identity>,
+        wire: Wire<Socket>,
+    ) -> Result<Self, ErrorStack> {
+        let has_accepted = Arc::new(AtomicBool::new(false));
+        let context = context(target.protocol, identity, &has_accepted)?;
+        let mut ssl = Ssl::new(&context)?;
+        if let Some(name) = &target.server_name {
+            ssl.set_hostname(name)?;
+        }
+        if target.protocol == Protocol::Dtls12 {
+            ssl.set_mtu(MTU)?;
+        }
+        Ok(Self {
+            stream: SslStream::new(ssl, wire)?,
+            has_accepted,
+        })
+    }
+
+    fn shake(mut self, deadline: Instant) -> Report {
+        let mut outcome = self.connect();
+        let is_completed = outcome == Outcome::Completed;
+        let demand = self.stream.get_ref().handshake.demand(is_completed);
+        if is_completed && demand == Demand::Asked {
+            outcome = self.second_thoughts(deadline);
+        }
+        let ssl = self.stream.ssl();
+        let report = Report {
+            chain: chain(ssl),
+            session: is_completed.then(|| session(ssl)),
+            demand,
+            outcome,
+            elapsed: Duration::ZERO,
+        };
+        // The server need not keep what nobody will use; it may be gone already.
+        let _ = self.stream.shutdown();
+        report
+    }
+
+    fn connect(&mut self) -> Outcome {
+        loop {
+            let error = match self.stream.connect() {
+                Ok(()) => return Outcome::Completed,
+                Err(error) => error,
+            };
+            match self.ends_by(&error) {
+                Some(outcome) => return outcome,
+                None => {
+                    if let Some(trouble) = self.stream.get_ref().too_late() {
+                        return Outcome::Failed(trouble);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a refusal, where one may come after the end of the handshake.
+    fn second_thoughts(&mut self, deadline: Instant) -> Outcome {
+        let until = deadline.min(Instant::now() + SECOND_THOUGHTS);
+        let may_come = self.stream.ssl().version2() == Some(SslVersion::TLS1_3);
+        while may_come && Instant::now() < until && !self.has_accepted.load(Ordering::Relaxed) {
+            let mut byte = [0; 1];
+            match self.stream.ssl_read(&mut byte) {
+                Ok(_) => break,
+                Err(error) if error.code() == ErrorCode::ZERO_RETURN => break,
+                Err(error) => {
+                    if let Some(outcome) = self.ends_by(&error) {
+                        return outcome;
+                    }
+                }
+            }
+        }
+        Outcome::Completed
+    }
+
+    /// What an error means; none if it means to go on.
+    fn ends_by(&self, error: &ssl::Error) -> Option<Outcome> {
+        let wire = self.stream.get_ref();
+        if let Some(trouble) = &wire.trouble {
+            return Some(Outcome::Failed(trouble.clone()));
+        }
+        if [ErrorCode::WANT_READ, ErrorCode::WANT_WRITE].contains(&error.code()) {
+            return None;
+        }
+        let Some(stack) = error.ssl_error() else {
+            return Some(Outcome::Failed(Trouble::Cut));
+        };
+        Some(match alert(stack) {
+            Some(alert) => Outcome::Refused(alert),
+            None => Outcome::Failed(Trouble::Broken(reason(stack))),
+        })
+    }
+}
+
+fn context(
+    protocol: Protocol,
+    identity: Option<&Identity>,
+    has_accepted: &Arc<AtomicBool>,
+) -> Result<SslContext, ErrorStack> {
+    let mut context = SslContext::builder(match protocol {
+        Protocol::Dtls12 => SslMethod::dtls_client(),
+        Protocol::Tls12 | Protocol::Tls13 | Protocol::Tls => SslMethod::tls_client(),
+    })?;
+    versions(&mut context, protocol)?;
+    context.set_cipher_list(CIPHERS)?;
+    context.set_security_level(0);
+    context.set_verify(SslVerifyMode::NONE);
+    context.set_options(SslOptions::NO_QUERY_MTU);
+    if let Some(identity) = identity {
+        identity.present(&mut context)?;
+    }
+    // A ticket comes after the server has looked at everything.
+    context.set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
+    let has_accepted = Arc::clone(has_accepted);
+    context.set_new_session_callback(move |_, _| has_accepted.store(true, Ordering::Relaxed));
+    Ok(context.build())
+}
+
+fn versions(context: &mut SslContextBuilder, protocol: Protocol) -> Result<(), ErrorStack> {
+    let (least, most) = match protocol {
+        Protocol::Dtls12 => (SslVersion::DTLS1_2, SslVersion::DTLS1_2),
+        Protocol::Tls12 => (SslVersion::TLS1_2, SslVersion::TLS1_2),
+        Protocol::Tls13 => (SslVersion::TLS1_3, SslVersion::TLS1_3),
+        Protocol::Tls => (SslVersion::TLS1_2, SslVersion::TLS1_3),
+    };
+    context.set_min_proto_version(Some(least))?;
+    context.set_max_proto_version(Some(most))
+}
+
+fn session(ssl: &SslRef) -> Session {
+    let cipher = ssl.current_cipher();
+    Session {
+        version: ssl.version_str(),
+        cipher: cipher
+            .and_then(|cipher| cipher.standard_name())
+            .unwrap_or_default()
+            .to_owned(),
+    }
+}
+
+fn chain(ssl: &SslRef) -> Vec<Certificate> {
+    let chain = ssl.peer_cert_chain().into_iter().flatten();
+    let served: Vec<_> = chain.filter_map(certificate).collect();
+    if served.is_empty() {
+        let leaf: Option<X509> = ssl.peer_certificate();
+        return leaf.as_deref().and_then(certificate).into_iter().collect();
+    }
+    served
+}
+
+fn certificate(served: &X509Ref) -> Option<Certificate> {
+    let der = served.to_der().ok()?;
+    let digest = hash(MessageDigest::sha256(), &der).ok()?;
+    Some(Certificate {
+        fingerprint: Fingerprint::from_digest((*digest).try_into().ok()?),
+        der,
+    })
+}
+
+/// The alert that the server sent, if that is what ended it.
+fn alert(stack: &ErrorStack) -> Option<Alert> {
+    let mut alerts = stack
+        .errors()
+        .iter()
+        .filter_map(|error| SslAlert::from_reason_code(error.reason_code()));
+    let code = alerts.next()?.reason_code() - SslAlert::CLOSE_NOTIFY.reason_code();
+    u8::try_from(code).ok().map(Alert::from_code)
+}
+
+/// OpenSSL's word for what is wrong.
+pub(crate) fn reason(stack: &ErrorStack) -> String {
+    let reason = stack.errors().iter().find_map(openssl::error::Error::reason);
+    reason.unwrap_or("OpenSSL does not say why").to_owned()
+}

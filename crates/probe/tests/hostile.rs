@@ -1,0 +1,139 @@
+//! Servers that are none, or mean harm: each handshake ends in time, and says how.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::{
+    io::Write as _,
+    net::{TcpListener, UdpSocket},
+    thread,
+    time::Duration,
+};
+
+use probe::{Limits, Outcome, Protocol, Target, Trouble, dial};
+use support::{PATIENT, at, datagram_server, stream_server};
+
+/// For servers that never come to an end.
+const SHORT: Limits = Limits {
+    time: Duration::from_secs(3),
+    bytes: 64 * 1024,
+};
+
+fn trouble(target: &Target, limits: Limits) -> Trouble {
+    let report = dial(target, None, limits);
+    assert!(report.chain.is_empty() && report.session.is_none());
+    match report.outcome {
+        Outcome::Failed(trouble) => trouble,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_port_that_nobody_listens_on_is_closed() {
+    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr();
+    let target = at(Protocol::Dtls12, free.unwrap());
+    assert_eq!(trouble(&target, PATIENT), Trouble::Closed);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let target = at(Protocol::Tls, free.unwrap());
+    assert_eq!(trouble(&target, PATIENT), Trouble::Closed);
+}
+
+#[test]
+fn a_server_that_says_nothing_is_silent() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let target = at(Protocol::Dtls12, socket.local_addr().unwrap());
+    assert_eq!(trouble(&target, SHORT), Trouble::Silent(SHORT.time));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = at(Protocol::Tls, listener.local_addr().unwrap());
+    assert_eq!(trouble(&target, SHORT), Trouble::Silent(SHORT.time));
+}
+
+#[test]
+fn garbage_is_no_handshake() {
+    let datagrams = datagram_server(|_| vec![0xa5; 900]);
+    assert_eq!(trouble(&datagrams, SHORT), Trouble::Slow(SHORT.time));
+    let stream = stream_server(|mut stream| drop(stream.write_all(&[0xa5; 900])));
+    assert!(matches!(trouble(&stream, PATIENT), Trouble::Broken(_)));
+}
+
+#[test]
+fn a_server_of_another_protocol_is_told_by_its_greeting() {
+    let smtp = stream_server(|mut stream| drop(stream.write_all(b"220 mail.example.com ESMTP\r\n")));
+    let Trouble::Broken(why) = trouble(&smtp, PATIENT) else {
+        panic!("no word of it")
+    };
+    assert!(why.contains("wrong version number"), "{why}");
+}
+
+#[test]
+fn a_connection_that_ends_is_cut() {
+    let ends = stream_server(drop);
+    assert_eq!(trouble(&ends, PATIENT), Trouble::Cut);
+}
+
+/// A record of a handshake, of which the client has to wait for more.
+fn endless_record() -> Vec<u8> {
+    // A Certificate message of 16 MB, as far as its header says.
+    let mut body = vec![0; 16_000];
+    body[..4].copy_from_slice(&[11, 0xff, 0xff, 0xff]);
+    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+    [&[22, 3, 3][..], &length, &body].concat()
+}
+
+#[test]
+fn a_server_that_sends_without_end_is_given_up() {
+    let huge = stream_server(|mut stream| while stream.write_all(&endless_record()).is_ok() {});
+    let trouble = trouble(&huge, SHORT);
+    let is_given_up = matches!(trouble, Trouble::Broken(_) | Trouble::Endless(_));
+    assert!(is_given_up, "{trouble:?}");
+}
+
+#[test]
+fn a_server_that_sends_byte_by_byte_is_too_slow() {
+    let slow = stream_server(|mut stream| {
+        for byte in endless_record() {
+            if stream.write_all(&[byte]).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(30));
+        }
+    });
+    assert_eq!(trouble(&slow, SHORT), Trouble::Slow(SHORT.time));
+}
+
+/// `HelloVerifyRequest` (RFC 6347, section 4.2.1) with a cookie, as the answer to a hello whose records
+/// and messages bear these numbers.
+fn hello_verify_request(hello: &[u8]) -> Vec<u8> {
+    let cookie = [7; 32];
+    let body = [&[0xfe, 0xff, 32][..], &cookie].concat();
+    let length = [0, 0, u8::try_from(body.len()).unwrap()];
+    let message_number = &hello[17..19];
+    let message = [&[3][..], &length, message_number, &[0, 0, 0], &length, &body].concat();
+    let size = u16::try_from(message.len()).unwrap().to_be_bytes();
+    let record_number = &hello[3..11];
+    [&[22, 0xfe, 0xff][..], record_number, &size, &message].concat()
+}
+
+#[test]
+fn a_server_that_asks_for_another_hello_for_ever_is_given_up() {
+    let endless = datagram_server(hello_verify_request);
+    let trouble = trouble(&endless, SHORT);
+    let is_given_up = matches!(
+        trouble,
+        Trouble::Broken(_) | Trouble::Endless(_) | Trouble::Slow(_)
+    );
+    assert!(is_given_up, "{trouble:?}");
+}
+
+#[test]
+fn fragments_that_never_make_a_message_are_given_up() {
+    // The first byte of a ServerHello of 200 bytes, again and again.
+    let fragment = |hello: &[u8]| {
+        let header = [2, 0, 0, 200, hello[17], hello[18], 0, 0, 0, 0, 0, 1, 3];
+        let size = u16::try_from(header.len()).unwrap().to_be_bytes();
+        [&[22, 0xfe, 0xfd][..], &hello[3..11], &size, &header].concat()
+    };
+    let trouble = trouble(&datagram_server(fragment), SHORT);
+    assert_eq!(trouble, Trouble::Slow(SHORT.time));
+}
