@@ -139,13 +139,13 @@ mod tests {
         let context = testing::context(&[certificate("other", "shared")], |_| Value::Null);
         for secret in ["shared", "own"] {
             context.restorations.count(secret.to_owned(), |it| {
-                it.restored(None, Some(Timestamp::UNIX_EPOCH), Timestamp::UNIX_EPOCH);
+                it.restored(None, Timestamp::UNIX_EPOCH);
             });
             context.facts.published.put(secret, None, Published::Absent);
         }
         context.forget("gone");
         for (secret, is_known) in [("shared", true), ("own", false)] {
-            let counted = context.restorations.of(secret, Restorations::written);
+            let counted = context.restorations.of(secret, |it| Some(it.clone()));
             assert_eq!(counted.is_some(), is_known);
             let read = context.facts.published.get(secret, None);
             assert_eq!(read.is_some(), is_known);

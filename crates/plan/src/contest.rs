@@ -6,8 +6,8 @@ mod stamps;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use restorations::Restorations;
-pub use stamps::Stamps;
+pub use restorations::{LastWritten, Restorations};
+pub use stamps::{ContestedStamp, Stamps};
 
 /// Somebody who keeps undoing what the operator writes to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]

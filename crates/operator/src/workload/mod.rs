@@ -347,7 +347,7 @@ mod tests {
         act(&context, &workload, &stamp).await.unwrap();
         assert_eq!(contest(), None);
         act(&context, &workload, &stamp).await.unwrap();
-        let by = contest().unwrap().by;
+        let by = contest().unwrap().contest.by;
         assert_eq!(by.as_deref(), Some("argocd-controller"));
     }
 

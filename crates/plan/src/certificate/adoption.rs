@@ -1,10 +1,10 @@
 //! Secrets that somebody else made: which of them are taken over, and what is kept of them.
 
-use api::{Fingerprint, Reason, SecretAdoptionPolicy, names};
+use api::{Fingerprint, Leaf, Reason, SecretAdoptionPolicy, names};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Action, Authority, Decision, Observed, Published, PublishedSecret, Step, Stored, claim,
+    Action, Authority, Decision, Observed, Pair, Published, PublishedSecret, Step, Stored, claim,
     observed::held, wait,
 };
 use crate::{
@@ -112,8 +112,14 @@ fn take_over(
     })
 }
 
-/// The operator that waited for a Secret knows that there was none.
+/// The operator that waited for a Secret knows that there was none. Pods that started while the status
+/// told of another certificate read that.
 fn beginning(observed: &Observed, published: &PublishedSecret) -> Beginning {
+    let found = published.pair.as_ref().map(|pair| pair.leaf.fingerprint);
+    let told = observed.resource.status.certificate.as_ref();
+    if told.is_some_and(|told| found.is_some_and(|leaf| told.fingerprint != leaf.to_string())) {
+        return Beginning::Reissued;
+    }
     let was_awaited =
         claim::published_reason(&observed.resource.status) == Some(Reason::AwaitingSecret.as_str());
     if was_awaited && published.written == published.created {
@@ -134,57 +140,55 @@ fn from(published: &PublishedSecret) -> Timestamp {
 }
 
 /// What is due for a Secret of somebody else's that holds what comes before the store's pair.
-pub fn supersedes(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> {
+pub fn supersedes(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Decision> {
     let Published::Present(published) = &observed.published else {
         return None;
     };
     let leaf = &published.pair.as_ref()?.leaf;
-    let is_put_there = is_asked_for(observed)
-        && refusal(observed, published).is_none()
-        && held(published, stored) == Held::Foreign
-        && !stored.knows(&leaf.serial);
-    let comes_first = is_put_into_service_later(observed, published, stored, now)
-        || is_to_be_shared(observed, published, stored, now);
-    (is_put_there && comes_first)
-        .then(|| {
-            take_over(
-                observed,
-                published,
-                Precondition::At(stored.version.clone()),
-            )
-        })
-        .flatten()
+    let is_to_be_kept = is_to_be_shared(observed, published, stored) && published.serves(now);
+    let is_later = is_anew(observed, published) && is_put_into_service_later(leaf, stored, now);
+    (may_supersede(observed, stored) && (is_to_be_kept || is_later)).then(|| {
+        let store = Precondition::At(stored.version.clone());
+        decide(observed, published, store)
+    })
 }
 
-/// Whether the store is that of an earlier resource of this name, and its Secret has been somebody
-/// else's since.
-fn is_put_into_service_later(
-    observed: &Observed,
-    published: &PublishedSecret,
-    stored: &Stored,
-    now: Timestamp,
-) -> bool {
-    let Some(leaf) = published.pair.as_ref().map(|pair| &pair.leaf) else {
+/// Whether a Secret of somebody else's may hold what comes before the store's pair: the dates tell.
+pub fn may_supersede(observed: &Observed, stored: &Stored) -> bool {
+    let Published::Present(published) = &observed.published else {
         return false;
     };
+    let is_unknown = |pair: &Pair| !stored.knows(&pair.leaf.serial);
+    (is_anew(observed, published) || is_to_be_shared(observed, published, stored))
+        && is_asked_for(observed)
+        && refusal(observed, published).is_none()
+        && held(published, stored) == Held::Foreign
+        && published.pair.as_ref().is_some_and(is_unknown)
+}
+
+/// Whether the store is that of an earlier resource of this name, and its Secret its maker's again.
+fn is_anew(observed: &Observed, published: &PublishedSecret) -> bool {
+    observed.resource.status.history.is_empty()
+        && (published.adoption().is_some() || claim::is_strange(observed, published))
+}
+
+/// Whether a certificate was put into service after that of the store, or works while that does not.
+fn is_put_into_service_later(leaf: &Leaf, stored: &Stored, now: Timestamp) -> bool {
     let current = &stored.current.leaf;
     let is_later = (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after);
     let outlives = now >= current.not_after && leaf.is_valid_at(now);
-    let is_its_makers = published.adoption().is_some() || claim::is_strange(observed, published);
-    observed.resource.status.history.is_empty() && is_its_makers && (is_later || outlives)
+    is_later || outlives
 }
 
-/// Whether nothing was ever taken over for this resource, and its Secret is somebody else's by now: who
-/// asks for that to be taken over asks it for the certificate that lies there.
-fn is_to_be_shared(
-    observed: &Observed,
-    published: &PublishedSecret,
-    stored: &Stored,
-    now: Timestamp,
-) -> bool {
-    stored.state.adoption.is_none()
+/// Whether the resource was told that its Secret is somebody else's by now, and asks since then for that
+/// to be taken over, although it never took one over: it asks for the certificate that lies there.
+pub fn is_to_be_shared(observed: &Observed, published: &PublishedSecret, stored: &Stored) -> bool {
+    let was_told =
+        claim::published_reason(&observed.resource.status) == Some(Reason::SecretNotOwned.as_str());
+    is_asked_for(observed)
+        && was_told
+        && stored.state.adoption.is_none()
         && claim::is_strange(observed, published)
-        && published.serves(now)
 }
 
 impl PublishedSecret {

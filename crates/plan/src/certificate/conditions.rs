@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
-    Decision, Observed, Obstacle, Published, Step, Store, Stored, claim, contest,
+    Decision, Observed, Obstacle, Published, Step, Store, Stored, adoption, claim, contest,
     finding::{Finding, Findings},
     observed::held,
     ordinals, publishing,
@@ -13,6 +13,7 @@ use super::{
     restarts, trigger,
 };
 use crate::{
+    Refusal,
     publication::Held,
     rollout::{Progress, Stage},
 };
@@ -101,6 +102,9 @@ fn published(observed: &Observed, obstacle: Option<&Obstacle>, now: Timestamp) -
         let message = format!("Secret {} waits for a certificate", wanted.secret_name);
         return Finding::no(Reason::AwaitingIssuance, message);
     };
+    if let Some(refusal) = awaits_adoption(observed, stored, obstacle) {
+        return Finding::refused(&refusal);
+    }
     if holds_current(observed, stored) {
         let fingerprint = stored.current.leaf.fingerprint;
         let message = format!(
@@ -122,6 +126,26 @@ fn published(observed: &Observed, obstacle: Option<&Obstacle>, now: Timestamp) -
         )
     };
     Finding::no(Reason::AwaitingPublication, message)
+}
+
+/// What is told of a Secret that is taken over as soon as that is possible: still that it is somebody
+/// else's, which the resource was told when it asked for that.
+fn awaits_adoption(
+    observed: &Observed,
+    stored: &Stored,
+    obstacle: Option<&Obstacle>,
+) -> Option<Refusal> {
+    let Published::Present(published) = &observed.published else {
+        return None;
+    };
+    let awaited = obstacle.filter(|_| adoption::is_to_be_shared(observed, published, stored))?;
+    Some(Refusal {
+        reason: Reason::SecretNotOwned,
+        message: format!(
+            "Secret {} is somebody else's until it is taken over: {}",
+            observed.resource.wanted.secret_name, awaited.refusal.message,
+        ),
+    })
 }
 
 fn holds_current(observed: &Observed, stored: &Stored) -> bool {

@@ -4,7 +4,11 @@ use api::Reason;
 use jiff::Timestamp;
 
 use super::{Observed, Obstacle, Published, Step, finding::Finding};
-use crate::{Contest, Refusal, contest, rollout::Progress};
+use crate::{
+    Contest, Refusal,
+    contest::{self, LastWritten},
+    rollout::Progress,
+};
 
 /// What keeps the operator from putting the published Secret right once more.
 pub fn obstacle(observed: &Observed, now: Timestamp) -> Option<Obstacle> {
@@ -53,15 +57,17 @@ fn refusal(observed: &Observed, contest: &Contest) -> Refusal {
 }
 
 impl Observed {
-    /// The field manager that undid what the operator published, if that can be told. `restored` is when
-    /// the operator last put it right, by the API server's clock: whoever removes its fields removes the
-    /// trace of that. A Secret that is gone tells nothing.
+    /// The field manager that undid what the operator published, if that can be told. `last` is what the
+    /// reply to the operator's last write told: whoever removes its fields removes the trace of that. A
+    /// Secret that is gone tells nothing.
     #[must_use]
-    pub fn undone_by(&self, restored: Option<Timestamp>) -> Option<String> {
+    pub fn undone_by(&self, last: &LastWritten) -> Option<String> {
         match &self.published {
             Published::Present(secret) => {
-                let written = secret.operator_wrote.max(restored);
-                contest::undone_by(secret.last_writer.as_ref(), written)
+                let written = secret.operator_wrote.max(last.at);
+                let others = secret.last_writer.as_ref();
+                let later = others.filter(|write| Some(*write) != last.beside.as_ref());
+                contest::undone_by(later, written)
             }
             Published::Absent | Published::Unreadable(_) => None,
         }

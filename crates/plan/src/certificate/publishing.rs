@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Action, Observed, PublishCause, Published, PublishedSecret, Stored, adoption, claim, clock,
+    Action, Observed, PublishCause, Published, PublishedSecret, Stored, adoption, claim,
     observed::held,
 };
 use crate::{
@@ -85,23 +85,27 @@ pub fn gives_way(observed: &Observed, stored: &Stored, now: Timestamp) -> bool {
     let Published::Present(published) = &observed.published else {
         return false;
     };
-    let has_expired = now >= stored.current.leaf.not_after;
-    has_expired
-        && clock::refusal(observed, now).is_none()
-        && held(published, stored) == Held::Foreign
-        && published.serves(now)
+    let leaf = &stored.current.leaf;
+    let by_both_clocks = [now, observed.server_time(now)];
+    held(published, stored) != Held::Leaf(leaf.fingerprint)
+        && by_both_clocks
+            .into_iter()
+            .all(|time| time >= leaf.not_after && published.serves(time))
 }
 
 /// Since when the published Secret holds what it holds, by the API server's clock. A writer that clears
-/// `metadata.managedFields`, or takes a key out of the Secret, hides the time of its write, which cannot
-/// lie before the publication recorded last; then the time of the observation stands for it.
+/// `metadata.managedFields`, or takes a key out of the Secret that was there, hides the time of its write,
+/// which cannot lie before the publication recorded last; then the time of the observation stands for it.
 fn written(
     published: &PublishedSecret,
     recorded: Option<Publication>,
     now: Timestamp,
 ) -> Timestamp {
     match recorded.map(|recorded| recorded.from) {
-        Some(recorded) if published.written < recorded || published.lacks_a_key => {
+        Some(recorded)
+            if published.written < recorded
+                || (published.lacks_a_key && published.created <= recorded) =>
+        {
             now.max(recorded)
         }
         Some(_) | None => published.written,

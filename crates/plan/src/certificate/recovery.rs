@@ -7,7 +7,7 @@ use super::{
     Action, Decision, Mark, Observed, Pair, Published, PublishedSecret, Step, Stored, adoption,
     clock, issue, observed::held, publishing::is_known, wait,
 };
-use crate::{Precondition, publication::Held};
+use crate::{Precondition, contest, publication::Held};
 
 /// Without any Secret the status tells whether there was a certificate: then pods may have read it.
 pub fn first_or_lost(observed: &Observed) -> Trigger {
@@ -50,25 +50,23 @@ pub fn fill(
 /// remembers of the time since counts for nothing.
 pub fn after_a_rollback(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Decision> {
     let lost = observed.lost();
-    let decided = rolled_back(observed, stored, lost.as_ref(), now);
+    let asks_for_dates = lost.is_some()
+        || adoption::may_supersede(observed, stored)
+        || may_be_newer(observed, stored);
     // By a clock that is off nothing is told to be valid, or not.
-    match clock::refusal(observed, now) {
-        Some(refusal) if lost.is_some() || may_be_newer(observed, stored) => {
-            Some(wait(Step::Issue, refusal))
-        }
-        Some(_) | None => decided.map(Decision::Act),
+    match clock::refusal(observed, now).filter(|_| asks_for_dates) {
+        Some(refusal) => Some(wait(Step::Issue, refusal)),
+        None => adoption::supersedes(observed, stored, now)
+            .or_else(|| rolled_back(observed, stored, lost, now).map(Decision::Act)),
     }
 }
 
 fn rolled_back(
     observed: &Observed,
     stored: &Stored,
-    lost: Option<&SerialNumber>,
+    lost: Option<SerialNumber>,
     now: Timestamp,
 ) -> Option<Action> {
-    if let Some(action) = adoption::supersedes(observed, stored, now) {
-        return Some(action);
-    }
     if let Published::Present(published) = &observed.published
         && is_newer(observed, published, stored)
         && published.serves(now)
@@ -80,7 +78,7 @@ fn rolled_back(
     }
     Some(Action::NoteRollback {
         store: stored.version.clone(),
-        lost: lost?.clone(),
+        lost: lost?,
     })
 }
 
@@ -93,7 +91,7 @@ fn may_be_newer(observed: &Observed, stored: &Stored) -> bool {
 
 /// Whether the operator published this pair, and the store is of an earlier time. A copy of a Secret
 /// of elsewhere bears a mark as well: what it holds is of another authority, or is not what the status
-/// tells of and lies in another object than the one that the store speaks of.
+/// tells of and lies where somebody else has written.
 fn is_newer(observed: &Observed, published: &PublishedSecret, stored: &Stored) -> bool {
     let Some(pair) = &published.pair else {
         return false;
@@ -101,7 +99,8 @@ fn is_newer(observed: &Observed, published: &PublishedSecret, stored: &Stored) -
     let (leaf, current) = (&pair.leaf, &stored.current.leaf);
     let is_later = (leaf.not_before, leaf.not_after) > (current.not_before, current.not_after);
     // The resource was made anew, or the store was put back before the status was written.
-    let tells_nothing = observed.resource.status.history.is_empty() || is_known(published, stored);
+    let tells_nothing =
+        observed.resource.status.history.is_empty() || is_untouched(published, stored);
     let is_meant = observed
         .lost()
         .map_or(is_later && tells_nothing, |lost| lost == leaf.serial);
@@ -110,6 +109,13 @@ fn is_newer(observed: &Observed, published: &PublishedSecret, stored: &Stored) -
         && is_of_one_authority(observed, published, pair, stored)
         && held(published, stored) == Held::Foreign
         && !stored.knows(&leaf.serial)
+}
+
+/// Whether nobody seems to have written the very object that the store speaks of since the operator did.
+/// Who applies a copy of another Secret to it has.
+fn is_untouched(published: &PublishedSecret, stored: &Stored) -> bool {
+    let by = contest::undone_by(published.last_writer.as_ref(), published.operator_wrote);
+    is_known(published, stored) && by.is_none()
 }
 
 /// Whether who had the one certificate signed had the other signed. Self-signed ones have nothing in

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Contest;
+use super::{Contest, Write};
 
 /// So many within [`PERIOD`] are a contest.
 const MOST: usize = 5;
@@ -20,25 +20,37 @@ pub struct Restorations {
     is_contest: bool,
     /// Field manager whose write the last one put right, if that could be told.
     by: Option<String>,
-    /// When the last one was made, as the object itself tells by the API server's clock.
-    written: Option<Timestamp>,
+    last: LastWritten,
+}
+
+/// What the reply to the operator's last write of an object told of the writes before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastWritten {
+    /// When the operator wrote it, by the API server's clock.
+    pub at: Option<Timestamp>,
+    /// What seemed to be the last write of another: where the operator writes in the name of a field's
+    /// owner, its own.
+    pub beside: Option<Write>,
 }
 
 impl Restorations {
     /// Counts one more, which put right what the field manager `by` had written, if that could be told.
-    /// The object tells that it was made at `written`, by the API server's clock.
-    pub fn restored(&mut self, by: Option<String>, written: Option<Timestamp>, now: Timestamp) {
+    pub fn restored(&mut self, by: Option<String>, now: Timestamp) {
         self.forget_before(now);
         self.times.push_back(now);
         self.is_contest |= self.times.len() >= MOST;
         self.by = by;
-        self.written = written;
     }
 
-    /// When the last one was made, by the API server's clock.
+    /// Notes what the reply to a write told, whatever it was for.
+    pub fn wrote(&mut self, last: LastWritten) {
+        self.last = last;
+    }
+
+    /// What the reply to the last write told.
     #[must_use]
-    pub const fn written(&self) -> Option<Timestamp> {
-        self.written
+    pub const fn last(&self) -> &LastWritten {
+        &self.last
     }
 
     /// Until when nothing is written against whoever undoes them, if somebody does.
@@ -68,7 +80,7 @@ mod tests {
     }
 
     fn restore(restorations: &mut Restorations, second: i64) {
-        restorations.restored(Some("helm".to_owned()), None, at(second));
+        restorations.restored(Some("helm".to_owned()), at(second));
     }
 
     fn restored(times: &[i64]) -> Restorations {
@@ -118,7 +130,7 @@ mod tests {
     #[test]
     fn nobody_is_named_for_what_an_earlier_one_put_right() {
         let mut restorations = restored(&[0, 1, 2, 3]);
-        restorations.restored(None, None, at(4));
+        restorations.restored(None, at(4));
         let contest = restorations.contest(at(4)).unwrap();
         assert_eq!(contest.by, None);
     }

@@ -46,13 +46,26 @@ impl Stamps {
         self.last = Some(now);
     }
 
-    /// Until when the template is not stamped again, if somebody has undone the last one.
+    /// Until when the template is not stamped with the same again, if somebody has undone the last one.
     #[must_use]
-    pub fn contest(&self, now: Timestamp) -> Option<Contest> {
+    pub fn contest(&self, now: Timestamp) -> Option<ContestedStamp> {
         let further = self.times.checked_sub(2)?;
         let pause = FIRST_PAUSE * (1 << further.min(DOUBLINGS));
-        Contest::after(self.last?, pause, self.by.as_deref(), now)
+        let contest = Contest::after(self.last?, pause, self.by.as_deref(), now)?;
+        Some(ContestedStamp {
+            contest,
+            fingerprints: self.fingerprints.clone(),
+        })
     }
+}
+
+/// A contest over a stamp. Another certificate is none of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContestedStamp {
+    /// With whom, and until when.
+    pub contest: Contest,
+    /// What the template is not to be stamped with, by Secret.
+    pub fingerprints: BTreeMap<String, Fingerprint>,
 }
 
 #[cfg(test)]
@@ -85,7 +98,7 @@ mod tests {
 
     /// For how many minutes no further one is made.
     fn pause(stamps: &Stamps, now: i64) -> Option<i64> {
-        let contest = stamps.contest(at(now))?;
+        let contest = stamps.contest(at(now))?.contest;
         assert_eq!(contest.by.as_deref(), Some("argocd"));
         Some(contest.until.duration_since(at(now)).as_mins())
     }
@@ -118,7 +131,7 @@ mod tests {
     fn who_wrote_before_the_stamp_that_was_undone_is_not_named() {
         let mut stamps = stamped(&[(1, 10)]);
         stamps.stamped(&onto(1), Some(&argocd(9)), at(20));
-        assert_eq!(stamps.contest(at(20)).unwrap().by, None);
+        assert_eq!(stamps.contest(at(20)).unwrap().contest.by, None);
     }
 
     #[test]

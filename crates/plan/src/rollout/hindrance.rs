@@ -11,8 +11,8 @@ pub enum Hindrance {
     /// No node takes a pod as long as the pod that it is to replace holds the node's ports: the
     /// workload starts a pod before it ends an earlier one.
     PortsTaken,
-    /// A pod of an earlier template never became Ready, and without that Kubernetes replaces neither it
-    /// nor any other ("Forced rollback" in the documentation of `StatefulSet`s).
+    /// A pod of an earlier template is not Ready, and before it is Kubernetes replaces neither it nor any
+    /// other ("Forced rollback" in the documentation of `StatefulSet`s).
     Wedged {
         /// Its name.
         pod: String,
@@ -32,7 +32,8 @@ fn wedged(live: &Live) -> Option<Hindrance> {
             && live.update_revision.is_some()
             && pod.revision != live.update_revision
     };
-    let pod = live.pods.iter().find(holds_up).filter(|_| live.ordered)?;
+    let is_ordered = live.ordered && live.partition == 0;
+    let pod = live.pods.iter().find(holds_up).filter(|_| is_ordered)?;
     Some(Hindrance::Wedged {
         pod: pod.name.clone(),
     })
@@ -70,7 +71,7 @@ impl Hindrance {
             }
             Self::Wedged { pod } => format!(
                 "{pod} is of an earlier template and not Ready, and Kubernetes (podManagementPolicy OrderedReady) replaces \
-                 no pod before it is: delete pod {pod}"
+                 no pod before it is: if it does not become Ready by itself, delete pod {pod}"
             ),
         }
     }

@@ -21,7 +21,7 @@ pub use predecessors::{Predecessor, staying};
 pub use progress::{Progress, Stage, assess};
 pub use single::SingleRestarts;
 
-use crate::{Contest, Refusal, Version, publication::PublicationLog};
+use crate::{Contest, Refusal, Version, contest::ContestedStamp, publication::PublicationLog};
 
 /// A workload and all certificates whose resources name it.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ pub struct Live {
     /// Why the operator's last write to it failed, if it did.
     pub refused: Option<Refusal>,
     /// Who keeps undoing the operator's writes to its template, if somebody does.
-    pub contest: Option<Contest>,
+    pub contest: Option<ContestedStamp>,
     /// The ordinal of its first pod (`spec.ordinals.start`).
     pub first_ordinal: u32,
     /// How long a pod of the template may take to end (`terminationGracePeriodSeconds`).
@@ -252,15 +252,16 @@ fn may_start(live: &Live, now: Timestamp) -> bool {
 
 /// What the template does not carry, unless somebody keeps undoing just that.
 fn stamp(live: &Live, restarting: &[&Mounted], effect: Effect, now: Timestamp) -> Option<Action> {
-    let fingerprints: BTreeMap<_, _> = restarting
-        .iter()
-        .filter(|mounted| !live.carries(&mounted.secret, mounted.current))
-        .map(|mounted| (mounted.secret.clone(), mounted.current))
-        .collect();
-    let is_due = !fingerprints.is_empty() && live.contested(now).is_none();
+    let is_missing = |mounted: &&&Mounted| !live.carries(&mounted.secret, mounted.current);
+    let missing: Vec<_> = restarting.iter().filter(is_missing).collect();
+    let is_contested = |mounted: &&&Mounted| live.contested(mounted, now).is_some();
+    let is_due = !missing.iter().all(is_contested);
     is_due.then(|| Action::StampTemplate {
         workload: live.version.clone(),
-        fingerprints,
+        fingerprints: missing
+            .iter()
+            .map(|mounted| (mounted.secret.clone(), mounted.current))
+            .collect(),
         effect,
     })
 }
@@ -280,10 +281,11 @@ impl Workload {
 }
 
 impl Live {
-    /// Who keeps undoing the stamp of the template, while it is not to be made again.
-    fn contested(&self, now: Timestamp) -> Option<&Contest> {
-        let contest = self.contest.as_ref();
-        contest.filter(|contest| contest.is_under_way(now))
+    /// Who keeps undoing the stamp with a certificate, while it is not to be made again.
+    fn contested(&self, mounted: &Mounted, now: Timestamp) -> Option<&Contest> {
+        let stamp = self.contest.as_ref()?;
+        let is_meant = stamp.fingerprints.get(&mounted.secret) == Some(&mounted.current);
+        Some(&stamp.contest).filter(|contest| is_meant && contest.is_under_way(now))
     }
 
     /// Whether Kubernetes replaces no pods although its template has changed.

@@ -120,7 +120,20 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
         | Stage::RestartNeeded
         | Stage::Unknown => None,
     };
-    let contest_ends = live.contested(now).map(|contest| contest.until);
+    let hindrance = match &stage {
+        Stage::UnderWay | Stage::Stuck => hindrance::of(live),
+        Stage::Missing
+        | Stage::Unreadable(_)
+        | Stage::NotMounted
+        | Stage::Done
+        | Stage::Blocked(_)
+        | Stage::OnDelete
+        | Stage::Paused
+        | Stage::RestartNeeded
+        | Stage::RestartLater(_)
+        | Stage::Unknown => None,
+    };
+    let contest_ends = live.contested(mounted, now).map(|contest| contest.until);
     let next_check = [next_check, mounted.predecessors_end(), contest_ends];
     let ending = live.pods.iter().filter(|pod| pod.terminating.is_some());
     Progress {
@@ -129,7 +142,7 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
         total: live.replicas,
         not_current,
         ending: ending.count(),
-        hindrance: hindrance::of(live),
+        hindrance,
         contested: contested(live, mounted, now),
         next_check: next_check.into_iter().flatten().min(),
     }
@@ -210,7 +223,7 @@ fn waits_for_the_user(live: &Live, mounted: &Mounted) -> bool {
 fn contested(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Refusal> {
     let is_held_back =
         mounted.strategy == api::RolloutStrategy::RollingRestart && !live.is_stamped_for(mounted);
-    let contest = live.contested(now).filter(|_| is_held_back)?;
+    let contest = live.contested(mounted, now).filter(|_| is_held_back)?;
     Some(Refusal {
         reason: api::Reason::Contested,
         message: format!(
@@ -326,13 +339,10 @@ impl Evidence {
     #[must_use]
     pub const fn calls_for_a_rollout(&self) -> bool {
         match self {
-            Self::NotCurrent(
-                NotCurrent::StartedBefore
-                | NotCurrent::StartedWithForeign
-                | NotCurrent::DoesNotMount,
-            )
+            Self::NotCurrent(NotCurrent::StartedBefore | NotCurrent::StartedWithForeign)
             | Self::Unknown(Doubt::Predecessor) => true,
-            Self::NotCurrent(NotCurrent::LacksItsName)
+            // To mount it was a change of the template: Kubernetes replaces such a pod by itself.
+            Self::NotCurrent(NotCurrent::LacksItsName | NotCurrent::DoesNotMount)
             | Self::Current
             | Self::NotStarted
             | Self::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog | Doubt::MayLackItsName) => {

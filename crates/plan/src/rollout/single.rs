@@ -81,10 +81,11 @@ pub fn is_wrong(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
     match evidence::of(pod, mounted) {
         Evidence::NotCurrent(NotCurrent::LacksItsName)
         | Evidence::Unknown(Doubt::MayLackItsName) => true,
-        Evidence::NotCurrent(
-            NotCurrent::StartedBefore | NotCurrent::StartedWithForeign | NotCurrent::DoesNotMount,
-        ) => live.is_stamped_for(mounted) && live.is_of_the_template(pod),
+        Evidence::NotCurrent(NotCurrent::StartedBefore | NotCurrent::StartedWithForeign) => {
+            live.is_stamped_for(mounted) && live.is_of_the_template(pod)
+        }
         Evidence::Current
+        | Evidence::NotCurrent(NotCurrent::DoesNotMount)
         | Evidence::NotStarted
         | Evidence::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog | Doubt::Predecessor) => false,
     }

@@ -145,7 +145,7 @@ fn a_certificate_of_an_unknown_root_stays_until_somebody_says_that_the_partner_t
 
 #[test]
 fn who_starts_over_as_told_has_the_charts_next_certificate_taken_over() {
-    let mut cluster = Cluster::of(found(by_a_chart(Some(theirs()))));
+    let mut cluster = Cluster::of(found(by_a_chart(Some(theirs()))).with_workload(pods()));
     assert!(cluster.rests_within(40));
     assert_eq!(
         Case(cluster.truth.clone()).condition("Issued"),
@@ -159,10 +159,16 @@ fn who_starts_over_as_told_has_the_charts_next_certificate_taken_over() {
     let mut next = by_a_chart(Some(pair(8, now() - hours(1), now() + hours(8000))));
     next.root = Some(crate::support::root(1));
     "next".clone_into(&mut next.version.uid);
+    (next.created, next.written) = (cluster.clock, cluster.clock);
     cluster.truth.published = present(next.clone());
+    assert!(cluster.rests_within(40), "while it is suspended still");
     cluster.truth.resource.wanted.suspend = false;
-    assert!(cluster.rests_within(40));
+    assert!(cluster.rests_within(60));
 
+    let leaf = next.pair.as_ref().unwrap().leaf.fingerprint;
+    assert_eq!(cluster.stamped, [leaf], "the pods serve it");
+    let progress = cluster.truth.progress(cluster.clock).unwrap();
+    assert_eq!(progress.stage, Stage::Done);
     assert_eq!(cluster.truth.stored().unwrap().current, next.pair.unwrap());
     assert!(cluster.issued.is_empty());
     assert_eq!(Case(cluster.truth).condition("Issued"), "True Issued");
@@ -283,7 +289,7 @@ fn a_secret_that_is_found_is_taken_over_as_one_that_was_put_back_once() {
     let cause = cause(&Case(cluster.truth.clone()));
     assert_eq!(cause, PublishCause::TakenOver);
     let mut restorations = Restorations::default();
-    restorations.restored(None, None, now());
+    restorations.restored(None, now());
     assert_eq!(restorations.contest(now()), None);
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use plan::{
     Contest,
     certificate::{Action, PublishCause},
-    contest::Write,
+    contest::{ContestedStamp, LastWritten, Write},
     publication::{Held, Publication},
     rollout,
 };
@@ -74,28 +74,54 @@ fn second(second: i64) -> Timestamp {
 #[test]
 fn who_wrote_since_the_operator_did_is_named() {
     for operator in [Some(9), Some(10), None] {
-        let by = written(10, operator).0.undone_by(None);
+        let by = written(10, operator).0.undone_by(&LastWritten::default());
         assert_eq!(by.as_deref(), Some("helm"));
     }
 }
 
 #[test]
 fn who_wrote_before_the_operator_did_is_not_named() {
-    assert_eq!(written(10, Some(11)).0.undone_by(None), None);
+    assert_eq!(
+        written(10, Some(11)).0.undone_by(&LastWritten::default()),
+        None
+    );
 }
 
 #[test]
 fn who_wrote_before_what_was_put_right_last_is_not_named_though_no_trace_of_that_is_left() {
     let case = written(10, None);
-    assert_eq!(case.0.undone_by(Some(second(11))), None);
-    let by = case.0.undone_by(Some(second(10)));
+    assert_eq!(case.0.undone_by(&wrote(11)), None);
+    let by = case.0.undone_by(&wrote(10));
     assert_eq!(by.as_deref(), Some("helm"));
+}
+
+/// The reply to the operator's last write told of this second, and of nobody else.
+fn wrote(at: i64) -> LastWritten {
+    LastWritten {
+        at: Some(second(at)),
+        beside: None,
+    }
+}
+
+#[test]
+fn what_the_operator_wrote_in_an_owners_name_is_not_the_owners() {
+    let case = written(10, Some(9));
+    let own = |at: i64| LastWritten {
+        at: Some(second(9)),
+        beside: Some(Write {
+            by: "helm".to_owned(),
+            at: second(at),
+        }),
+    };
+    assert_eq!(case.0.undone_by(&own(10)), None);
+    let by = case.0.undone_by(&own(8));
+    assert_eq!(by.as_deref(), Some("helm"), "it has written since");
 }
 
 #[test]
 fn nobody_is_named_for_a_deletion() {
     let gone = Case::converged().with(|it| it.published = plan::certificate::Published::Absent);
-    assert_eq!(gone.0.undone_by(None), None);
+    assert_eq!(gone.0.undone_by(&LastWritten::default()), None);
 }
 
 #[test]
@@ -172,7 +198,7 @@ fn a_secret_that_somebody_deletes_again_and_again_is_given_up_for_a_while() {
 }
 
 /// A pod that started before the certificate in service, and a template without its fingerprint.
-fn rollout_due(contest: Option<Contest>) -> Case {
+fn rollout_due(contest: Option<ContestedStamp>) -> Case {
     let workload = Sts::of(1)
         .pod(hours(50))
         .with(|live| live.contest = contest);
@@ -189,9 +215,21 @@ fn stamps(case: &Case) -> bool {
 }
 
 /// Somebody who is given way to until then.
-fn until(until: Timestamp) -> Contest {
+fn until(until: Timestamp) -> ContestedStamp {
     let by = Some("argocd-controller".to_owned());
-    Contest { by, until }
+    ContestedStamp {
+        contest: Contest { by, until },
+        fingerprints: [("tls".to_owned(), fingerprint(1))].into(),
+    }
+}
+
+#[test]
+fn a_newer_certificate_is_rolled_out_whoever_undid_the_stamp_of_the_one_before() {
+    let mut before = until(now() + minutes(900));
+    before.fingerprints = [("tls".to_owned(), fingerprint(9))].into();
+    let newer = rollout_due(Some(before));
+    assert!(stamps(&newer));
+    assert!(!is_told(&newer));
 }
 
 #[test]

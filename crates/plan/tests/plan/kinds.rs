@@ -249,6 +249,8 @@ fn wedged() -> Sts {
 fn a_pod_of_an_earlier_template_that_is_not_ready_is_to_be_deleted() {
     let told = hindrance(wedged()).unwrap().describe();
     assert!(told.ends_with("delete pod coturn-1"), "{told}");
+    let below_the_partition = wedged().with(|live| live.partition = 1);
+    assert_eq!(hindrance(below_the_partition), None);
     let parallel = wedged().with(|live| live.ordered = false);
     assert_eq!(hindrance(parallel), None);
     let of_the_newest = wedged().with(|live| live.pods[1].revision = Some("3".to_owned()));

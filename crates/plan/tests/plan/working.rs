@@ -9,7 +9,8 @@ use plan::{
 };
 
 use crate::support::{
-    Case, Cluster, Sts, current, foreign, hours, minutes, now, present, published, refusal,
+    Case, Cluster, Sts, current, foreign, hours, minutes, now, present, previous, published,
+    refusal,
 };
 
 /// The certificate in service has expired, and somebody has put another one into the Secret.
@@ -70,9 +71,27 @@ fn what_does_not_work_either_is_put_right() {
     let mut a_ca = foreign();
     a_ca.leaf.coverage = None;
     assert!(overwrites(&without_a_ca(expired_beside(a_ca))));
-    let by_a_wrong_clock = without_a_ca(expired_beside(foreign()))
-        .with(|it| it.clock_ahead = Some(SignedDuration::from_hours(5)));
-    assert!(overwrites(&by_a_wrong_clock));
+}
+
+#[test]
+fn a_clock_that_is_off_tells_neither_that_the_one_has_expired_nor_that_the_other_is_valid() {
+    let ahead = |clock| without_a_ca(expired_beside(foreign())).with(|it| it.clock_ahead = clock);
+    // By the API server's clock the certificate in service is valid still.
+    assert!(overwrites(&ahead(Some(SignedDuration::from_hours(5)))));
+    // It has expired by both.
+    let by_both = ahead(Some(SignedDuration::from_mins(20)));
+    assert_eq!(by_both.reported().action(), None);
+}
+
+#[test]
+fn the_certificate_before_works_as_well_where_somebody_put_it_back() {
+    let put_back = without_a_ca(expired_beside(previous())).with_store(|it| {
+        it.state.log = it.state.log.with(Publication {
+            held: Held::Leaf(previous().leaf.fingerprint),
+            from: now() - minutes(30),
+        });
+    });
+    assert_eq!(put_back.reported().action(), None);
 }
 
 /// Issued and published; then the Secret was deleted, and a chart has made its own.
@@ -85,13 +104,20 @@ fn remade_by_a_chart(pair: Pair) -> PublishedSecret {
     secret
 }
 
+/// The resource was told, and asks for it to be taken over since.
 fn asking_for_it(pair: Pair) -> Case {
-    Case::converged()
-        .with(|it| {
-            it.resource.wanted.adoption = SecretAdoptionPolicy::Adopt;
-            it.published = present(remade_by_a_chart(pair));
-        })
+    let told = Case::converged()
         .with_workload(Sts::of(2).pod(minutes(20)).pod(minutes(20)))
+        .with(|it| it.published = present(remade_by_a_chart(pair)))
+        .with_store(|it| {
+            it.state.log = it.state.log.with(Publication {
+                held: Held::Foreign,
+                from: now() - minutes(30),
+            });
+        })
+        .reported();
+    assert_eq!(told.condition("Published"), "False SecretNotOwned");
+    told.with(|it| it.resource.wanted.adoption = SecretAdoptionPolicy::Adopt)
 }
 
 #[test]
@@ -102,6 +128,47 @@ fn who_asks_for_a_secret_to_be_taken_over_gets_the_certificate_that_it_holds() {
     assert_eq!(stored.current, foreign());
     assert_eq!(stored.previous, Some(current()));
     assert!(cluster.issued.is_empty() && cluster.stamped.is_empty());
+}
+
+#[test]
+fn pods_of_the_certificate_before_are_brought_onto_what_was_taken_over() {
+    let older = Sts::of(2).pod(hours(5)).pod(minutes(20));
+    let mut cluster = Cluster::of(asking_for_it(foreign()).with_workload(older));
+    assert!(cluster.rests_within(60));
+    assert_eq!(cluster.stamped, [foreign().leaf.fingerprint]);
+    assert!(cluster.issued.is_empty());
+}
+
+#[test]
+fn it_is_taken_over_once_there_is_a_ca_to_judge_it_by() {
+    let waiting = without_a_ca(asking_for_it(foreign())).reported();
+    assert_eq!(waiting.action(), None);
+    assert_eq!(waiting.condition("Issued"), "False AuthorityMissing");
+    assert_eq!(waiting.condition("Published"), "False SecretNotOwned");
+    let told = waiting.message("Published");
+    assert!(told.contains("until it is taken over"), "{told}");
+    let ca = Authority::Usable(crate::support::authority(1));
+    let there = waiting.with(|it| it.authority = ca);
+    assert!(matches!(there.action(), Some(Action::Adopt { .. })));
+}
+
+#[test]
+fn nothing_is_taken_over_by_a_clock_that_is_off() {
+    let off = SignedDuration::from_hours(-240);
+    let case = asking_for_it(foreign()).with(|it| it.clock_ahead = Some(off));
+    assert_eq!(case.condition("Issued"), "False ClockSkewed");
+    assert_eq!(case.reported().action(), None);
+}
+
+#[test]
+fn who_never_asked_for_it_has_the_certificate_in_service_put_back() {
+    let long_ago = asking_for_it(foreign()).with(|it| {
+        it.resource.status = Case::converged().0.resource.status;
+    });
+    let mut cluster = Cluster::of(long_ago);
+    assert!(cluster.rests_within(40));
+    assert_eq!(cluster.truth.stored().unwrap().current, current());
+    assert!(cluster.issued.is_empty());
 }
 
 #[test]
@@ -125,6 +192,19 @@ fn a_key_that_somebody_took_out_of_the_secret_restarts_nothing() {
     assert!(cluster.rests_within(40));
     assert!(cluster.stamped.is_empty(), "{:?}", cluster.stamped);
     assert!(cluster.issued.is_empty());
+}
+
+#[test]
+fn a_secret_without_a_key_that_was_made_since_is_dated_by_its_making() {
+    let made = now() - minutes(30);
+    let remade = Case::converged().with_published(|it| {
+        (it.pair, it.lacks_a_key) = (None, true);
+        (it.created, it.written) = (made, made);
+    });
+    let Some(Action::Record { publication, .. }) = remade.action() else {
+        panic!("{:?}", remade.action())
+    };
+    assert_eq!((publication.held, publication.from), (Held::Foreign, made));
 }
 
 /// A rollout under way; the operator's clock is ahead by less than what keeps it from signing.

@@ -2,7 +2,7 @@
 
 use api::{SecretAdoptionPolicy, names};
 use k8s_openapi::api::core::v1::Secret;
-use plan::{Precondition, Version, certificate::PublishCause, contest::Restorations};
+use plan::{Precondition, Version, certificate::PublishCause, contest::LastWritten};
 
 use super::{super::observe::LastPublication, Writer};
 use crate::{
@@ -44,12 +44,17 @@ impl Writer<'_> {
                 self.overwrite(before, &content, cause, &mut owners).await?
             }
         };
-        if cause.is_restoration() {
-            let written = secret::operator_wrote(&reply.metadata);
-            let (by, now) = (undone_by.clone(), self.now);
-            let restorations = &self.context.restorations;
-            restorations.count(name.clone(), |it| it.restored(by, written, now));
-        }
+        let (by, now) = (undone_by.clone(), self.now);
+        let last = LastWritten {
+            at: secret::operator_wrote(&reply.metadata),
+            beside: secret::last_writer(&reply.metadata),
+        };
+        self.context.restorations.count(name.clone(), |it| {
+            it.wrote(last);
+            if cause.is_restoration() {
+                it.restored(by, now);
+            }
+        });
         let published = read_published(Some(&reply));
         let facts = &self.context.facts.published;
         facts.put(&name, Some(version(&reply.metadata)), published.clone());
@@ -64,8 +69,11 @@ impl Writer<'_> {
     /// The field manager that undid what is put right; once that is done, nothing tells of it.
     fn undone_by(&self, secret: &str, cause: PublishCause) -> Option<String> {
         let restorations = &self.context.restorations;
-        let restored = restorations.of(secret, Restorations::written);
-        let undone_by = self.observation.observed.undone_by(restored);
+        let last = restorations.of(secret, |it| Some(it.last().clone()));
+        let undone_by = self
+            .observation
+            .observed
+            .undone_by(&last.unwrap_or_default());
         undone_by.filter(|_| cause.is_restoration())
     }
 
