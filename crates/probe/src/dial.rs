@@ -252,6 +252,9 @@ fn alert(stack: &ErrorStack) -> Option<Alert> {
 
 /// OpenSSL's word for what is wrong.
 pub(crate) fn reason(stack: &ErrorStack) -> String {
-    let reason = stack.errors().iter().find_map(openssl::error::Error::reason);
+    let reason = stack
+        .errors()
+        .iter()
+        .find_map(openssl::error::Error::reason);
     reason.unwrap_or("OpenSSL does not say why").to_owned()
 }

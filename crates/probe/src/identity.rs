@@ -40,7 +40,8 @@ impl Identity {
             .into_iter();
         let leaf = chain.next().ok_or(IdentityError::Certificates)?;
         // Without the empty passphrase OpenSSL would ask for one at the terminal.
-        let key = PKey::private_key_from_pem_passphrase(key, b"").map_err(|_| IdentityError::Key)?;
+        let key =
+            PKey::private_key_from_pem_passphrase(key, b"").map_err(|_| IdentityError::Key)?;
         let of_leaf = leaf.public_key().map_err(|_| IdentityError::Certificates)?;
         if !of_leaf.public_eq(&key) {
             return Err(IdentityError::Mismatch);

@@ -12,9 +12,9 @@ use openssl::{
     },
     stack::Stack,
     x509::{
-        X509, X509StoreContext, X509VerifyResult,
+        X509, X509PurposeId, X509StoreContext, X509VerifyResult,
         store::{X509Store, X509StoreBuilder},
-        verify::{X509PurposeId, X509VerifyParam},
+        verify::X509VerifyParam,
     },
 };
 
@@ -176,8 +176,13 @@ impl Stage<'_> {
         self.prepare(&mut context, verifies)?;
         let mut ssl = Ssl::new(&context.build())?;
         ssl.set_mtu(MTU)?;
-        ssl.param_mut()
-            .set_time(self.rehearsal.now.as_second().try_into().unwrap_or_default());
+        ssl.param_mut().set_time(
+            self.rehearsal
+                .now
+                .as_second()
+                .try_into()
+                .unwrap_or_default(),
+        );
         Ok(SslStream::new(ssl, end)?)
     }
 
@@ -215,7 +220,9 @@ impl Stage<'_> {
             self.verify_name(name, |parameters| parameters.set_host(&host))?;
         }
         for address in self.rehearsal.ip_addresses {
-            self.verify_name(&address.to_string(), |parameters| parameters.set_ip(*address))?;
+            self.verify_name(&address.to_string(), |parameters| {
+                parameters.set_ip(*address)
+            })?;
         }
         Ok(())
     }
@@ -226,7 +233,13 @@ impl Stage<'_> {
         look_for: impl FnOnce(&mut X509VerifyParam) -> Result<(), ErrorStack>,
     ) -> Result<(), RehearsalError> {
         let mut parameters = X509VerifyParam::new()?;
-        parameters.set_time(self.rehearsal.now.as_second().try_into().unwrap_or_default());
+        parameters.set_time(
+            self.rehearsal
+                .now
+                .as_second()
+                .try_into()
+                .unwrap_or_default(),
+        );
         parameters.set_purpose(X509PurposeId::SSL_SERVER)?;
         look_for(&mut parameters)?;
         let store = self.store(Some(&parameters))?;

@@ -89,7 +89,9 @@ pub enum Trouble {
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
     /// Nothing was received.
-    #[error("nothing answered in {0:?}: a firewall or a NetworkPolicy is in the way, or it is no such server")]
+    #[error(
+        "nothing answered in {0:?}: a firewall or a NetworkPolicy is in the way, or it is no such server"
+    )]
     Silent(Duration),
     /// Something was received, and not enough.
     #[error("the handshake was not completed in {0:?}")]

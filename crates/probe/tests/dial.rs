@@ -5,7 +5,7 @@
 mod support;
 
 use api::{KeyKind, Usage};
-use pki::testing::TestCa;
+use pki::testing::{CaBuilder, TestCa};
 use probe::{Alert, Demand, Outcome, Protocol, Report, dial};
 use rstest::rstest;
 use support::{Asks, PATIENT, Setup, identity, issued, of_kind};
@@ -37,8 +37,8 @@ fn what_is_served_is_seen_whatever_the_key(
 
 #[test]
 fn the_whole_chain_is_seen_in_its_order() {
-    let root = TestCa::root("CN=Root").build();
-    let ca = TestCa::intermediate("CN=Intermediate", &root).build();
+    let root = CaBuilder::root("CN=Root").build();
+    let ca = CaBuilder::intermediate("CN=Intermediate", &root).build();
     let pair = issued(&ca, |_| {});
     for protocol in PROTOCOLS {
         let report = dial(&Setup::of(protocol, &pair).start(), None, PATIENT);
@@ -69,7 +69,7 @@ impl Two {
     fn new() -> Self {
         Self {
             ours: TestCa::example(),
-            theirs: TestCa::root("CN=Partner").build(),
+            theirs: CaBuilder::root("CN=Partner").build(),
         }
     }
 
@@ -132,7 +132,7 @@ fn a_server_that_trusts_the_client_accepts_it() {
 #[test]
 fn a_server_that_does_not_know_the_clients_ca_says_so() {
     let two = Two::new();
-    let stranger = TestCa::root("CN=Stranger").build();
+    let stranger = CaBuilder::root("CN=Stranger").build();
     let client = identity(&issued(&stranger, |_| {}));
     for protocol in PROTOCOLS {
         let server = two.server(protocol, two.trusting_us());

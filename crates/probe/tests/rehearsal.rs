@@ -9,7 +9,10 @@ use std::{collections::BTreeSet, net::IpAddr};
 use api::{KeyKind, Usage};
 use jiff::{SignedDuration, Timestamp};
 use openssl::{pkey::PKey, x509::X509};
-use pki::{IssuedPair, issue_self_signed, testing::{TestCa, request}};
+use pki::{
+    IssuedPair, issue_self_signed,
+    testing::{CaBuilder, TestCa, request},
+};
 use probe::{IdentityError, Purposes, Rehearsal, RehearsalError, rehearse};
 use rstest::rstest;
 use support::{issued, of_kind};
@@ -67,8 +70,8 @@ fn a_pair_of_any_kind_of_key_passes(#[case] key: KeyKind) {
 
 #[test]
 fn a_pair_of_an_intermediate_passes_with_its_chain_and_not_without() {
-    let root = TestCa::root("CN=Root").build();
-    let ca = TestCa::intermediate("CN=Intermediate", &root).build();
+    let root = CaBuilder::root("CN=Root").build();
+    let ca = CaBuilder::intermediate("CN=Intermediate", &root).build();
     let whole = Played::of(&issued(&ca, |_| {}));
     whole.as_both().unwrap();
 
@@ -78,7 +81,10 @@ fn a_pair_of_an_intermediate_passes_with_its_chain_and_not_without() {
         ..whole
     };
     let error = alone.as_both().unwrap_err();
-    assert!(error.to_string().contains("unable to get local issuer"), "{error}");
+    assert!(
+        error.to_string().contains("unable to get local issuer"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -111,7 +117,11 @@ fn every_name_is_looked_for_and_no_other_is_found() {
 
 #[rstest]
 #[case::of_a_client(Usage::ServerAuth, "a client that it is served to", Purposes::Client)]
-#[case::of_a_server(Usage::ClientAuth, "a server that a client presents it to", Purposes::Server)]
+#[case::of_a_server(
+    Usage::ClientAuth,
+    "a server that a client presents it to",
+    Purposes::Server
+)]
 fn a_missing_purpose_is_noticed_at_the_end_that_enforces_it(
     #[case] missing: Usage,
     #[case] by: &str,
@@ -137,7 +147,7 @@ fn a_pair_of_another_time_is_not_accepted() {
 #[test]
 fn a_root_that_did_not_sign_it_is_noticed() {
     let mut played = Played::of(&issued(&TestCa::example(), |_| {}));
-    played.roots = TestCa::root("CN=Another").build().root();
+    played.roots = CaBuilder::root("CN=Another").build().root();
     assert!(matches!(
         played.as_both(),
         Err(RehearsalError::NotAccepted(..))

@@ -13,7 +13,9 @@ use api::KeyKind;
 use jiff::Timestamp;
 use openssl::{
     pkey::PKey,
-    ssl::{ErrorCode, Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion},
+    ssl::{
+        ErrorCode, Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion,
+    },
     x509::{X509, store::X509StoreBuilder},
 };
 use pki::{
