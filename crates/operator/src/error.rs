@@ -60,8 +60,7 @@ pub enum Error {
     Sign(#[from] pki::IssueError),
     /// What was signed failed its rehearsal.
     #[error(
-        "the signed certificate was thrown away, as no two OpenSSL ends shake hands with it: {0}; what is in service \
-         stays. Ask for usages that a DTLS handshake needs (digital signature), or correct the CA"
+        "the signed certificate was thrown away, as two OpenSSL ends do not shake hands with it: {0}"
     )]
     Rehearsal(#[from] probe::RehearsalError),
     /// The key generation was interrupted.

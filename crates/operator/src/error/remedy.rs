@@ -13,6 +13,9 @@ pub fn remedy(error: &Error) -> Option<String> {
         Error::Delete { failure, .. } => of_deletion(failure),
         Error::Changed { .. } => Some(conflict()),
         Error::Undone { .. } => Some(BY_ITSELF.to_owned()),
+        Error::Rehearsal(_) => Some(format!(
+            "ask for usages that a DTLS handshake needs (digital signature), or correct the CA; {BY_ITSELF}"
+        )),
         Error::Unread(_)
         | Error::Sign(_)
         | Error::SigningInterrupted
