@@ -13,8 +13,8 @@ use openssl::{
     error::ErrorStack,
     hash::{MessageDigest, hash},
     ssl::{
-        self, ErrorCode, Ssl, SslAlert, SslContext, SslContextBuilder, SslMethod, SslOptions,
-        SslRef, SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
+        self, ErrorCode, Ssl, SslAlert, SslCipherRef, SslContext, SslContextBuilder, SslMethod,
+        SslOptions, SslRef, SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
     },
     x509::{X509, X509Ref},
 };
@@ -215,7 +215,7 @@ fn session(ssl: &SslRef) -> Session {
     Session {
         version: ssl.version_str(),
         cipher: cipher
-            .and_then(|cipher| cipher.standard_name())
+            .and_then(SslCipherRef::standard_name)
             .unwrap_or_default()
             .to_owned(),
     }

@@ -148,15 +148,14 @@ struct Stage<'a> {
 impl Stage<'_> {
     fn shake_hands(&self) -> Result<(), RehearsalError> {
         let [client_end, server_end] = ends();
-        let client = SslMethod::dtls_client();
-        let server = SslMethod::dtls_server();
-        let mut client = self.end(client, self.rehearsal.purposes.serves(), client_end)?;
-        let mut server = self.end(server, self.rehearsal.purposes.dials(), server_end)?;
-        let (mut dialled, mut served) = (false, false);
+        let purposes = self.rehearsal.purposes;
+        let mut client = self.end(SslMethod::dtls_client(), purposes.serves(), client_end)?;
+        let mut server = self.end(SslMethod::dtls_server(), purposes.dials(), server_end)?;
+        let mut done = [false; 2];
         for _ in 0..TURNS {
-            dialled = dialled || took_place(&client.connect(), &client, Verifier::Client)?;
-            served = served || took_place(&server.accept(), &server, Verifier::Server)?;
-            if dialled && served {
+            done[0] = done[0] || took_place(&client.connect(), &client, Verifier::Client)?;
+            done[1] = done[1] || took_place(&server.accept(), &server, Verifier::Server)?;
+            if done == [true; 2] {
                 return Ok(());
             }
         }
@@ -176,13 +175,7 @@ impl Stage<'_> {
         self.prepare(&mut context, verifies)?;
         let mut ssl = Ssl::new(&context.build())?;
         ssl.set_mtu(MTU)?;
-        ssl.param_mut().set_time(
-            self.rehearsal
-                .now
-                .as_second()
-                .try_into()
-                .unwrap_or_default(),
-        );
+        ssl.param_mut().set_time(self.rehearsal.now.as_second());
         Ok(SslStream::new(ssl, end)?)
     }
 
@@ -233,13 +226,7 @@ impl Stage<'_> {
         look_for: impl FnOnce(&mut X509VerifyParam) -> Result<(), ErrorStack>,
     ) -> Result<(), RehearsalError> {
         let mut parameters = X509VerifyParam::new()?;
-        parameters.set_time(
-            self.rehearsal
-                .now
-                .as_second()
-                .try_into()
-                .unwrap_or_default(),
-        );
+        parameters.set_time(self.rehearsal.now.as_second());
         parameters.set_purpose(X509PurposeId::SSL_SERVER)?;
         look_for(&mut parameters)?;
         let store = self.store(Some(&parameters))?;
@@ -265,9 +252,9 @@ fn took_place(
     if [ErrorCode::WANT_READ, ErrorCode::WANT_WRITE].contains(&error.code()) {
         return Ok(false);
     }
-    let verified = stream.ssl().verify_result();
-    if verified != X509VerifyResult::OK {
-        let why = verified.error_string().to_owned();
+    let judged = stream.ssl().verify_result();
+    if judged != X509VerifyResult::OK {
+        let why = judged.error_string().to_owned();
         return Err(RehearsalError::NotAccepted(verifier, why));
     }
     let why = error.ssl_error().map_or_else(|| error.to_string(), reason);

@@ -1,6 +1,10 @@
 //! Servers that are none, or mean harm: each handshake ends in time, and says how.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,6 +1,10 @@
 //! Pairs that coturn can serve and partners accept, and pairs on which it would choke.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

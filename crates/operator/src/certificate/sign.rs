@@ -26,7 +26,7 @@ impl Signing {
     /// Signs on a thread of its own: an RSA key takes up to seconds.
     pub async fn sign(self, request: LeafRequest, now: Timestamp) -> Result<Signed, Error> {
         let signed = tokio::task::spawn_blocking(move || self.signed(&request, now)).await;
-        Ok(signed.map_err(|_| Error::SigningInterrupted)??)
+        signed.map_err(|_| Error::SigningInterrupted)?
     }
 
     fn signed(&self, request: &LeafRequest, now: Timestamp) -> Result<Signed, Error> {
