@@ -24,6 +24,8 @@ impl Alert {
     pub const UNKNOWN_CA: Self = Self(48);
     /// A certificate is in order, and its holder is not let in.
     pub const ACCESS_DENIED: Self = Self(49);
+    /// A signature of a certificate or a CRL does not verify.
+    pub const DECRYPT_ERROR: Self = Self(51);
     /// The protocol version is not spoken.
     pub const PROTOCOL_VERSION: Self = Self(70);
     /// No client certificate was presented (TLS 1.3).
@@ -83,7 +85,9 @@ impl Alert {
             Self::HANDSHAKE_FAILURE => {
                 "it shares no cipher or key type with the client, demands a certificate that was not presented, or has no usable certificate of its own"
             }
-            Self::BAD_CERTIFICATE => "it cannot verify the certificate that it was shown",
+            Self::BAD_CERTIFICATE => {
+                "it cannot verify the certificate that it was shown: not valid yet by its clock, or too weak, most likely"
+            }
             Self::UNSUPPORTED_CERTIFICATE => {
                 "the certificate that it was shown is not for this purpose (extendedKeyUsage clientAuth)"
             }
@@ -91,12 +95,17 @@ impl Alert {
                 "the certificate that it was shown is on a revocation list"
             }
             Self::CERTIFICATE_EXPIRED => {
-                "the certificate that it was shown has expired by its clock"
+                "the certificate that it was shown, a CA above it or the server's own CRL has expired by its clock"
             }
             Self::CERTIFICATE_UNKNOWN => {
                 "it does not accept the certificate that it was shown: its name is not on the whitelist, most likely"
             }
-            Self::UNKNOWN_CA => "it does not trust the CA of the certificate that it was shown",
+            Self::UNKNOWN_CA => {
+                "it does not trust the CA of the certificate that it was shown: the CA is not in its CA-file, an intermediate is missing, or there is no CRL for it"
+            }
+            Self::DECRYPT_ERROR => {
+                "a signature does not verify: it has a CA of the same name with another key, most likely"
+            }
             Self::ACCESS_DENIED => "it lets in no holder of the certificate that it was shown",
             Self::PROTOCOL_VERSION => "it does not speak this version of the protocol",
             Self::CERTIFICATE_REQUIRED => "it demands a certificate, and was shown none",
@@ -114,5 +123,31 @@ impl fmt::Display for Alert {
 impl fmt::Debug for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Alert({}, {})", self.0, self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(42, "bad_certificate", "not valid yet")]
+    #[case(43, "unsupported_certificate", "extendedKeyUsage clientAuth")]
+    #[case(45, "certificate_expired", "has expired by its clock")]
+    #[case(46, "certificate_unknown", "whitelist")]
+    #[case(48, "unknown_ca", "does not trust the CA")]
+    #[case(51, "decrypt_error", "another key")]
+    #[case(116, "certificate_required", "was shown none")]
+    #[case(200, "unassigned", "it ended the handshake")]
+    fn an_alert_is_told_by_its_name_and_in_words(
+        #[case] code: u8,
+        #[case] name: &str,
+        #[case] words: &str,
+    ) {
+        let alert = Alert::from_code(code);
+        assert_eq!(alert.to_string(), format!("alert {code} ({name})"));
+        assert!(alert.meaning().contains(words), "{}", alert.meaning());
     }
 }

@@ -24,14 +24,11 @@ use crate::{
     Trouble, socket::Socket, wire::Wire, wire::trouble_of,
 };
 
-/// Everything that this OpenSSL can speak: what is served is to be seen, not to be liked.
-const CIPHERS: &str = "ALL:@SECLEVEL=0";
+/// All suites of this OpenSSL by which a server shows a certificate: what is served is to be seen, not to
+/// be liked. Servers that know nothing of secure renegotiation (RFC 5746) are refused all the same.
+const CIPHERS: &str = "ALL:!aNULL:!PSK:!SRP:@SECLEVEL=0";
 /// A datagram that arrives on every path.
 pub(crate) const MTU: u32 = 1200;
-/// How long a server of TLS 1.3 has to refuse what it was shown: to the client the handshake is complete
-/// before the server has looked at its certificate (RFC 8446, section 4.4).
-const SECOND_THOUGHTS: Duration = Duration::from_secs(1);
-
 /// Dials a server and presents the identity, if there is one and it is asked for. Nothing that the
 /// server shows is verified. Blocks for at most `limits.time`, and a moment.
 #[must_use]
@@ -58,7 +55,7 @@ fn shaken(
     };
     let wire = Wire::new(socket, target.protocol, limits, deadline);
     match Client::new(target, identity, wire) {
-        Ok(client) => client.shake(deadline),
+        Ok(client) => client.shake(),
         Err(error) => failed(Trouble::NotBegun(reason(&error))),
     }
 }
@@ -75,7 +72,7 @@ fn failed(trouble: Trouble) -> Report {
 
 struct Client {
     stream: SslStream<Wire<Socket>>,
-    /// The server went on after it had looked at what the client presented.
+    /// Whether a ticket came, which a server sends once it has judged what it was shown.
     has_accepted: Arc<AtomicBool>,
 }
 
@@ -100,12 +97,12 @@ impl Client {
         })
     }
 
-    fn shake(mut self, deadline: Instant) -> Report {
+    fn shake(mut self) -> Report {
         let mut outcome = self.connect();
         let is_completed = outcome == Outcome::Completed;
         let demand = self.stream.get_ref().handshake.demand(is_completed);
         if is_completed && demand == Demand::Asked {
-            outcome = self.second_thoughts(deadline);
+            outcome = self.judgement();
         }
         let ssl = self.stream.ssl();
         let report = Report {
@@ -137,20 +134,22 @@ impl Client {
         }
     }
 
-    /// Waits for a refusal, where one may come after the end of the handshake.
-    fn second_thoughts(&mut self, deadline: Instant) -> Outcome {
-        let until = deadline.min(Instant::now() + SECOND_THOUGHTS);
-        let may_come = self.stream.ssl().version2() == Some(SslVersion::TLS1_3);
-        while may_come && Instant::now() < until && !self.has_accepted.load(Ordering::Relaxed) {
-            let mut byte = [0; 1];
-            match self.stream.ssl_read(&mut byte) {
-                Ok(_) => break,
-                Err(error) if error.code() == ErrorCode::ZERO_RETURN => break,
-                Err(error) => {
-                    if let Some(outcome) = self.ends_by(&error) {
-                        return outcome;
-                    }
-                }
+    /// Waits until the server has judged what it was shown. To the client of TLS 1.3 the handshake is
+    /// complete before that (RFC 8446, section 4.4): a ticket or data tells that it went well.
+    fn judgement(&mut self) -> Outcome {
+        if self.stream.ssl().version2() != Some(SslVersion::TLS1_3) {
+            return Outcome::Completed;
+        }
+        while !self.has_accepted.load(Ordering::Relaxed) {
+            let Err(error) = self.stream.ssl_read(&mut [0; 1]) else {
+                return Outcome::Completed;
+            };
+            match self.ends_by(&error) {
+                None => {}
+                Some(Outcome::Failed(
+                    Trouble::Slow(_) | Trouble::Silent(_) | Trouble::Endless(_),
+                )) => return Outcome::Unanswered,
+                Some(outcome) => return outcome,
             }
         }
         Outcome::Completed
@@ -158,19 +157,17 @@ impl Client {
 
     /// What an error means; none if it means to go on.
     fn ends_by(&self, error: &ssl::Error) -> Option<Outcome> {
-        let wire = self.stream.get_ref();
-        if let Some(trouble) = &wire.trouble {
-            return Some(Outcome::Failed(trouble.clone()));
-        }
         if [ErrorCode::WANT_READ, ErrorCode::WANT_WRITE].contains(&error.code()) {
             return None;
         }
-        let Some(stack) = error.ssl_error() else {
-            return Some(Outcome::Failed(Trouble::Cut));
-        };
-        Some(match alert(stack) {
-            Some(alert) => Outcome::Refused(alert),
-            None => Outcome::Failed(Trouble::Broken(reason(stack))),
+        let stack = error.ssl_error().filter(|stack| !stack.errors().is_empty());
+        Some(match (stack, &self.stream.get_ref().trouble) {
+            (Some(stack), _) => alert(stack).map_or_else(
+                || Outcome::Failed(Trouble::Broken(reason(stack))),
+                Outcome::Refused,
+            ),
+            (None, Some(trouble)) => Outcome::Failed(trouble.clone()),
+            (None, None) => Outcome::Failed(Trouble::Cut),
         })
     }
 }

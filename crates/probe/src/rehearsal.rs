@@ -27,6 +27,9 @@ use crate::{
 /// The suites of TLS 1.2 that Wire's fork of coturn offers for federation: AES with forward secrecy, GCM
 /// and CBC, for RSA and ECDSA keys (`src/apps/relay/federation.c`).
 const CIPHERS: &str = "ECDHE+AES:DHE+AES:!aNULL:!aPSK:!aSRP:!AESCCM";
+/// OpenSSL's default of today (112 bits: RSA keys of 2048 bits). Another default of a later version must
+/// not keep everybody from renewing at once.
+const SECURITY_LEVEL: u32 = 2;
 /// More turns than any handshake of two ends takes.
 const TURNS: usize = 32;
 
@@ -183,6 +186,7 @@ impl Stage<'_> {
         context.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
         context.set_max_proto_version(Some(SslVersion::DTLS1_2))?;
         context.set_cipher_list(CIPHERS)?;
+        context.set_security_level(SECURITY_LEVEL);
         context.set_options(SslOptions::NO_QUERY_MTU);
         self.identity.present(context)?;
         context.set_verify_cert_store(self.store(None)?)?;
@@ -253,7 +257,8 @@ fn took_place(
         return Ok(false);
     }
     let judged = stream.ssl().verify_result();
-    if judged != X509VerifyResult::OK {
+    let is_its_part = stream.ssl().verify_mode() != SslVerifyMode::NONE;
+    if is_its_part && judged != X509VerifyResult::OK {
         let why = judged.error_string().to_owned();
         return Err(RehearsalError::NotAccepted(verifier, why));
     }

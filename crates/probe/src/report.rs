@@ -71,8 +71,11 @@ pub enum Demand {
 /// How a handshake ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was completed, and the server did not refuse what the client presented.
+    /// It was completed, and the server has taken what the client presented, where it asked for that.
     Completed,
+    /// It was completed as far as the client can tell, and the server, which judges afterwards what it was
+    /// shown (TLS 1.3), has said nothing to that in time.
+    Unanswered,
     /// The server ended it by a fatal alert.
     Refused(Alert),
     /// It came to no end, for another reason.
@@ -82,19 +85,20 @@ pub enum Outcome {
 /// Why a handshake came to no end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
-    /// The port is closed (TCP reset, or ICMP port unreachable).
-    #[error("nothing listens there")]
+    /// The port is closed (TCP reset, or ICMP port unreachable before any answer).
+    #[error("nothing listens there, or a firewall rejects it")]
     Closed,
     /// The system cannot send to the address.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
     /// Nothing was received.
     #[error(
-        "nothing answered in {0:?}: a firewall or a NetworkPolicy is in the way, or it is no such server"
+        "nothing answered in {} s: a firewall or a NetworkPolicy is in the way, or it is no such server",
+        .0.as_secs_f32()
     )]
     Silent(Duration),
     /// Something was received, and not enough.
-    #[error("the handshake was not completed in {0:?}")]
+    #[error("the handshake was not completed in {} s", .0.as_secs_f32())]
     Slow(Duration),
     /// More was received than a server has to say.
     #[error("more than {0} bytes were received without an end of the handshake")]
@@ -114,6 +118,9 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Completed => f.write_str("the handshake was completed"),
+            Self::Unanswered => {
+                f.write_str("the handshake was completed, and whether the server takes the certificate is not known")
+            }
             Self::Refused(alert) => write!(f, "the server refused: {}; {alert}", alert.meaning()),
             Self::Failed(trouble) => trouble.fmt(f),
         }

@@ -1,7 +1,7 @@
 //! Sockets that give up in time.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket},
     time::{Duration, Instant},
 };
@@ -44,10 +44,25 @@ impl Socket {
     }
 }
 
+/// A datagram. What was queued before an ICMP error comes after that; an empty one is none (RFC 6347,
+/// section 4.1.2.7).
+fn received(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    let result = match socket.recv(buffer) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            socket.recv(buffer).map_err(|_| error)
+        }
+        result => result,
+    };
+    match result {
+        Ok(0) => Err(ErrorKind::WouldBlock.into()),
+        result => result,
+    }
+}
+
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Udp(socket) => socket.recv(buffer),
+            Self::Udp(socket) => received(socket, buffer),
             Self::Tcp(stream) => stream.read(buffer),
         }
     }

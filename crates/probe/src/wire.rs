@@ -13,6 +13,8 @@ pub(crate) struct Wire<S> {
     limits: Limits,
     deadline: Instant,
     received: usize,
+    /// What a write met. What was received before that is read first.
+    unsent: Option<Trouble>,
     /// Why nothing more comes or goes.
     pub(crate) trouble: Option<Trouble>,
     pub(crate) handshake: Handshake,
@@ -25,6 +27,7 @@ impl<S> Wire<S> {
             limits,
             deadline,
             received: 0,
+            unsent: None,
             trouble: None,
             handshake: Handshake::of(protocol),
         }
@@ -49,16 +52,34 @@ impl<S> Wire<S> {
             Ok(length) => return Ok(length),
             Err(error) => error,
         };
-        match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
-                match self.too_late() {
-                    Some(trouble) => Err(self.fails(trouble)),
-                    None => Err(ErrorKind::WouldBlock.into()),
-                }
-            }
-            _ => Err(self.fails(trouble_of(&error))),
+        let over = if is_patience(&error) {
+            self.unsent.take().or_else(|| self.too_late())
+        } else {
+            Some(self.trouble_by(&error))
+        };
+        match over {
+            Some(trouble) => Err(self.fails(trouble)),
+            None => Err(ErrorKind::WouldBlock.into()),
         }
     }
+
+    /// A server that has answered was there.
+    fn trouble_by(&self, error: &io::Error) -> Trouble {
+        match trouble_of(error) {
+            Trouble::Closed if self.received > 0 => Trouble::Cut,
+            trouble => trouble,
+        }
+    }
+}
+
+/// Whether nothing has happened yet.
+fn is_patience(error: &io::Error) -> bool {
+    let waited = [
+        ErrorKind::WouldBlock,
+        ErrorKind::TimedOut,
+        ErrorKind::Interrupted,
+    ];
+    waited.contains(&error.kind())
 }
 
 /// What an error of a socket means.
@@ -91,8 +112,14 @@ impl<S: Read> Read for Wire<S> {
 
 impl<S: Write> Write for Wire<S> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let written = self.stream.write(buffer);
-        let length = self.checked(written)?;
+        let length = match self.stream.write(buffer) {
+            Err(error) if !is_patience(&error) => {
+                // The server may have said why before it went.
+                self.unsent = Some(self.trouble_by(&error));
+                buffer.len()
+            }
+            written => self.checked(written)?,
+        };
         self.handshake.sent(&buffer[..length]);
         Ok(length)
     }

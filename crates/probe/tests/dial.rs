@@ -10,7 +10,7 @@ mod support;
 
 use api::{KeyKind, Usage};
 use pki::testing::{CaBuilder, TestCa};
-use probe::{Alert, Demand, Outcome, Protocol, Report, dial};
+use probe::{Alert, Demand, Limits, Outcome, Protocol, Report, dial};
 use rstest::rstest;
 use support::{Asks, PATIENT, Setup, identity, issued, of_kind};
 
@@ -157,5 +157,51 @@ fn a_certificate_without_client_auth_is_refused_for_its_purpose() {
         let server = two.server(protocol, two.trusting_us());
         let report = dial(&server.start(), Some(&identity(&server_only)), PATIENT);
         assert_refused(&report, &[Alert::UNSUPPORTED_CERTIFICATE]);
+    }
+}
+
+#[test]
+fn a_refusal_after_a_long_flight_of_the_client_is_heard() {
+    let two = Two::new();
+    let stranger = CaBuilder::root("CN=Stranger").key(KeyKind::Rsa4096).build();
+    let between = CaBuilder::intermediate("CN=Between", &stranger)
+        .key(KeyKind::Rsa4096)
+        .build();
+    let client = identity(&of_kind(&between, KeyKind::Rsa2048));
+    for protocol in PROTOCOLS {
+        let server = two.server(protocol, two.trusting_us());
+        let report = dial(&server.start(), Some(&client), PATIENT);
+        assert_refused(&report, &[Alert::UNKNOWN_CA]);
+    }
+}
+
+#[test]
+fn a_server_that_never_says_what_it_makes_of_a_certificate_is_not_taken_to_accept_it() {
+    let two = Two::new();
+    let client = identity(&issued(&two.ours, |_| {}));
+    let silent = Setup {
+        tickets: 0,
+        ..two.server(Protocol::Tls13, two.trusting_us())
+    };
+    let limits = Limits {
+        time: std::time::Duration::from_secs(6),
+        ..PATIENT
+    };
+    let report = dial(&silent.start(), Some(&client), limits);
+    assert_eq!(report.outcome, Outcome::Unanswered);
+    assert_eq!(report.chain.len(), 1);
+}
+
+#[test]
+fn a_server_without_a_certificate_completes_no_handshake() {
+    let pair = issued(&TestCa::example(), |_| {});
+    for protocol in [Protocol::Dtls12, Protocol::Tls12] {
+        let anonymous = Setup {
+            is_anonymous: true,
+            ..Setup::of(protocol, &pair)
+        };
+        let report = dial(&anonymous.start(), None, PATIENT);
+        let refused = Outcome::Refused(Alert::HANDSHAKE_FAILURE);
+        assert_eq!(report.outcome, refused, "{protocol:?}");
     }
 }

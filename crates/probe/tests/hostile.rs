@@ -16,12 +16,12 @@ use std::{
 };
 
 use probe::{Limits, Outcome, Protocol, Target, Trouble, dial};
-use support::{PATIENT, at, datagram_server, stream_server};
+use support::{PATIENT, at, datagram_server, flooding_server, stream_server};
 
 /// For servers that never come to an end.
 const SHORT: Limits = Limits {
     time: Duration::from_secs(3),
-    bytes: 16 * 1024,
+    bytes: 64 * 1024,
 };
 
 fn trouble(target: &Target, limits: Limits) -> Trouble {
@@ -77,25 +77,45 @@ fn a_connection_that_ends_is_cut() {
     assert_eq!(trouble(&ends, PATIENT), Trouble::Cut);
 }
 
-/// A record of a handshake, of which the client has to wait for more.
-fn endless_record() -> Vec<u8> {
-    // A Certificate message of 16 MB, as far as its header says.
-    let mut body = vec![0; 16_000];
-    body[..4].copy_from_slice(&[11, 0xff, 0xff, 0xff]);
+/// A record with the beginning of a `ServerHello` of this length, as far as its header tells.
+fn beginning_of_a_hello(length: [u8; 3]) -> Vec<u8> {
+    let mut body = vec![0; 15_000];
+    body[..4].copy_from_slice(&[&[2][..], &length].concat());
+    record(&body)
+}
+
+fn record(body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len()).unwrap().to_be_bytes();
-    [&[22, 3, 3][..], &length, &body].concat()
+    [&[22, 3, 3][..], &length, body].concat()
 }
 
 #[test]
-fn a_server_that_sends_a_message_without_end_is_given_up() {
-    let huge = stream_server(|mut stream| while stream.write_all(&endless_record()).is_ok() {});
-    assert!(matches!(trouble(&huge, PATIENT), Trouble::Broken(_)));
+fn a_server_that_sends_more_than_it_has_to_say_is_given_up() {
+    // A ServerHello may be so long: the limit is what ends it.
+    let long = stream_server(|mut stream| {
+        drop(stream.write_all(&beginning_of_a_hello([0, 0xea, 0x60])));
+        while stream.write_all(&record(&[0; 15_000])).is_ok() {}
+    });
+    let limits = Limits {
+        bytes: 20_000,
+        ..PATIENT
+    };
+    assert_eq!(trouble(&long, limits), Trouble::Endless(limits.bytes));
+
+    let huge = stream_server(|mut stream| {
+        drop(stream.write_all(&beginning_of_a_hello([0xff; 3])));
+        while stream.write_all(&record(&[0; 15_000])).is_ok() {}
+    });
+    let Trouble::Broken(why) = trouble(&huge, PATIENT) else {
+        panic!("it is taken for one")
+    };
+    assert!(why.contains("excessive message size"), "{why}");
 }
 
 #[test]
 fn a_server_that_sends_byte_by_byte_is_too_slow() {
     let slow = stream_server(|mut stream| {
-        for byte in endless_record() {
+        for byte in beginning_of_a_hello([0, 0xea, 0x60]) {
             if stream.write_all(&[byte]).is_err() {
                 return;
             }
@@ -129,7 +149,11 @@ fn hello_verify_request(hello: &[u8]) -> Vec<u8> {
 #[test]
 fn a_server_that_asks_for_another_hello_for_ever_is_given_up() {
     let endless = datagram_server(hello_verify_request);
-    assert_eq!(trouble(&endless, SHORT), Trouble::Endless(SHORT.bytes));
+    let limits = Limits {
+        bytes: 4096,
+        ..PATIENT
+    };
+    assert_eq!(trouble(&endless, limits), Trouble::Endless(limits.bytes));
 }
 
 #[test]
@@ -140,6 +164,10 @@ fn fragments_that_never_make_a_message_are_given_up() {
         let size = u16::try_from(header.len()).unwrap().to_be_bytes();
         [&[22, 0xfe, 0xfd][..], &hello[3..11], &size, &header].concat()
     };
-    let trouble = trouble(&datagram_server(fragment), SHORT);
-    assert_eq!(trouble, Trouble::Slow(SHORT.time));
+    let flooding = flooding_server(fragment);
+    let limits = Limits {
+        bytes: 4096,
+        ..PATIENT
+    };
+    assert_eq!(trouble(&flooding, limits), Trouble::Endless(limits.bytes));
 }

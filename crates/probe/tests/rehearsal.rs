@@ -65,11 +65,30 @@ impl Played {
 #[case::p_256(KeyKind::EcdsaP256)]
 #[case::p_384(KeyKind::EcdsaP384)]
 #[case::rsa_2048(KeyKind::Rsa2048)]
+#[case::rsa_3072(KeyKind::Rsa3072)]
 #[case::rsa_4096(KeyKind::Rsa4096)]
 fn a_pair_of_any_kind_of_key_passes(#[case] key: KeyKind) {
     Played::of(&of_kind(&TestCa::example(), key))
         .as_both()
         .unwrap();
+}
+
+#[rstest]
+#[case::p_384(KeyKind::EcdsaP384)]
+#[case::rsa_2048(KeyKind::Rsa2048)]
+fn a_pair_of_any_kind_of_ca_passes(#[case] key: KeyKind) {
+    let ca = CaBuilder::root("CN=Example Org CA").key(key).build();
+    Played::of(&of_kind(&ca, KeyKind::Rsa2048))
+        .as_both()
+        .unwrap();
+}
+
+#[test]
+fn one_of_two_roots_that_are_published_is_enough() {
+    let mut played = Played::of(&issued(&TestCa::example(), |_| {}));
+    let another = CaBuilder::root("CN=Another").build().root();
+    played.roots = format!("{another}{}", played.roots);
+    played.as_both().unwrap();
 }
 
 #[test]
@@ -105,6 +124,7 @@ fn every_name_is_looked_for_and_no_other_is_found() {
         let content = &mut request.content;
         content.dns_names.insert("*.turn.example.com".to_owned());
         content.ip_addresses.insert("192.0.2.7".parse().unwrap());
+        content.ip_addresses.insert("2001:db8::7".parse().unwrap());
     }));
     played.as_both().unwrap();
 
@@ -206,10 +226,12 @@ fn an_ed25519_key_has_no_cipher() {
 }
 
 #[test]
-fn no_error_shows_what_it_could_not_read() {
+fn a_key_that_cannot_be_read_is_told_of_without_its_bytes() {
     let mut played = Played::of(&issued(&TestCa::example(), |_| {}));
-    played.key = played.key.replace("BEGIN PRIVATE KEY", "BEGIN SECRET KEY");
+    let end = played.key.len() - 60;
+    let secret = played.key[end..end + 16].to_owned();
+    played.key.truncate(end + 20);
     let error = played.as_both().unwrap_err();
     assert_eq!(error, RehearsalError::Identity(IdentityError::Key));
-    assert!(!format!("{error:?} {error}").contains(&played.key[40..60]));
+    assert!(!format!("{error:?} {error}").contains(&secret));
 }

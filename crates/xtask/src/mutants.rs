@@ -66,6 +66,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if mutants.is_empty() {
         bail!("no mutant matches");
     }
+    shell::provide_build_tools()?;
     let copy = copy_of_the_tree()?;
     check_unbroken(&mutants, &copy)?;
     let mut survivors = Vec::new();

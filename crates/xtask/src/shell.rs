@@ -38,24 +38,31 @@ pub fn cargo(arguments: &[&str]) -> Command {
 
 /// Sees to it that programs are there that have Debian packages of their own names.
 pub fn provide(programs: &[&str]) -> anyhow::Result<()> {
-    provide_what_answers("version", programs)
-}
-
-/// The same of what compiles OpenSSL, a C compiler aside.
-pub fn provide_build_tools() -> anyhow::Result<()> {
-    provide_what_answers("-v", &["make", "perl"])
-}
-
-fn provide_what_answers(argument: &str, programs: &[&str]) -> anyhow::Result<()> {
     let missing: Vec<_> = programs
         .iter()
         .copied()
-        .filter(|program| capture(Command::new(program).arg(argument)).is_err())
+        .filter(|program| capture(Command::new(program).arg("version")).is_err())
         .collect();
-    if !missing.is_empty() {
-        cluster::provide_packages(&missing, &cluster::Lines)?;
+    install(&missing)
+}
+
+/// The same of what compiles OpenSSL, a C compiler aside: Debian's smallest Perl lacks modules.
+pub fn provide_build_tools() -> anyhow::Result<()> {
+    let modules = ["-MFindBin", "-MIPC::Cmd", "-e", "1"];
+    let tools: [(&str, &[&str]); 2] = [("make", &["-v"]), ("perl", &modules)];
+    let works = |(program, arguments): &(&str, &[&str])| {
+        let output = capture(Command::new(program).args(*arguments));
+        output.is_ok_and(|output| output.status.success())
+    };
+    let missing = tools.iter().filter(|tool| !works(tool));
+    install(&missing.map(|(program, _)| *program).collect::<Vec<_>>())
+}
+
+fn install(missing: &[&str]) -> anyhow::Result<()> {
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Ok(cluster::provide_packages(missing, &cluster::Lines)?)
 }
 
 /// Prints the command, runs it, and fails if it does. A signal that ends this process ends it too.

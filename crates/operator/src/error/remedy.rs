@@ -1,5 +1,7 @@
 //! What a person can do about a failure, in the words of the chart and of the cluster.
 
+use probe::RehearsalError;
+
 use super::{ApiFailure, Error, ObjectName};
 
 const BY_ITSELF: &str = "what works stays as it is, and it is tried again by itself";
@@ -13,9 +15,7 @@ pub fn remedy(error: &Error) -> Option<String> {
         Error::Delete { failure, .. } => of_deletion(failure),
         Error::Changed { .. } => Some(conflict()),
         Error::Undone { .. } => Some(BY_ITSELF.to_owned()),
-        Error::Rehearsal(_) => Some(format!(
-            "ask for usages that a DTLS handshake needs (digital signature), or correct the CA; {BY_ITSELF}"
-        )),
+        Error::Rehearsal(failure) => Some(of_rehearsal(failure)),
         Error::Unread(_)
         | Error::Sign(_)
         | Error::SigningInterrupted
@@ -24,6 +24,19 @@ pub fn remedy(error: &Error) -> Option<String> {
         | Error::Deadline { .. }
         | Error::Panicked { .. } => None,
     }
+}
+
+fn of_rehearsal(failure: &RehearsalError) -> String {
+    let remedy = match failure {
+        RehearsalError::NotAccepted(..) | RehearsalError::Name(..) => {
+            "use a CA that OpenSSL accepts, or correct the names and usages that are asked for"
+        }
+        RehearsalError::NoHandshake(_)
+        | RehearsalError::Identity(_)
+        | RehearsalError::Roots
+        | RehearsalError::OpenSsl(_) => "please report this, with the certificate of the CA",
+    };
+    format!("{remedy}; {BY_ITSELF}")
 }
 
 fn of_failure(object: &ObjectName, failure: &ApiFailure) -> Option<String> {
@@ -107,6 +120,21 @@ mod tests {
     fn told(kind: &'static str, name: &str, failure: ApiFailure) -> String {
         let object = ObjectName::new(kind, "wire", name);
         remedy(&Error::Write { object, failure }).unwrap()
+    }
+
+    #[rstest]
+    #[case::a_user_can_mend(
+        RehearsalError::Name("a.example.com".to_owned(), String::new()),
+        "use a CA that OpenSSL accepts"
+    )]
+    #[case::only_we_can(RehearsalError::Roots, "please report this")]
+    fn what_failed_its_rehearsal_is_met_by_who_can_mend_it(
+        #[case] failure: RehearsalError,
+        #[case] expected: &str,
+    ) {
+        let told = remedy(&Error::Rehearsal(failure)).unwrap();
+        assert!(told.starts_with(expected), "{told}");
+        assert!(told.ends_with(BY_ITSELF), "{told}");
     }
 
     #[rstest]

@@ -64,6 +64,10 @@ pub struct Setup {
     pub key: String,
     pub asks: Asks,
     pub mtu: u32,
+    /// Of TLS 1.3: whether it tells by tickets that all is well.
+    pub tickets: usize,
+    /// A suite without certificates.
+    pub is_anonymous: bool,
 }
 
 impl Setup {
@@ -74,6 +78,8 @@ impl Setup {
             key: pair.key.to_string(),
             asks: Asks::Nothing,
             mtu: 1200,
+            tickets: 2,
+            is_anonymous: false,
         }
     }
 
@@ -152,6 +158,12 @@ impl Setup {
         context.set_min_proto_version(only).unwrap();
         context.set_max_proto_version(only).unwrap();
         context.set_options(SslOptions::NO_QUERY_MTU);
+        context.set_num_tickets(self.tickets).unwrap();
+        if self.is_anonymous {
+            context.set_cipher_list("aNULL:@SECLEVEL=0").unwrap();
+            context.set_security_level(0);
+            return context.build();
+        }
         let mut chain = X509::stack_from_pem(self.certificate.as_bytes())
             .unwrap()
             .into_iter();
@@ -225,6 +237,23 @@ pub fn datagram_server(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> Ta
             if socket.send_to(&answer(&buffer[..length]), client).is_err() {
                 return;
             }
+        }
+    });
+    at(Protocol::Dtls12, address)
+}
+
+/// A server that goes on sending what the function makes of the first datagram, until the client is
+/// gone.
+pub fn flooding_server(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> Target {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        let (length, client) = socket.recv_from(&mut buffer).unwrap();
+        socket.connect(client).unwrap();
+        let answer = answer(&buffer[..length]);
+        while socket.send(&answer).is_ok() {
+            thread::sleep(Duration::from_millis(1));
         }
     });
     at(Protocol::Dtls12, address)
