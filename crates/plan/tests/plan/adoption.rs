@@ -16,14 +16,14 @@ use crate::support::{
 const HELM: &str = "meta.helm.sh/release-name";
 
 /// A pair that somebody else made: as wanted, and more.
-fn theirs() -> Pair {
+pub fn theirs() -> Pair {
     let mut theirs = pair(7, now() - hours(100), now() + hours(4000));
     theirs.leaf.content = None;
     theirs
 }
 
 /// What a chart makes.
-fn by_a_chart(pair: Option<Pair>) -> PublishedSecret {
+pub fn by_a_chart(pair: Option<Pair>) -> PublishedSecret {
     let mut secret = published(pair, now() - hours(5));
     secret.owner = None;
     secret.annotations = [(HELM.to_owned(), "coturn".to_owned())].into();
@@ -38,7 +38,7 @@ fn asking() -> Case {
 }
 
 /// The Secret of a chart, and a resource that is to take it over.
-fn found(secret: PublishedSecret) -> Case {
+pub fn found(secret: PublishedSecret) -> Case {
     asking().with(|it| it.published = present(secret))
 }
 
@@ -99,7 +99,7 @@ fn a_certificate_that_does_not_do_is_replaced_and_can_be_restored() {
     assert_eq!(stored.previous.as_ref(), Some(&short));
 }
 
-fn with(change: impl FnOnce(&mut Pair)) -> Pair {
+pub fn with(change: impl FnOnce(&mut Pair)) -> Pair {
     let mut pair = theirs();
     change(&mut pair);
     pair
@@ -342,73 +342,6 @@ fn a_lost_store_is_taken_up_again_with_whose_the_secret_is() {
 }
 
 #[test]
-fn without_being_told_to_nothing_is_taken_over() {
-    let case = found(by_a_chart(Some(theirs())))
-        .with(|it| it.resource.wanted.adoption = SecretAdoptionPolicy::Never);
-    assert_eq!(case.condition("Published"), "False SecretNotOwned");
-    assert!(
-        case.message("Published")
-            .contains("secretAdoptionPolicy to Adopt")
-    );
-    assert_eq!(case.reported().action(), None);
-}
-
-fn changed(change: impl FnOnce(&mut PublishedSecret)) -> PublishedSecret {
-    let mut secret = by_a_chart(Some(theirs()));
-    change(&mut secret);
-    secret
-}
-
-#[rstest]
-#[case::without_a_pair(by_a_chart(None), "holds no certificate of a server")]
-#[case::of_a_ca(
-    by_a_chart(Some(with(|it| it.leaf.coverage = None))),
-    "holds no certificate of a server"
-)]
-#[case::of_cert_manager(
-    changed(|it| { it.annotations.insert("cert-manager.io/certificate-name".to_owned(), "x".to_owned()); }),
-    "belongs to the Certificate x of cert-manager"
-)]
-#[case::of_a_controller(
-    changed(|it| it.controller = Some("ExternalSecret x".to_owned())),
-    "is controlled by ExternalSecret x"
-)]
-fn a_secret_that_cannot_be_taken_over_is_left_alone(
-    #[case] secret: PublishedSecret,
-    #[case] why: &str,
-) {
-    let case = found(secret);
-    assert_eq!(case.condition("Published"), "False SecretNotOwned");
-    assert!(
-        case.message("Published").contains(why),
-        "{}",
-        case.message("Published")
-    );
-    assert_eq!(case.reported().action(), None);
-}
-
-#[test]
-fn without_an_authority_nothing_is_taken_over_and_nothing_is_touched() {
-    let case = found(by_a_chart(Some(theirs()))).with(|it| {
-        let missing = crate::support::refusal(api::Reason::AuthorityMissing);
-        it.authority = plan::certificate::Authority::Unusable(missing);
-    });
-    assert_eq!(case.condition("Issued"), "False AuthorityMissing");
-    assert_eq!(case.reported().action(), None);
-}
-
-#[test]
-fn of_two_that_would_take_a_secret_over_the_older_one_does() {
-    let rival = plan::certificate::Rival {
-        name: "older".to_owned(),
-        created: now() - hours(1000),
-        incumbent: false,
-    };
-    let case = found(by_a_chart(Some(theirs()))).with(|it| it.rivals = vec![rival]);
-    assert_eq!(case.condition("Published"), "False SecretClaimed");
-}
-
-#[test]
 fn pods_of_the_second_in_which_the_secret_was_made_are_known_to_have_read_it() {
     let made = now() - hours(5);
     let cluster = taken_over(
@@ -423,7 +356,8 @@ fn pods_of_the_second_in_which_the_secret_was_made_are_known_to_have_read_it() {
 
 #[test]
 fn pods_older_than_what_the_secret_holds_are_not_known_and_not_restarted() {
-    let secret = changed(|it| it.created = now() - hours(900));
+    let mut secret = by_a_chart(Some(theirs()));
+    secret.created = now() - hours(900);
     let cluster = taken_over(found(secret).with_workload(Sts::of(1).pod(hours(20))));
     assert_eq!(
         cluster.truth.progress(cluster.clock).unwrap().stage,

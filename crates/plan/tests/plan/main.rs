@@ -9,6 +9,7 @@
 )]
 
 mod adoption;
+mod adoption_refused;
 mod budget;
 mod clock;
 mod coalescing;
