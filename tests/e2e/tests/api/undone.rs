@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 
 use super::scene::Scene;
 
-/// Takes the operator's annotation out of the pod template whenever it is there; counts how often.
-/// Ends with the set.
+/// Takes the operator's annotation out of the pod template whenever it is there; counts how often
+/// it was. Ends with the set.
 fn undo_rollouts(world: &World) -> (JoinSet<()>, Arc<AtomicUsize>) {
     let workloads: Api<StatefulSet> = world.api();
     let counted = Arc::new(AtomicUsize::new(0));
@@ -31,10 +31,11 @@ fn undo_rollouts(world: &World) -> (JoinSet<()>, Arc<AtomicUsize>) {
         let mut events = events.applied_objects().boxed();
         let annotation = names::fingerprint_annotation(fixtures::PUBLISHED);
         while let Some(event) = events.next().await {
-            let stamped = event.is_ok_and(|workload| carries(&workload, &annotation));
-            if stamped {
+            let stamped = event.ok().filter(|workload| carries(workload, &annotation));
+            if let Some(workload) = stamped
+                && strip(&workloads, &workload, &annotation).await
+            {
                 count.fetch_add(1, Ordering::SeqCst);
-                strip(&workloads, &annotation).await;
             }
         }
     });
@@ -48,21 +49,29 @@ fn carries(workload: &StatefulSet, annotation: &str) -> bool {
     annotations.is_some_and(|annotations| annotations.contains_key(annotation))
 }
 
-async fn strip(workloads: &Api<StatefulSet>, annotation: &str) {
+/// Whether the annotation was there: of an object that has moved on, the next event tells more.
+async fn strip(workloads: &Api<StatefulSet>, seen: &StatefulSet, annotation: &str) -> bool {
     // Who only removes a field owns none: such a tool notes when it did its work.
     let synced = jiff::Timestamp::now().to_string();
     let nothing = json!({
-        "metadata": {"annotations": {"example.com/synced": synced}},
+        "metadata": {
+            "resourceVersion": seen.metadata.resource_version,
+            "annotations": {"example.com/synced": synced},
+        },
         "spec": {"template": {"metadata": {"annotations": {annotation: null}}}},
     });
     let params = PatchParams {
         field_manager: Some("argocd-controller".to_owned()),
         ..PatchParams::default()
     };
-    workloads
+    let reply = workloads
         .patch(fixtures::COTURN, &params, &Patch::Merge(nothing))
-        .await
-        .unwrap();
+        .await;
+    match reply {
+        Ok(_) => true,
+        Err(kube::Error::Api(status)) if status.is_conflict() => false,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
