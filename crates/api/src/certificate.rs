@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema, core::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{CoturnCertificateStatus, OrdinalDnsNames, PrivateKey, Usage};
+use crate::{CoturnCertificateStatus, OnFailure, OrdinalDnsNames, PrivateKey, Usage, Verification};
 
 /// A certificate for the coturn servers of one workload: signed by an authority, published in a
 /// Secret, rolled out to every pod, renewed ahead of its expiry.
@@ -41,6 +41,8 @@ use crate::{CoturnCertificateStatus, OrdinalDnsNames, PrivateKey, Usage};
     validation = ("!has(self.renewBefore) || duration(self.renewBefore) < duration(has(self.duration) ? self.duration : has(self.issuer.selfSigned) ? '720h' : '8760h')", "renewBefore must be shorter than duration, which is 8760h by default and 720h with issuer.selfSigned"),
     validation = ("!('key encipherment' in self.usages) || self.privateKey.algorithm == 'RSA'", "key encipherment needs privateKey.algorithm RSA"),
     validation = ("!('key agreement' in self.usages) || self.privateKey.algorithm == 'ECDSA'", "key agreement needs privateKey.algorithm ECDSA: RSA keys agree on nothing (RFC 3279, 2.3.1)"),
+    validation = ("!has(self.verification) || size(self.verification.endpoints) == 0 || has(self.workloadRef)", "verification.endpoints needs a workloadRef: its pods are dialled"),
+    validation = ("self.rollout.strategy != 'Reload' || (has(self.verification) && size(self.verification.endpoints) > 0)", "rollout.strategy Reload needs verification.endpoints: nothing but a handshake proves that coturn has reloaded"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CoturnCertificateSpec {
@@ -107,6 +109,10 @@ pub struct CoturnCertificateSpec {
     /// How its pods are brought onto a certificate.
     #[serde(default)]
     pub rollout: Rollout,
+    /// Handshakes with the pods and with federation partners. Absent: what a pod serves follows from
+    /// when it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
     /// Write nothing, only report.
     #[serde(default)]
     pub suspend: bool,
@@ -262,9 +268,12 @@ impl fmt::Display for WorkloadKind {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
-    /// RollingRestart (default) or None.
+    /// RollingRestart (default), PodByPod, Reload or None.
     #[serde(default)]
     pub strategy: RolloutStrategy,
+    /// What is done when pods break with a certificate.
+    #[serde(default)]
+    pub on_failure: OnFailure,
 }
 
 /// How pods are brought onto a certificate.
@@ -274,6 +283,13 @@ pub enum RolloutStrategy {
     /// termination grace period.
     #[default]
     RollingRestart,
+    /// Evict one pod after the other, each once the one before is Ready and verified. Nothing in the
+    /// workload is written, and PodDisruptionBudgets hold.
+    PodByPod,
+    /// Restart nothing as long as coturn takes the files up by itself, as the operator's sidecar
+    /// `agent` or another reloader has it do. Pods that a handshake shows not to have done so in time
+    /// are evicted one by one.
+    Reload,
     /// Restart nothing, only report which pods are not current.
     None,
 }

@@ -13,6 +13,10 @@ pub enum ConditionType {
     Published,
     /// Every pod of the workload started with it.
     RolledOut,
+    /// Every pod was seen to serve it. Present only where endpoints are named.
+    Verified,
+    /// Every partner was seen to accept it. Present only where partners are named.
+    PartnerAccepted,
     /// The observed generation is not yet realised (kstatus).
     Reconciling,
     /// It will not be realised without somebody's help (kstatus).
@@ -30,6 +34,8 @@ impl ConditionType {
             Self::Issued => "Issued",
             Self::Published => "Published",
             Self::RolledOut => "RolledOut",
+            Self::Verified => "Verified",
+            Self::PartnerAccepted => "PartnerAccepted",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
             Self::Contested => "Contested",
@@ -149,6 +155,31 @@ reasons! {
     /// A rolling update is held back: the Deployment is paused.
     RolloutPaused,
 
+    /// Every pod was seen to serve the certificate.
+    Verified,
+    /// A handshake is awaited.
+    AwaitingProof,
+    /// Pods broke with the certificate.
+    RolloutFailed,
+    /// A pod was seen to serve another certificate.
+    ServesAnother,
+    /// A pod answers, and serves no certificate.
+    ServesNothing,
+    /// A pod, or a partner, cannot be reached: what it serves is not known.
+    Unreachable,
+    /// Pods broke with the next certificate: the one before is in service again.
+    RolledBack,
+    /// What was asked to be put back into service cannot be.
+    RollbackRefused,
+    /// A PodDisruptionBudget does not let a pod go at this moment.
+    DisruptionBudget,
+    /// Every partner accepts the certificate.
+    Accepted,
+    /// A partner refuses the certificate.
+    PartnerRefuses,
+    /// A partner's own certificate would be refused here.
+    PartnerNotTrusted,
+
     /// The operator's clock and the API server's differ: nothing is signed.
     ClockSkewed,
     /// The API server refused for lack of permission.
@@ -188,6 +219,11 @@ impl Reason {
             | Self::RolloutInProgress
             | Self::NotYetValid
             | Self::RollingOut
+            | Self::Verified
+            | Self::AwaitingProof
+            | Self::RolledBack
+            | Self::DisruptionBudget
+            | Self::Accepted
             | Self::Conflict
             | Self::ApiUnavailable => true,
             Self::Undecodable
@@ -218,6 +254,13 @@ impl Reason {
             | Self::PodUnknown
             | Self::UpdateStrategyOnDelete
             | Self::RolloutPaused
+            | Self::RolloutFailed
+            | Self::ServesAnother
+            | Self::ServesNothing
+            | Self::Unreachable
+            | Self::RollbackRefused
+            | Self::PartnerRefuses
+            | Self::PartnerNotTrusted
             | Self::Forbidden
             | Self::Refused
             | Self::SigningFailed

@@ -16,6 +16,7 @@ mod ordinals;
 mod status;
 mod trigger;
 mod usage;
+mod verification;
 mod wanted;
 
 pub use certificate::{
@@ -35,4 +36,5 @@ pub use status::{
 };
 pub use trigger::Trigger;
 pub use usage::Usage;
+pub use verification::{Endpoint, OnFailure, Partner, Protocol, Verification, Verifying};
 pub use wanted::{CommonName, SpecError, Wanted};

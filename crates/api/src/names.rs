@@ -21,6 +21,14 @@ pub const ADOPTED: &str = "coturncert.dev/adopted";
 /// certificate. The value handled last is kept in the store Secret.
 pub const RENEW: &str = "coturncert.dev/renew";
 
+/// Annotation of a `CoturnCertificate`: SHA-256 fingerprint (hex) of the certificate before, which is
+/// put back into service. The value handled last is kept in the store Secret.
+pub const ROLLBACK_TO: &str = "coturncert.dev/rollback-to";
+
+/// Annotation of a pod: SHA-256 fingerprint (lower hex) of the leaf for which the kubelet was asked to
+/// look at the pod's volumes at once. Any change of a pod has it do so.
+pub const TOUCHED: &str = "coturncert.dev/touched";
+
 /// Annotation of a published Secret: which labels and annotations `secretTemplate` set, as JSON, so
 /// that those it names no more are removed.
 pub const TEMPLATE_KEYS: &str = "coturncert.dev/template-keys";

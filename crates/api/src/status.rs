@@ -111,6 +111,10 @@ pub struct RolloutStatus {
     /// When it was published, by the API server's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
+    /// When every pod was on it for the first time, by the API server's clock: from then on a pod that
+    /// breaks is no reason to take the certificate back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Time>,
     /// Pods that are current.
     pub current: i32,
     /// Pods there should be.
@@ -136,7 +140,7 @@ pub struct PodNotCurrent {
 pub struct HistoryEntry {
     /// When, by the operator's clock.
     pub time: Time,
-    /// What happened: `Issued`, `Adopted`, `Recovered` or `Lost`.
+    /// What happened: `Issued`, `Adopted`, `Recovered`, `Lost` or `RolledBack`.
     // No enum in the schema: an operator that tells of more must be able to write it under the
     // CustomResourceDefinition of an earlier version.
     #[schemars(with = "String", length(max = 63))]
@@ -159,6 +163,9 @@ pub enum HistoryEvent {
     Recovered,
     /// The certificate was in service, and the store does not have it any more.
     Lost,
+    /// The certificate was put back into service, as pods broke with its successor or somebody asked
+    /// for it.
+    RolledBack,
 }
 
 #[cfg(test)]

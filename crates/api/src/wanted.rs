@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use crate::{
-    Content, CoturnCertificateSpec, Coverage, InvalidKey, Issuer, OrdinalNames,
-    PrivateKeyAlgorithm, RolloutStrategy, SecretAdoptionPolicy, SecretTemplate, Usage, WorkloadRef,
-    names,
+    Content, CoturnCertificateSpec, Coverage, InvalidKey, Issuer, OnFailure, OrdinalNames,
+    PrivateKeyAlgorithm, RolloutStrategy, SecretAdoptionPolicy, SecretTemplate, Usage, Verifying,
+    WorkloadRef, names,
 };
 
 /// A resource's specification with every default filled in.
@@ -35,6 +35,10 @@ pub struct Wanted {
     pub workload: Option<WorkloadRef>,
     /// How to do that.
     pub strategy: RolloutStrategy,
+    /// What to do when that breaks pods.
+    pub on_failure: OnFailure,
+    /// How to find out what pods serve, and who accepts it.
+    pub verifying: Verifying,
     /// Write nothing.
     pub suspend: bool,
 }
@@ -73,6 +77,9 @@ pub enum SpecError {
     /// Usages that make no certificate for TLS, or that the key cannot have.
     #[error("spec.usages is impossible: {0}")]
     Usages(&'static str),
+    /// What is to be verified, and cannot be.
+    #[error("spec.verification is impossible: {0}")]
+    Verification(&'static str),
     /// A label or annotation of the template belongs to the operator.
     #[error("spec.secretTemplate holds `{0}`, which belongs to the operator; remove it")]
     TemplateKey(String),
@@ -122,6 +129,8 @@ impl Wanted {
             adoption: spec.secret_adoption_policy,
             workload: spec.workload_ref.clone(),
             strategy: spec.rollout.strategy,
+            on_failure: spec.rollout.on_failure,
+            verifying: Verifying::of(spec)?,
             suspend: spec.suspend,
         })
     }

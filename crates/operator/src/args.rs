@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use api::WorkloadKind;
 use clap::Parser;
-use plan::rollout::SingleRestarts;
+use plan::rollout::{SingleRestarts, Touches};
 
 /// Issues, renews and rolls out the certificates of coturn servers.
 #[derive(Parser, Clone, Debug)]
@@ -25,6 +25,10 @@ pub struct Args {
     /// their template would replace them. The Role must then allow to delete pods.
     #[arg(long, env = "COTURNCERT_RESTART_PODS")]
     pub restart_pods: bool,
+    /// Annotate pods through their status to have the kubelet bring a changed Secret into them at once,
+    /// where `rollout.strategy` is Reload. The Role must then allow to patch pods/status.
+    #[arg(long, env = "COTURNCERT_TOUCH_PODS")]
+    pub touch_pods: bool,
     /// Kinds of the workloads that the operator may restart (repeat, or separate by commas). Its
     /// Role must allow them.
     #[arg(
@@ -60,6 +64,16 @@ impl Args {
             SingleRestarts::Allowed
         } else {
             SingleRestarts::NotAllowed
+        }
+    }
+
+    /// Whether the kubelet may be hurried.
+    #[must_use]
+    pub const fn touches(&self) -> Touches {
+        if self.touch_pods {
+            Touches::Allowed
+        } else {
+            Touches::NotAllowed
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kube::{Client, core::DeserializeGuard};
 use plan::{
     contest::{Restorations, Stamps},
-    rollout::SingleRestarts,
+    rollout::{SingleRestarts, Touches},
 };
 
 use api::{CoturnCertificate, WorkloadRef, names};
@@ -19,6 +19,7 @@ use crate::{
     events::Events,
     facts::Facts,
     metrics::Metrics,
+    prober::Prober,
     secret_watch::SecretIndex,
     wake::Bell,
     watches::Known,
@@ -38,6 +39,8 @@ pub struct Context {
     pub namespace: String,
     /// Whether single pods may be deleted.
     pub single_restarts: SingleRestarts,
+    /// Whether the kubelet may be hurried.
+    pub touches: Touches,
     /// For requests; a watch has a client of its own.
     pub client: Client,
     /// All resources, as of the watch.
@@ -62,6 +65,8 @@ pub struct Context {
     pub clock: ServerClock,
     /// Wakes other passes.
     pub bell: Bell,
+    /// Makes handshakes beside the passes.
+    pub prober: Prober,
 }
 
 impl Context {
@@ -82,6 +87,7 @@ impl Context {
     pub fn forget(&self, certificate: &str) {
         self.metrics.forget(certificate);
         self.facts.confirmed.forget(certificate);
+        self.prober.forget(certificate);
         self.facts.stores.forget(&names::store_secret(certificate));
         let published = self.published_names();
         self.facts.published.retain(|name| published.contains(name));

@@ -20,7 +20,7 @@ use kube::{
         watcher::{self, Event},
     },
 };
-use plan::rollout::SingleRestarts;
+use plan::rollout::{SingleRestarts, Touches};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
@@ -35,6 +35,7 @@ use crate::{
     facts::Facts,
     health::Health,
     metrics::Metrics,
+    prober::Prober,
     redact::redact,
     secret_watch, wake, watches,
 };
@@ -70,6 +71,8 @@ pub struct Setup {
     pub secret_names: Vec<String>,
     /// Whether single pods may be deleted.
     pub single_restarts: SingleRestarts,
+    /// Whether the kubelet may be hurried.
+    pub touches: Touches,
     /// Kinds of the workloads that may be restarted.
     pub workload_kinds: Vec<WorkloadKind>,
     /// This replica's name.
@@ -109,8 +112,16 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
     let (bell, calls) = wake::bell();
     let shared = Arc::new(Shared {
         context: Context {
-            namespace: setup.namespace,
             single_restarts: setup.single_restarts,
+            touches: setup.touches,
+            prober: Prober::new(
+                setup.client.clone(),
+                &setup.namespace,
+                setup.clock.clone(),
+                bell.clone(),
+                Arc::clone(&setup.metrics),
+            ),
+            namespace: setup.namespace,
             events: Events::new(setup.client.clone(), &setup.identity),
             conflicts: Backoff::new(AFTER_A_CHANGE),
             restorations: Contests::default(),

@@ -38,6 +38,14 @@ pub enum Error {
         /// Why it failed.
         failure: ApiFailure,
     },
+    /// An eviction failed.
+    #[error("cannot evict {object}: {failure}")]
+    Evict {
+        /// What was to be evicted.
+        object: ObjectName,
+        /// Why it failed.
+        failure: ApiFailure,
+    },
     /// What was read for an observation, and could not be; the observation says of what.
     #[error("{}", .0.message)]
     Unread(Refusal),
@@ -130,9 +138,14 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
+            Self::Evict {
+                failure: ApiFailure::Server { code: 429, .. },
+                ..
+            } => Reason::DisruptionBudget,
             Self::Read { failure, .. }
             | Self::Write { failure, .. }
-            | Self::Delete { failure, .. } => failure.reason(),
+            | Self::Delete { failure, .. }
+            | Self::Evict { failure, .. } => failure.reason(),
             Self::Unread(refusal) => refusal.reason,
             Self::Changed { .. } => Reason::Conflict,
             Self::Undone { .. } => Reason::Refused,
@@ -154,7 +167,8 @@ impl Error {
         let varying = match self {
             Self::Read { failure, .. }
             | Self::Write { failure, .. }
-            | Self::Delete { failure, .. } => failure.varying(),
+            | Self::Delete { failure, .. }
+            | Self::Evict { failure, .. } => failure.varying(),
             Self::Unread(_)
             | Self::Changed { .. }
             | Self::Undone { .. }
@@ -188,6 +202,7 @@ impl Error {
             Self::Read { .. }
             | Self::Write { .. }
             | Self::Delete { .. }
+            | Self::Evict { .. }
             | Self::Unread(_)
             | Self::Changed { .. }
             | Self::Undone { .. }
@@ -212,6 +227,7 @@ impl Error {
             Self::Read { .. }
             | Self::Write { .. }
             | Self::Delete { .. }
+            | Self::Evict { .. }
             | Self::Unread(_)
             | Self::Undone { .. }
             | Self::Sign(_)

@@ -15,6 +15,7 @@ mod health;
 mod lease;
 pub mod logging;
 mod metrics;
+mod prober;
 mod redact;
 mod requests;
 mod run;

@@ -6,7 +6,7 @@ use api::{CertificateStatus, Trigger};
 use jiff::Timestamp;
 use plan::{
     certificate::Observed,
-    rollout::{Effect, Progress, Stage},
+    rollout::{Effect, Evidence, Progress, Shown, Stage},
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -25,6 +25,13 @@ pub struct Metrics {
     issued: Family<Issue, Counter>,
     rollouts: Counter,
     pod_restarts: Counter,
+    pod_evictions: Counter,
+    rollbacks: Counter,
+    pods_unknown: Family<Certificate, Gauge>,
+    pods_not_current: Family<Certificate, Gauge>,
+    proven: Family<Certificate, Gauge<f64, AtomicU64>>,
+    completion: Histogram,
+    probes: Family<Handshake, Counter>,
     passes: Family<Pass, Counter>,
     duration: Histogram,
     leader: Gauge,
@@ -38,6 +45,11 @@ struct Certificate {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Issue {
     trigger: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Handshake {
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,6 +70,13 @@ impl Default for Metrics {
             issued: Family::default(),
             rollouts: Counter::default(),
             pod_restarts: Counter::default(),
+            pod_evictions: Counter::default(),
+            rollbacks: Counter::default(),
+            pods_unknown: Family::default(),
+            pods_not_current: Family::default(),
+            proven: Family::default(),
+            completion: Histogram::new([1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0, 86_400.0]),
+            probes: Family::default(),
             passes: Family::default(),
             duration: Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0]),
             leader: Gauge::default(),
@@ -85,7 +104,11 @@ impl Metrics {
                 &self.renewal,
             ),
         ];
-        for (name, help, family) in gauges {
+        for (name, help, family) in gauges.into_iter().chain([(
+            "certificate_proof_timestamp_seconds",
+            "When the pod that was dialled longest ago was dialled",
+            &self.proven,
+        )]) {
             registry.register(name, help, family.clone());
         }
         let counts = [
@@ -93,6 +116,16 @@ impl Metrics {
                 "certificate_pods_current",
                 "Pods that are on the certificate in service",
                 &self.pods_current,
+            ),
+            (
+                "certificate_pods_not_current",
+                "Pods that are known not to be on the certificate in service",
+                &self.pods_not_current,
+            ),
+            (
+                "certificate_pods_unknown",
+                "Pods of which it is not known what they serve",
+                &self.pods_unknown,
             ),
             (
                 "certificate_pods",
@@ -118,6 +151,27 @@ impl Metrics {
             "pod_restarts",
             "Pods restarted alone",
             self.pod_restarts.clone(),
+        );
+        registry.register(
+            "pod_evictions",
+            "Pods evicted in their turn",
+            self.pod_evictions.clone(),
+        );
+        registry.register(
+            "rollbacks",
+            "Certificates put back into service in place of their successor",
+            self.rollbacks.clone(),
+        );
+        registry.register(
+            "rollout_duration_seconds",
+            "From the publication of a certificate until every pod was on it, and seen to serve it where that is asked \
+             for",
+            self.completion.clone(),
+        );
+        registry.register(
+            "probes",
+            "Handshakes with pods, by what they showed: leaf, no_certificate, unreachable",
+            self.probes.clone(),
         );
         registry.register(
             "passes",
@@ -151,6 +205,14 @@ impl Metrics {
             .progress(now)
             .filter(|progress| !matches!(progress.stage, Stage::Unreadable(_)));
         self.pods(&label, progress.as_ref());
+        match observed.proofs.oldest() {
+            Some(oldest) => {
+                self.proven.get_or_create(&label).set(seconds(oldest));
+            }
+            None => {
+                self.proven.remove(&label);
+            }
+        }
     }
 
     /// What is not known any more is not shown: the last value would be taken for the present one.
@@ -170,8 +232,16 @@ impl Metrics {
         let Some(progress) = progress else {
             self.pods_current.remove(label);
             self.pods_total.remove(label);
+            self.pods_unknown.remove(label);
+            self.pods_not_current.remove(label);
             return;
         };
+        let is_unknown = |it: &Evidence| matches!(it, Evidence::Unknown(_) | Evidence::NotStarted);
+        let others = progress.not_current.iter().map(|(_, evidence)| evidence);
+        let (unknown, wrong): (Vec<&Evidence>, Vec<&Evidence>) = others.partition(|it| is_unknown(it));
+        let count = |pods: Vec<&Evidence>| i64::try_from(pods.len()).unwrap_or(i64::MAX);
+        self.pods_unknown.get_or_create(label).set(count(unknown));
+        self.pods_not_current.get_or_create(label).set(count(wrong));
         let (current, total) = (progress.current.into(), progress.total.into());
         self.pods_current.get_or_create(label).set(current);
         self.pods_total.get_or_create(label).set(total);
@@ -194,6 +264,32 @@ impl Metrics {
         self.dates(&label, None);
         self.pods(&label, None);
         self.ready.remove(&label);
+        self.proven.remove(&label);
+    }
+
+    /// Counts a handshake with a pod.
+    pub fn probed(&self, shown: &Shown) {
+        let result = match shown {
+            Shown::Leaf(_) => "leaf",
+            Shown::Nothing(_) => "no_certificate",
+            Shown::Silence(_) => "unreachable",
+        };
+        self.probes.get_or_create(&Handshake { result }).inc();
+    }
+
+    /// Counts a certificate that was put back into service.
+    pub fn rolled_back(&self) {
+        self.rollbacks.inc();
+    }
+
+    /// Notes how long it took until every pod was on a certificate.
+    pub fn completed(&self, took: jiff::SignedDuration) {
+        self.completion.observe(took.as_secs_f64());
+    }
+
+    /// Counts a pod that was evicted.
+    pub fn pod_evicted(&self) {
+        self.pod_evictions.inc();
     }
 
     /// Counts a certificate signed.

@@ -85,6 +85,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         namespace: args.namespace.clone(),
         secret_names: args.secret_names.clone(),
         single_restarts: args.single_restarts(),
+        touches: args.touches(),
         workload_kinds: args.workload_kinds.clone(),
         identity: args.identity.clone(),
         metrics: Arc::clone(&metrics),

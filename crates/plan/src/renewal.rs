@@ -35,7 +35,7 @@ fn whole_seconds(duration: SignedDuration) -> SignedDuration {
 }
 
 /// FNV-1a, 32 bits: stable across versions and machines, unlike the standard library's hasher.
-fn fnv1a(text: &str) -> u32 {
+pub(crate) fn fnv1a(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })

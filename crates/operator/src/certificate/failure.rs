@@ -40,6 +40,8 @@ pub fn is_undone(last: Option<&Action>, next: &Action) -> bool {
         | Action::Recover { .. }
         | Action::Adopt { .. }
         | Action::NoteRollback { .. }
+        | Action::RollBack { .. }
+        | Action::Distrust { .. }
         | Action::Record { .. }
         | Action::WriteStatus(_) => None,
     };

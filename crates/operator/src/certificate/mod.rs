@@ -15,7 +15,10 @@ use api::{CoturnCertificate, Reason, Wanted};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Resource as _, ResourceExt as _, runtime::reflector::ObjectRef};
-use plan::certificate::{Action, Observed, Step, plan};
+use plan::{
+    certificate::{Action, Observed, Step, plan},
+    rollout::{Probe, Workload},
+};
 
 use notices::Notices;
 pub use observe::{Freshness, Observation, observe};
@@ -24,6 +27,7 @@ pub use unusable::broke_off;
 use crate::{
     context::{Context, Guarded},
     error::{Error, ObjectName},
+    prober::Errand,
     requests,
     secret::version,
 };
@@ -92,6 +96,7 @@ async fn converge(
         let now = Context::now();
         let plan = plan(&observation.observed, now);
         let Some(action) = plan.action else {
+            verify(context, &observation.observed, plan.wanted_probes);
             return end(
                 context,
                 &observation.observed,
@@ -146,6 +151,22 @@ fn end(
     let failure = failure.or_else(unread);
     let read = context.facts.confirmed.at(&observed.resource.name);
     failure.map_or_else(|| Ok(wait(next_check, read, now)), Err)
+}
+
+/// Has the pods dialled as the plan wants it, and forgets those that are gone.
+fn verify(context: &Context, observed: &Observed, probes: Vec<Probe>) {
+    let resource = &observed.resource;
+    if let Some(Workload::Present(live)) = &observed.workload {
+        let there = live.pods.iter().map(|pod| pod.incarnation.as_str());
+        context.prober.retain(&resource.name, &there.collect());
+    }
+    if let Some(workload) = &resource.wanted.workload {
+        context.prober.ask(Errand {
+            certificate: resource.name.clone(),
+            workload: workload.clone(),
+            probes,
+        });
+    }
 }
 
 /// Who changes what is written while it is written would do so for ever: the status tells of it,

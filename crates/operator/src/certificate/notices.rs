@@ -3,10 +3,14 @@
 
 mod budget;
 
-use api::{ConditionType, CoturnCertificateStatus};
+use api::{ConditionType, CoturnCertificateStatus, Leaf, names};
+use jiff::SignedDuration;
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Resource as _, runtime::events::EventType};
-use plan::certificate::{Action, PublishCause, Published, too_late};
+use plan::{
+    certificate::{Action, PublishCause, Published, too_late},
+    store::By,
+};
 
 use super::Observation;
 use crate::{context::Context, events::Notice};
@@ -26,6 +30,14 @@ impl Notices {
     ) {
         if let Action::Issue { trigger, .. } = action {
             context.metrics.issued(*trigger);
+        }
+        if let Action::RollBack { .. } = action {
+            context.metrics.rolled_back();
+        }
+        if let Action::WriteStatus(after) = action
+            && let Some(took) = completed(before, after)
+        {
+            context.metrics.completed(took);
         }
         if !stands(observation, action) {
             return;
@@ -62,6 +74,19 @@ impl Notices {
     }
 }
 
+/// How long it took from the publication until every pod was on the certificate, if that is news.
+fn completed(
+    before: &CoturnCertificateStatus,
+    after: &CoturnCertificateStatus,
+) -> Option<SignedDuration> {
+    let rollout = after.rollout.as_ref()?;
+    let told = before.rollout.as_ref().is_some_and(|before| {
+        before.fingerprint == rollout.fingerprint && before.completed_at.is_some()
+    });
+    let (from, to) = (rollout.started_at.as_ref()?, rollout.completed_at.as_ref()?);
+    (!told).then(|| to.0.duration_since(from.0))
+}
+
 fn is_publication(action: &Action) -> bool {
     match action {
         Action::Publish { .. } => true,
@@ -69,6 +94,8 @@ fn is_publication(action: &Action) -> bool {
         | Action::Recover { .. }
         | Action::Adopt { .. }
         | Action::NoteRollback { .. }
+        | Action::RollBack { .. }
+        | Action::Distrust { .. }
         | Action::Record { .. }
         | Action::WriteStatus(_) => false,
     }
@@ -91,6 +118,8 @@ fn stands(observation: &Observation, action: &Action) -> bool {
         | Action::Recover { .. }
         | Action::Adopt { .. }
         | Action::NoteRollback { .. }
+        | Action::RollBack { .. }
+        | Action::Distrust { .. }
         | Action::Record { .. }
         | Action::WriteStatus(_) => true,
     }
@@ -161,7 +190,9 @@ fn notice(
                 leaf?.serial
             ),
         }),
-        Action::Record { .. }
+        Action::RollBack { by, .. } => Some(rolled_back(leaf?, by)),
+        Action::Distrust { .. }
+        | Action::Record { .. }
         | Action::Publish {
             cause: PublishCause::Metadata | PublishCause::TakenOver,
             ..
@@ -207,6 +238,19 @@ fn applied(observation: &Observation) -> Option<Notice> {
     })
 }
 
+fn rolled_back(leaf: &Leaf, by: &By) -> Notice {
+    let why = match by {
+        By::Failure { what, .. } => what.clone(),
+        By::Hand { .. } => format!("annotation {} asks for it", names::ROLLBACK_TO),
+    };
+    Notice {
+        kind: EventType::Warning,
+        reason: "RolledBack".to_owned(),
+        action: "RollBack",
+        note: format!("serial {} is in service again: {why}", leaf.serial),
+    }
+}
+
 fn restored(note: String) -> Notice {
     Notice {
         kind: EventType::Warning,
@@ -226,6 +270,8 @@ fn changed_condition(
         ConditionType::Ready,
         ConditionType::Issued,
         ConditionType::RolledOut,
+        ConditionType::Verified,
+        ConditionType::PartnerAccepted,
     ];
     let changed = kinds.into_iter().filter_map(|kind| {
         let now = find(&after.conditions, kind)?;

@@ -88,6 +88,7 @@ pub async fn observe(
         context.facts.confirmed.note(&resource.name, now);
     }
     let rivals = rivals(context, &resource);
+    let proofs = context.prober.proofs(&resource.name);
     let contested = context
         .restorations
         .of(&resource.wanted.secret_name, |it| it.contest(now));
@@ -101,6 +102,7 @@ pub async fn observe(
             rivals,
             workload,
             contest: contested,
+            proofs,
             failed: None,
             clock_ahead: context.clock.ahead(),
         },
@@ -125,6 +127,7 @@ fn resource(object: &CoturnCertificate, wanted: Wanted) -> Resource {
         created: created(object),
         wanted,
         renew: object.annotations().get(names::RENEW).cloned(),
+        rollback_to: object.annotations().get(names::ROLLBACK_TO).cloned(),
         status: object.status.clone().unwrap_or_default(),
     }
 }

@@ -41,6 +41,7 @@ fn observed(object: &CoturnCertificate) -> Observed {
             created: Timestamp::UNIX_EPOCH,
             wanted: Wanted::parse(&object.spec).unwrap(),
             renew: None,
+            rollback_to: None,
             status: CoturnCertificateStatus::default(),
         },
         authority: Authority::Unusable(Refusal {
@@ -52,6 +53,7 @@ fn observed(object: &CoturnCertificate) -> Observed {
         rivals: Vec::new(),
         workload: None,
         contest: None,
+        proofs: plan::rollout::Proofs::default(),
         failed: None,
         clock_ahead: None,
     }

@@ -20,7 +20,17 @@ pub const NAMESPACE: &str = "wire";
 pub fn context(certificates: &[Guarded], answer: fn(&Request<Body>) -> Value) -> Context {
     let client = client(answer);
     let (secrets, _) = secret_watch::watch(&client, NAMESPACE, &[], &Ready::default());
+    let (metrics, bell) = (Arc::<Metrics>::default(), wake::bell().0);
+    let clock = ServerClock::default();
     Context {
+        prober: Prober::new(
+            client.clone(),
+            NAMESPACE,
+            clock.clone(),
+            bell.clone(),
+            Arc::clone(&metrics),
+        ),
+        touches: Touches::default(),
         namespace: NAMESPACE.to_owned(),
         single_restarts: SingleRestarts::default(),
         certificates: known(certificates),
@@ -38,9 +48,9 @@ pub fn context(certificates: &[Guarded], answer: fn(&Request<Body>) -> Value) ->
             first: Duration::from_secs(1),
             longest: Duration::from_secs(1),
         }),
-        metrics: Arc::default(),
-        clock: ServerClock::default(),
-        bell: wake::bell().0,
+        metrics,
+        clock,
+        bell,
         client,
     }
 }

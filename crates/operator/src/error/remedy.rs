@@ -13,6 +13,7 @@ pub fn remedy(error: &Error) -> Option<String> {
             of_failure(object, failure)
         }
         Error::Delete { failure, .. } => of_deletion(failure),
+        Error::Evict { object, failure } => of_eviction(object, failure),
         Error::Changed { .. } => Some(conflict()),
         Error::Undone { .. } => Some(BY_ITSELF.to_owned()),
         Error::Rehearsal(failure) => Some(of_rehearsal(failure)),
@@ -57,6 +58,25 @@ fn of_deletion(failure: &ApiFailure) -> Option<String> {
         ApiFailure::Refused(message) => Some(refused(message)),
         ApiFailure::NotFound | ApiFailure::AlreadyExists | ApiFailure::Conflict => Some(conflict()),
         ApiFailure::Server { .. } | ApiFailure::Garbled | ApiFailure::Unreachable(_) => None,
+    }
+}
+
+/// Who evicts too much is told to come back later.
+fn of_eviction(object: &ObjectName, failure: &ApiFailure) -> Option<String> {
+    match failure {
+        ApiFailure::Server { code: 429, .. } => Some(
+            "its PodDisruptionBudget lets no pod go at this moment; it is tried again by itself, and helped by pods \
+             that become Ready or a budget that lets one go"
+                .to_owned(),
+        ),
+        ApiFailure::NotFound
+        | ApiFailure::AlreadyExists
+        | ApiFailure::Conflict
+        | ApiFailure::Forbidden(_)
+        | ApiFailure::Refused(_)
+        | ApiFailure::Server { .. }
+        | ApiFailure::Garbled
+        | ApiFailure::Unreachable(_) => of_failure(object, failure),
     }
 }
 

@@ -93,10 +93,14 @@ fn state(secret: &Secret) -> Option<StoreState> {
 
 /// The pair in service.
 pub fn current(store: &Secret) -> Option<StoreContent<'_>> {
+    content(store, &CURRENT)
+}
+
+fn content<'a>(store: &'a Secret, keys: &Keys) -> Option<StoreContent<'a>> {
     Some(StoreContent {
-        certificate: value(store, CURRENT.certificate)?,
-        key: value(store, CURRENT.key)?,
-        roots: value(store, CURRENT.roots).unwrap_or_default(),
+        certificate: value(store, keys.certificate)?,
+        key: value(store, keys.key)?,
+        roots: value(store, keys.roots).unwrap_or_default(),
     })
 }
 
@@ -116,6 +120,23 @@ pub fn written(
     put(&mut data, &CURRENT, pair);
     put_state(&mut data, state)?;
     Ok(secret(base, data))
+}
+
+/// The store Secret with the pair before in service, and that in service as the one before; none if there
+/// is no pair before.
+pub fn with_the_pair_before(
+    before: &Secret,
+    state: &StoreState,
+) -> Result<Option<Secret>, serde_json::Error> {
+    let (Some(current), Some(previous)) = (content(before, &CURRENT), content(before, &PREVIOUS))
+    else {
+        return Ok(None);
+    };
+    let mut data = BTreeMap::new();
+    put(&mut data, &CURRENT, &previous);
+    put(&mut data, &PREVIOUS, &current);
+    put_state(&mut data, state)?;
+    Ok(Some(secret(Base::Existing(before), data)))
 }
 
 /// The store Secret with another record and the same pairs.

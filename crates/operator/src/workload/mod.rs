@@ -232,6 +232,20 @@ async fn act<K: Kind>(context: &Context, workload: &K, action: &Action) -> Resul
             single::restart(context, pod, version).await?;
             single::notice(pod)
         }
+        Action::EvictPod { pod, version } => {
+            single::evict(context, pod, version).await?;
+            single::eviction(pod)
+        }
+        Action::TouchPod { pod, version, leaf } => {
+            return single::touch(context, pod, version, *leaf).await;
+        }
+        Action::RestoreTemplate {
+            workload: version,
+            annotations,
+        } => {
+            annotate(context, workload, version, annotations).await?;
+            restored()
+        }
     };
     tracing::info!(
         namespace = context.namespace,
@@ -270,6 +284,17 @@ fn stamped(effect: Effect) -> Notice {
     }
 }
 
+fn restored() -> Notice {
+    Notice {
+        kind: EventType::Warning,
+        reason: "RolloutTakenBack".to_owned(),
+        action: "RestoreTemplate",
+        note: "the pod template is what it was before the certificate that pods broke with; pods that have it are \
+               replaced"
+            .to_owned(),
+    }
+}
+
 /// A merge patch with uid and resourceVersion: a workload that is missing is never created, and one
 /// that changed is looked at again. Returns the reply.
 async fn stamp<K: Kind>(
@@ -278,14 +303,23 @@ async fn stamp<K: Kind>(
     version: &Version,
     fingerprints: &BTreeMap<String, Fingerprint>,
 ) -> Result<K, Error> {
-    let annotations: BTreeMap<_, _> = fingerprints
+    let annotations = fingerprints
         .iter()
-        .map(|(secret, fingerprint)| {
-            (
-                names::fingerprint_annotation(secret),
-                fingerprint.to_string(),
-            )
-        })
+        .map(|(secret, fingerprint)| (secret.clone(), Some(fingerprint.to_string())))
+        .collect();
+    annotate(context, workload, version, &annotations).await
+}
+
+/// The same for annotations as they were; none where there was none.
+async fn annotate<K: Kind>(
+    context: &Context,
+    workload: &K,
+    version: &Version,
+    annotations: &BTreeMap<String, Option<String>>,
+) -> Result<K, Error> {
+    let annotations: BTreeMap<_, _> = annotations
+        .iter()
+        .map(|(secret, value)| (names::fingerprint_annotation(secret), value))
         .collect();
     let patch = json!({
         "metadata": {"uid": version.uid, "resourceVersion": version.resource_version},

@@ -68,6 +68,7 @@ async fn of_kind<K: Kind>(
     let now = context.server_now();
     live.contest = context.stamps.of(reference, |stamps| stamps.contest(now));
     live.single_restarts = context.single_restarts;
+    live.touches = context.touches;
     Ok(Workload::Present(Box::new(live)))
 }
 

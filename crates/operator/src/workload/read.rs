@@ -1,15 +1,20 @@
 //! Kubernetes' objects in the terms of plan. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use api::names;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
-    api::core::v1::{Container, Pod as KubePod, PodCondition, PodSpec, PodTemplateSpec, Volume},
+    api::core::v1::{
+        Container, ContainerStatus, Pod as KubePod, PodCondition, PodSpec, PodTemplateSpec, Volume,
+    },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 use kube::ResourceExt as _;
-use plan::rollout::{Live, Pod, Replacement, SingleRestarts};
+use plan::rollout::{Live, Pod, Replacement, SingleRestarts, Touches};
 
 use crate::secret::version;
 
@@ -38,6 +43,7 @@ pub fn common(
         first_ordinal: 0,
         grace_period: grace_period(template.spec.as_ref()),
         single_restarts: SingleRestarts::default(),
+        touches: Touches::default(),
     }
 }
 
@@ -133,7 +139,48 @@ pub fn pod(pod: &KubePod, revision_label: &str) -> Pod {
         ready_since: ready_since(pod),
         fingerprints: fingerprints(Some(&pod.metadata)),
         unschedulable: is_unschedulable(pod),
+        ip: ip(pod),
+        incarnation: incarnation(pod),
+        restarts: restarts(pod),
+        touched: pod.annotations().get(names::TOUCHED).cloned(),
     }
+}
+
+fn ip(pod: &KubePod) -> Option<IpAddr> {
+    pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()
+}
+
+fn statuses(pod: &KubePod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    status
+        .and_then(|status| status.container_statuses.as_ref())
+        .into_iter()
+        .flatten()
+}
+
+/// Names its processes: a container that has started again has another id.
+fn incarnation(pod: &KubePod) -> String {
+    let uid = pod.uid().unwrap_or_default();
+    let ids = statuses(pod).map(|status| status.container_id.as_deref().unwrap_or_default());
+    [uid.as_str()]
+        .into_iter()
+        .chain(ids)
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+/// How often those of its containers ended that mount a Secret.
+fn restarts(pod: &KubePod) -> u32 {
+    let Some(spec) = &pod.spec else { return 0 };
+    let secrets = mounted_secrets(Some(spec));
+    let mounting: BTreeSet<_> = secrets
+        .iter()
+        .flat_map(|secret| users(spec, &spec.containers, secret))
+        .collect();
+    let counts = statuses(pod)
+        .filter(|status| mounting.contains(&status.name))
+        .map(|status| u32::try_from(status.restart_count).unwrap_or_default());
+    counts.max().unwrap_or_default()
 }
 
 fn fingerprints(metadata: Option<&ObjectMeta>) -> BTreeMap<String, String> {

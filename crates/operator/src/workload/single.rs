@@ -1,18 +1,21 @@
 //! One pod restarted alone: deleted at exactly the revision that was judged, within its own grace
 //! period. The workload's controller makes its successor.
 
+use api::{Fingerprint, names};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
-    api::{DeleteParams, Preconditions},
+    api::{DeleteParams, EvictParams, Patch, PatchParams, Preconditions},
     runtime::events::EventType,
 };
 use plan::Version;
+use serde_json::json;
 
 use crate::{
     context::Context,
     error::{ApiFailure, Error, ObjectName},
     events::Notice,
+    requests,
 };
 
 /// Deletes a pod. One that changed meanwhile is looked at again.
@@ -35,6 +38,55 @@ fn parameters(version: &Version) -> DeleteParams {
     })
 }
 
+/// Evicts a pod, as far as its PodDisruptionBudget lets it go. One that changed meanwhile is looked at
+/// again.
+pub async fn evict(context: &Context, pod: &str, version: &Version) -> Result<(), Error> {
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), &context.namespace);
+    let object = ObjectName::new("Pod", &context.namespace, pod);
+    let eviction = EvictParams {
+        delete_options: Some(parameters(version)),
+        ..EvictParams::default()
+    };
+    api.evict(pod, &eviction)
+        .await
+        .map_err(|error| not_evicted(object, error.into()))?;
+    context.metrics.pod_evicted();
+    Ok(())
+}
+
+fn not_evicted(object: ObjectName, failure: ApiFailure) -> Error {
+    if failure.is_stale() {
+        Error::Changed { object }
+    } else {
+        Error::Evict { object, failure }
+    }
+}
+
+/// Has the kubelet look at the volumes of exactly this pod at once: any change of a pod does. Through the
+/// subresource, which cannot change what the pod is.
+pub async fn touch(
+    context: &Context,
+    pod: &str,
+    version: &Version,
+    leaf: Fingerprint,
+) -> Result<(), Error> {
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), &context.namespace);
+    let object = ObjectName::new("Pod", &context.namespace, pod);
+    let patch = json!({"metadata": {
+        "uid": version.uid,
+        "resourceVersion": version.resource_version,
+        "annotations": {names::TOUCHED: leaf.to_string()},
+    }});
+    let params = PatchParams {
+        field_manager: Some(names::FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let touched = api.patch_status(pod, &params, &Patch::Merge(patch)).await;
+    touched
+        .map(drop)
+        .map_err(|error| requests::write_failure(object, error.into()))
+}
+
 fn failed(object: ObjectName, failure: ApiFailure) -> Error {
     if failure.is_stale() {
         Error::Changed { object }
@@ -52,6 +104,16 @@ pub fn notice(pod: &str) -> Notice {
         note: format!(
             "pod {pod} is replaced alone: it held another file than the certificate in service"
         ),
+    }
+}
+
+/// The same of a pod whose turn has come.
+pub fn eviction(pod: &str) -> Notice {
+    Notice {
+        kind: EventType::Normal,
+        reason: "PodEvicted".to_owned(),
+        action: "EvictPod",
+        note: format!("pod {pod} is evicted; its successor takes the certificate in service up"),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     observed::held,
     ordinals, publishing,
     ready::{Parts, ready, unless_suspended, was_realised},
-    restarts, trigger,
+    restarts, rollback, trigger, verified,
 };
 use crate::{
     Refusal,
@@ -45,6 +45,7 @@ pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findin
         ready,
         reconciling,
         stalled,
+        verified: verified::judge(observed),
         contested: contest::condition(observed, progress.as_ref(), now),
     }
 }
@@ -68,6 +69,11 @@ fn issued(observed: &Observed, obstacle: Option<&Obstacle>, now: Timestamp) -> F
         return Finding::refused(&obstacle.refusal);
     }
     if let Some(refusal) = trigger::outlook(observed, stored, now) {
+        return Finding::refused(&refusal);
+    }
+    if let Some(refusal) =
+        rollback::refusal(observed, stored, now).or_else(|| rollback::told(observed, stored, now))
+    {
         return Finding::refused(&refusal);
     }
     let leaf = &stored.current.leaf;
@@ -180,6 +186,17 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
     match &progress.stage {
         Stage::Done => Finding::yes(Reason::RolledOut, format!("{named}: {}", pods())),
         Stage::UnderWay => Finding::no(Reason::RollingOut, format!("{named}: {}", pods())),
+        Stage::Proving => proving(observed)
+            .unwrap_or_else(|| Finding::no(Reason::RollingOut, format!("{named}: {}", pods()))),
+        Stage::Failed(failure) => Finding::no(
+            Reason::RolloutFailed,
+            format!(
+                "{named}: {}; {}; mend that, or put the certificate before back by annotation {}",
+                failure.describe(),
+                pods(),
+                api::names::ROLLBACK_TO,
+            ),
+        ),
         Stage::Missing => Finding::no(
             Reason::WorkloadNotFound,
             format!("{named} does not exist; create it, or correct spec.workloadRef"),
@@ -238,6 +255,16 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
     }
 }
 
+/// What was told of pods that were all on the certificate once, while an operator that has just started
+/// dials them.
+fn proving(observed: &Observed) -> Option<Finding> {
+    let kind = ConditionType::RolledOut.as_str();
+    let conditions = &observed.resource.status.conditions;
+    let told = conditions.iter().find(|it| it.type_ == kind)?;
+    let is_kept = observed.was_completed() && told.status == "True";
+    is_kept.then(|| Finding::yes(Reason::RolledOut, told.message.clone()))
+}
+
 fn pods(progress: &Progress) -> String {
     let mut text = format!(
         "{} of {} pods are current",
@@ -262,6 +289,7 @@ fn stalled(ready: &Finding, obstacle: Option<&Obstacle>, progress: Option<&Progr
     let blocked = obstacle.is_some_and(|obstacle| !obstacle.refusal.reason.heals_by_itself());
     let halted = progress.is_some_and(|progress| match &progress.stage {
         Stage::Stuck
+        | Stage::Failed(_)
         | Stage::OnDelete
         | Stage::Paused
         | Stage::RestartNeeded
@@ -269,7 +297,7 @@ fn stalled(ready: &Finding, obstacle: Option<&Obstacle>, progress: Option<&Progr
         | Stage::Unknown
         | Stage::Missing => true,
         Stage::Blocked(refusal) | Stage::Unreadable(refusal) => !refusal.reason.heals_by_itself(),
-        Stage::Done | Stage::UnderWay | Stage::RestartLater(_) => false,
+        Stage::Done | Stage::UnderWay | Stage::Proving | Stage::RestartLater(_) => false,
     });
     if ready.holds() {
         Finding::no(Reason::Realised, String::new())
@@ -314,6 +342,7 @@ pub fn broken_off(
         ready: unknown(),
         reconciling: Finding::yes(Reason::InProgress, message.to_owned()),
         stalled,
+        verified: None,
         contested: None,
     };
     let reconciling = ConditionType::Reconciling.as_str();
@@ -348,6 +377,7 @@ pub fn unusable(
         ready: Finding::no(reason, message.to_owned()),
         reconciling: Finding::no(reason, message.to_owned()),
         stalled: Finding::yes(reason, message.to_owned()),
+        verified: None,
         contested: None,
     }
     .into_conditions(generation, before, now)

@@ -33,6 +33,8 @@ pub struct Findings {
     pub ready: Finding,
     pub reconciling: Finding,
     pub stalled: Finding,
+    /// Told only where it is asked for.
+    pub verified: Option<Finding>,
     /// Told only while it holds.
     pub contested: Option<Finding>,
 }
@@ -54,6 +56,7 @@ impl Findings {
             (ConditionType::Stalled, self.stalled),
         ]
         .into_iter()
+        .chain(self.verified.map(|it| (ConditionType::Verified, it)))
         .chain(self.contested.map(|it| (ConditionType::Contested, it)))
         .map(|(kind, finding)| finding.into_condition(kind, generation, before, now))
         .collect()

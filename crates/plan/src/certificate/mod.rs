@@ -14,8 +14,10 @@ mod publishing;
 mod ready;
 mod recovery;
 mod restarts;
+mod rollback;
 mod status;
 mod trigger;
+mod verified;
 
 use api::{CoturnCertificateStatus, SerialNumber, Trigger};
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +33,8 @@ pub use status::{broken_off_status, unusable_status};
 use crate::{
     Precondition, Refusal, Version,
     publication::{Beginning, Publication},
-    store::{Adoption, PublishedName},
+    rollout::Probe,
+    store::{Adoption, By, PublishedName},
 };
 
 /// The one write of a plan.
@@ -81,6 +84,22 @@ pub enum Action {
         publication: Publication,
         /// The published Secret.
         secret: PublishedName,
+    },
+    /// Put the pair before back into service in the store.
+    RollBack {
+        /// The store's revision.
+        store: Version,
+        /// Why.
+        by: By,
+    },
+    /// Note in the store that a pod serves something else although it started with the pair in service.
+    Distrust {
+        /// The store's revision.
+        store: Version,
+        /// The pod's name.
+        pod: String,
+        /// The pod's uid.
+        uid: String,
     },
     /// Write the pair in service into the published Secret.
     Publish {
@@ -133,6 +152,8 @@ impl PublishCause {
 pub struct Plan {
     /// The write, if one is due.
     pub action: Option<Action>,
+    /// Handshakes that are wanted; what they show is observed later.
+    pub wanted_probes: Vec<Probe>,
     /// When time alone may change this plan.
     pub next_check: Timestamp,
 }
@@ -145,14 +166,20 @@ const RESYNC: SignedDuration = SignedDuration::from_hours(1);
 pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let decision = decide_in_peace(observed, now);
     let status = status::of(observed, &decision, now);
-    let next_check = next_check(observed, now);
+    let (wanted_probes, next_probe) = verified::probes(observed, now);
+    let next_probe = next_probe.map(|time| observed.own_time(time));
+    let next_check = next_check(observed, now).min(next_probe.unwrap_or(Timestamp::MAX));
     let action = match decision {
         Decision::Act(action) => Some(action),
         Decision::Wait(_) | Decision::Converged => {
             (status != observed.resource.status).then(|| Action::WriteStatus(Box::new(status)))
         }
     };
-    Plan { action, next_check }
+    Plan {
+        action,
+        wanted_probes,
+        next_check,
+    }
 }
 
 /// What the Secrets need, the status aside.
@@ -211,6 +238,7 @@ fn decide(observed: &Observed, now: Timestamp) -> Decision {
             now,
         ),
         Store::Present(stored) => recovery::after_a_rollback(observed, stored, now)
+            .or_else(|| rollback::due(observed, stored, now))
             .unwrap_or_else(|| serve(observed, stored, now)),
     }
 }
@@ -319,6 +347,8 @@ impl Action {
             | Self::Recover { .. }
             | Self::Adopt { .. }
             | Self::NoteRollback { .. }
+            | Self::RollBack { .. }
+            | Self::Distrust { .. }
             | Self::Record { .. } => Some(Step::Issue),
             Self::Publish { .. } => Some(Step::Publish),
             Self::WriteStatus(_) => None,
@@ -339,6 +369,8 @@ impl Action {
             | Self::Recover { .. }
             | Self::Adopt { .. }
             | Self::NoteRollback { .. }
+            | Self::RollBack { .. }
+            | Self::Distrust { .. }
             | Self::Record { .. }
             | Self::WriteStatus(_) => false,
         }
@@ -365,11 +397,16 @@ fn next_check(observed: &Observed, now: Timestamp) -> Timestamp {
         .progress(now)
         .and_then(|progress| progress.next_check)
         .map(|time| observed.own_time(time));
+    let retry = observed
+        .stored()
+        .and_then(rollback::active)
+        .and_then(rollback::retry_at);
     let clocks = clock::refusal(observed, now).map(|_| now + clock::LOOK_AGAIN);
     dates
         .chain(authority)
         .chain(rollout)
         .chain(observed.contest.as_ref().map(|contest| contest.until))
+        .chain(retry)
         .chain(clocks)
         .filter(|time| *time > now)
         .fold(now + RESYNC, Timestamp::min)

@@ -7,13 +7,13 @@ use api::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Obstacle, Rival};
+use super::{Obstacle, Rival, rollback};
 use crate::{
     Contest, Refusal, RenewalPolicy, Version,
     contest::Write,
     publication::Held,
     renewal_time,
-    rollout::{Mounted, Progress, Workload, assess},
+    rollout::{Assurance, Mounted, Progress, Proofs, Workload, assess},
     store::{Root, StoreState},
 };
 
@@ -34,6 +34,8 @@ pub struct Observed {
     pub workload: Option<Workload>,
     /// Who keeps undoing what the operator publishes, if somebody does.
     pub contest: Option<Contest>,
+    /// What handshakes with the workload's pods showed.
+    pub proofs: Proofs,
     /// What failed in this pass.
     pub failed: Option<Obstacle>,
     /// How far the operator's clock is ahead of the API server's, behind if negative; none if that
@@ -58,6 +60,8 @@ pub struct Resource {
     pub wanted: Wanted,
     /// Value of the annotation `coturncert.dev/renew`.
     pub renew: Option<String>,
+    /// Value of the annotation `coturncert.dev/rollback-to`.
+    pub rollback_to: Option<String>,
     /// Its status as stored.
     pub status: CoturnCertificateStatus,
 }
@@ -290,6 +294,38 @@ impl Observed {
             log: stored.state.log_of(&self.resource.wanted.secret_name),
             strategy: self.strategy(),
             predecessors: self.predecessors(stored),
+            assurance: self.assurance(stored),
+        })
+    }
+
+    fn assurance(&self, stored: &Stored) -> Assurance {
+        let verifying = &self.resource.wanted.verifying;
+        let is_one_pod = match &self.workload {
+            Some(Workload::Present(live)) => live.replicas <= 1,
+            Some(Workload::Missing | Workload::Unreadable(_)) | None => true,
+        };
+        let endpoints = verifying.endpoints.iter();
+        Assurance {
+            // Of several pods nobody knows which of them answers at one address.
+            endpoints: endpoints
+                .filter(|endpoint| endpoint.address.is_none() || is_one_pod)
+                .cloned()
+                .collect(),
+            interval: verifying.interval,
+            proofs: self.proofs.clone(),
+            completed: self.was_completed(),
+            reverts: rollback::target(self, stored).is_some(),
+            instead_of: rollback::active(stored).map(|rolled_back| rolled_back.from),
+            distrusted: stored.state.distrusted.clone(),
+        }
+    }
+
+    /// Whether every pod was on the certificate in service once, as the status tells.
+    pub(super) fn was_completed(&self) -> bool {
+        let told = self.resource.status.rollout.as_ref();
+        let current = self.stored().map(|stored| stored.current.leaf.fingerprint);
+        told.zip(current).is_some_and(|(told, current)| {
+            told.completed_at.is_some() && told.fingerprint == current.to_string()
         })
     }
 

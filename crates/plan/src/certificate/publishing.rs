@@ -1,10 +1,11 @@
 //! What the published Secret shall hold, and what the store shall know of it.
 
+use api::Fingerprint;
 use jiff::Timestamp;
 
 use super::{
     Action, Observed, PublishCause, Published, PublishedSecret, Stored, adoption, claim,
-    observed::held,
+    observed::held, rollback,
 };
 use crate::{
     Precondition,
@@ -37,7 +38,7 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
     let cause = match held {
         Held::Foreign => PublishCause::Overwritten,
         Held::Leaf(leaf) if leaf != stored.current.leaf.fingerprint => {
-            if was_published(observed, stored) {
+            if was_published(observed, stored) && !is_to_be_put_back(observed, stored, leaf) {
                 PublishCause::Overwritten
             } else {
                 PublishCause::Superseded
@@ -61,6 +62,13 @@ pub fn publish(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<A
 fn was_published(observed: &Observed, stored: &Stored) -> bool {
     let log = stored.state.log_of(&observed.resource.wanted.secret_name);
     log.holds(stored.current.leaf.fingerprint)
+}
+
+/// Whether the pair in service was put back into service in place of this one, and was not published
+/// since.
+fn is_to_be_put_back(observed: &Observed, stored: &Stored, held: Fingerprint) -> bool {
+    let log = stored.state.log_of(&observed.resource.wanted.secret_name);
+    rollback::active(stored).is_some_and(|it| it.from == held && !log.holds_after(it.to, it.from))
 }
 
 /// What is kept of a Secret that its maker made anew, and that is taken over again by that.

@@ -4,10 +4,11 @@ use api::{
     AuthorityStatus, CertificateStatus, CoturnCertificateStatus, HistoryEntry, PodNotCurrent,
     Reason, RolloutStatus,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Authority, Decision, Observed, Published, Store, Stored, conditions};
+use super::{Authority, Decision, Observed, Published, Store, Stored, conditions, verified};
+use crate::rollout::{Mounted, Progress, Stage};
 
 /// Pods named in status, at most.
 const PODS_NAMED: usize = 16;
@@ -82,7 +83,11 @@ fn authority(authority: &Authority) -> Option<AuthorityStatus> {
 fn rollout(observed: &Observed, now: Timestamp) -> Option<RolloutStatus> {
     let progress = observed.progress(now)?;
     let mounted = observed.mounted()?;
+    if progress.stage == Stage::Proving && mounted.assurance.completed {
+        return observed.resource.status.rollout.clone();
+    }
     Some(RolloutStatus {
+        completed_at: completed(observed, &mounted, &progress, now).map(Time),
         fingerprint: mounted.current.to_string(),
         started_at: mounted.published_since().map(Time),
         current: progress.current,
@@ -97,6 +102,27 @@ fn rollout(observed: &Observed, now: Timestamp) -> Option<RolloutStatus> {
             })
             .collect(),
     })
+}
+
+/// How long after its publication a certificate may be taken back, where pods cannot be dialled.
+const ON_TRIAL: SignedDuration = SignedDuration::from_hours(1);
+
+/// When every pod was on the certificate in service for the first time, and was seen to serve it, where
+/// that is asked for.
+fn completed(
+    observed: &Observed,
+    mounted: &Mounted,
+    progress: &Progress,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    if observed.was_completed() {
+        let told = observed.resource.status.rollout.as_ref()?;
+        return told.completed_at.as_ref().map(|time| time.0);
+    }
+    let now = observed.server_time(now);
+    let is_proven = verified::judge(observed).is_none_or(|finding| finding.holds());
+    let is_tried = now >= mounted.published_since()? + ON_TRIAL;
+    (progress.stage == Stage::Done && (is_proven || is_tried)).then_some(now)
 }
 
 fn history(stored: &Stored) -> Vec<HistoryEntry> {

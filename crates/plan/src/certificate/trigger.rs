@@ -3,7 +3,7 @@
 use api::{Leaf, Reason, Trigger};
 use jiff::Timestamp;
 
-use super::{Authority, Observed, Stored, claim, clock, confirmation, ordinals};
+use super::{Authority, Observed, Stored, claim, clock, confirmation, ordinals, rollback};
 use crate::{Refusal, rollout::Stage};
 
 /// Why the certificate in service is to be replaced, if it is. Growth comes last, as it leaves pods
@@ -22,7 +22,9 @@ fn replacing(observed: &Observed, stored: &Stored, grew: bool, now: Timestamp) -
     let leaf = &stored.current.leaf;
     if now >= leaf.not_after {
         Some(Trigger::Expired)
-    } else if !grew && !observed.is_as_specified(stored) {
+    } else if let Some(trigger) = rollback::retry(stored, now) {
+        Some(trigger)
+    } else if !grew && !observed.is_as_specified(stored) && !rollback::is_pinned(observed, stored) {
         Some(Trigger::SpecChanged)
     } else if observed.resource.renew.is_some()
         && observed.resource.renew != stored.state.handled_renew
@@ -49,6 +51,7 @@ pub fn obstacle(observed: &Observed, trigger: Trigger, now: Timestamp) -> Option
     }
     let stored = observed.stored()?;
     confirmation::awaited(observed, stored, now)
+        .or_else(|| rollback::awaits_retry(observed, stored, trigger, now))
         .or_else(|| no_gain(observed, &stored.current.leaf, trigger, now))
         .or_else(|| rollout_under_way(observed, &stored.current.leaf, trigger, now))
 }

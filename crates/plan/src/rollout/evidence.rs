@@ -8,7 +8,7 @@
 use api::Fingerprint;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Mounted, Pod};
+use super::{Mounted, Pod, Verdict, proof};
 use crate::publication::{Held, Interval};
 
 /// How long the kubelet may take until a changed Secret shows in a pod that runs already. Measured:
@@ -47,6 +47,10 @@ pub enum Doubt {
     MayLackItsName,
     /// What was published before it.
     Predecessor,
+    /// Whatever it took up since it started: a handshake is to tell.
+    Unproven,
+    /// The same, and nobody can reach it.
+    Unreached,
 }
 
 /// Why a pod is known not to serve the certificate in service.
@@ -60,11 +64,21 @@ pub enum NotCurrent {
     StartedWithForeign,
     /// It was made before its workload mounted the Secret.
     DoesNotMount,
+    /// It started with the certificate, and a handshake showed another.
+    ServesAnother,
+    /// It started with the certificate, and answers handshakes without any.
+    ServesNothing,
+}
+
+/// Judges one pod by what handshakes show, and by its start where they do not tell.
+#[must_use]
+pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
+    let verdict = proof::verdict(pod, mounted);
+    proof::weigh(by_start(pod, mounted), &verdict, mounted)
 }
 
 /// Judges one pod by all its containers that mount the Secret: each read it for itself.
-#[must_use]
-pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
+pub fn by_start(pod: &Pod, mounted: &Mounted) -> Evidence {
     let Some(starts) = pod.started.get(&mounted.secret) else {
         return Evidence::NotCurrent(NotCurrent::DoesNotMount);
     };
@@ -79,6 +93,12 @@ pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
 /// Whether all that each container of the pod may have read is one of these leaves. One that has not
 /// started read nothing.
 pub fn read_one_of(pod: &Pod, mounted: &Mounted, leaves: &[Fingerprint]) -> bool {
+    match proof::verdict(pod, mounted) {
+        Verdict::Another(_, leaf) => return leaves.contains(&leaf),
+        Verdict::Nothing(_) => return false,
+        Verdict::Current if leaves.contains(&mounted.current) => return true,
+        Verdict::Current | Verdict::Unasked | Verdict::Awaited | Verdict::Unreached(_) => {}
+    }
     let is_one = |held| matches!(held, Some(Held::Leaf(leaf)) if leaves.contains(&leaf));
     let good = mounted.good_for(pod);
     let Some(starts) = pod.started.get(&mounted.secret) else {

@@ -1,24 +1,37 @@
 //! The pods of one workload, and the one write that brings them closer to the certificates that
 //! they mount. Looks at all certificates of the workload together.
 
+mod assurance;
 mod budget;
 mod coalescing;
 mod evidence;
+mod failure;
 mod hindrance;
+mod pod_by_pod;
 mod predecessors;
 mod progress;
+mod proof;
+mod reload;
+mod reverting;
 mod single;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use api::{Fingerprint, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
 
+pub use assurance::{Assurance, Distrusted, Trust};
 pub use budget::longest_rollout;
 pub use evidence::{Doubt, Evidence, NotCurrent};
+pub use failure::{Failure, Symptom};
 pub use hindrance::Hindrance;
 pub use predecessors::{Predecessor, staying};
 pub use progress::{Progress, Stage, assess};
+pub use proof::{Probe, Proof, Proofs, Shown, Verdict, verdict, wanted};
+pub use reload::Touches;
 pub use single::SingleRestarts;
 
 use crate::{Contest, Refusal, Version, contest::ContestedStamp, publication::PublicationLog};
@@ -86,6 +99,8 @@ pub struct Live {
     pub grace_period: SignedDuration,
     /// Whether one of its pods may be deleted.
     pub single_restarts: SingleRestarts,
+    /// Whether the kubelet may be hurried to look at a pod's volumes.
+    pub touches: Touches,
 }
 
 /// Whether Kubernetes replaces pods of an earlier template.
@@ -124,6 +139,14 @@ pub struct Pod {
     pub fingerprints: BTreeMap<String, String>,
     /// Whether the scheduler finds no node for it.
     pub unschedulable: bool,
+    /// Its IP address, once it has one.
+    pub ip: Option<IpAddr>,
+    /// Names the processes of its containers: another one once a container has started again.
+    pub incarnation: String,
+    /// How often its containers that mount a Secret have ended and started again.
+    pub restarts: u32,
+    /// For which leaf the kubelet was hurried last (annotation `coturncert.dev/touched`).
+    pub touched: Option<String>,
 }
 
 /// A certificate that a workload mounts.
@@ -141,9 +164,29 @@ pub struct Mounted {
     pub strategy: RolloutStrategy,
     /// Certificates that it only adds names to, in the order of their publication.
     pub predecessors: Vec<Predecessor>,
+    /// What is known of it on its pods beyond their start times.
+    pub assurance: Assurance,
+}
+
+/// Judges one pod.
+#[must_use]
+pub fn evidence_of(pod: &Pod, mounted: &Mounted) -> Evidence {
+    evidence::of(pod, mounted)
 }
 
 impl Mounted {
+    /// Whether the operator may replace a single pod for the certificate.
+    #[must_use]
+    pub fn may_be_replaced_alone(&self, live: &Live) -> bool {
+        match self.strategy {
+            RolloutStrategy::RollingRestart => {
+                live.single_restarts == SingleRestarts::Allowed && !live.holds_back()
+            }
+            RolloutStrategy::PodByPod | RolloutStrategy::Reload => true,
+            RolloutStrategy::None => false,
+        }
+    }
+
     /// Whether the published Secret is known to hold the leaf in service.
     #[must_use]
     pub fn is_published(&self) -> bool {
@@ -175,6 +218,30 @@ pub enum Action {
         pod: String,
         /// Its revision.
         version: Version,
+    },
+    /// Evict exactly this pod, as far as its PodDisruptionBudget lets it go; its successor takes the
+    /// certificate up.
+    EvictPod {
+        /// Its name.
+        pod: String,
+        /// Its revision.
+        version: Version,
+    },
+    /// Make the kubelet look at the volumes of exactly this pod at once.
+    TouchPod {
+        /// Its name.
+        pod: String,
+        /// Its revision.
+        version: Version,
+        /// The leaf that it is to find.
+        leaf: Fingerprint,
+    },
+    /// Put fingerprint annotations of the pod template of exactly this revision back to what they were.
+    RestoreTemplate {
+        /// The revision.
+        workload: Version,
+        /// The annotation by Secret; none where there was none.
+        annotations: BTreeMap<String, Option<String>>,
     },
 }
 
@@ -212,12 +279,17 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         .filter(|mounted| mounted.is_published() && live.mounts.contains(&mounted.secret))
         .collect();
     let due = due(live, &restarting);
+    let beside = beside(observed, live, &certificates, now);
     let alone = single::next(live, &restarting).filter(|_| due.is_empty());
     let awaiting = alone.map_or(due.clone(), |restart| vec![restart.mounted]);
     let waits_until = coalescing::waits_until(observed, &restarting, &awaiting, now);
     let action = if live.has_no_pods() {
         stamp(live, &restarting, Effect::NoPods, now)
-    } else if !due.is_empty() && waits_until.is_none() && may_start(live, now) {
+    } else if let Some(reverting) = reverting::due(live, &restarting) {
+        Some(reverting)
+    } else if beside.action.is_some() {
+        beside.action
+    } else if !due.is_empty() && waits_until.is_none() && may_start(live, &due, now) {
         stamp(live, &restarting, Effect::Rollout, now)
     } else {
         alone
@@ -229,9 +301,27 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         .filter_map(|mounted| assess(&observed.workload, mounted, now).next_check)
         .chain(waits_until)
         .chain(alone.map(|restart| restart.from))
+        .chain(beside.next_check)
         .filter(|time| *time > now)
         .min();
     Plan { action, next_check }
+}
+
+/// What is due for the certificates that are not rolled out by the template.
+fn beside(observed: &Observed, live: &Live, certificates: &[Mounted], now: Timestamp) -> Plan {
+    let published: Vec<_> = certificates
+        .iter()
+        .filter(|mounted| mounted.is_published() && live.mounts.contains(&mounted.secret))
+        .collect();
+    let eviction = pod_by_pod::next(live, &published, now);
+    let waits_until = eviction.and_then(|eviction| {
+        coalescing::waits_until(observed, &published, &[eviction.mounted], now)
+    });
+    let evict = eviction.filter(|eviction| waits_until.is_none() && eviction.from <= now);
+    Plan {
+        action: reload::touch(live, &published).or_else(|| evict.map(|it| it.action())),
+        next_check: waits_until.or(eviction.map(|eviction| eviction.from)),
+    }
 }
 
 /// The certificates that some pod lacks and the template does not carry.
@@ -246,8 +336,13 @@ fn due<'a>(live: &Live, restarting: &[&'a Mounted]) -> Vec<&'a Mounted> {
 
 /// A rollout that is under way is not stacked on, and one that Kubernetes would not make is not asked
 /// for.
-fn may_start(live: &Live, now: Timestamp) -> bool {
-    !live.holds_back() && progress::under_way(live, now) != progress::UnderWay::Yes
+fn may_start(live: &Live, due: &[&Mounted], now: Timestamp) -> bool {
+    // What pods break with is taken back at once.
+    let is_reverted = due
+        .iter()
+        .any(|mounted| reverting::is_reverted(live, mounted));
+    let is_free = progress::under_way(live, now) != progress::UnderWay::Yes;
+    !live.holds_back() && (is_free || is_reverted)
 }
 
 /// What the template does not carry, unless somebody keeps undoing just that.

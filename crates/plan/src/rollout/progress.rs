@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Doubt, Evidence, Hindrance, Live, Mounted, NotCurrent, Pod, Replacement, Workload, evidence,
-    hindrance, single,
+    Doubt, Evidence, Failure, Hindrance, Live, Mounted, NotCurrent, Pod, Replacement, Workload,
+    evidence, failure, hindrance, pod_by_pod, reverting, single,
 };
 use crate::Refusal;
 
@@ -51,6 +51,10 @@ pub enum Stage {
     UnderWay,
     /// Pods were to be replaced, but nothing moves.
     Stuck,
+    /// Pods may serve the certificate without a restart, and handshakes are to tell.
+    Proving,
+    /// A pod broke with the certificate; whether that is taken back is the certificate's matter.
+    Failed(Failure),
     /// Pods were to be replaced, but the write that starts it is refused.
     Blocked(Refusal),
     /// Pods are not current, and Kubernetes replaces none by itself: `updateStrategy: OnDelete`.
@@ -107,13 +111,14 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
     not_current.sort_by(|a, b| a.0.cmp(&b.0));
     let stage = stage(live, mounted, current, &not_current, now);
     let next_check = match stage {
-        Stage::UnderWay => Some(now + POLL),
+        Stage::UnderWay | Stage::Proving => Some(now + POLL),
         Stage::RestartLater(until) => Some(until),
         Stage::Missing
         | Stage::Unreadable(_)
         | Stage::NotMounted
         | Stage::Done
         | Stage::Stuck
+        | Stage::Failed(_)
         | Stage::Blocked(_)
         | Stage::OnDelete
         | Stage::Paused
@@ -126,6 +131,8 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
         | Stage::Unreadable(_)
         | Stage::NotMounted
         | Stage::Done
+        | Stage::Proving
+        | Stage::Failed(_)
         | Stage::Blocked(_)
         | Stage::OnDelete
         | Stage::Paused
@@ -165,6 +172,15 @@ fn stage(
     let published = mounted.published_since().unwrap_or(Timestamp::MIN);
     let moved = last_step(live).max(published);
     let within_budget = now < moved + STEP_BUDGET;
+    if let Some(failure) = failure::of(live, mounted, now) {
+        return Stage::Failed(failure);
+    }
+    if let Some(stage) = of_turns(live, mounted, within_budget, now) {
+        return stage;
+    }
+    if some(|evidence| *evidence == Evidence::Unknown(Doubt::Unproven)) {
+        return Stage::Proving;
+    }
     if rollout_due
         && !live.holds_back()
         && let Some(refusal) =
@@ -199,6 +215,19 @@ fn stage(
     }
 }
 
+/// Pods go one by one, each when its turn comes.
+fn of_turns(live: &Live, mounted: &Mounted, within_budget: bool, now: Timestamp) -> Option<Stage> {
+    let waits = live
+        .pods
+        .iter()
+        .any(|pod| pod_by_pod::leaves(live, pod, mounted));
+    waits.then(|| match blocking(live, within_budget) {
+        Some(refusal) => Stage::Blocked(refusal.clone()),
+        None if within_budget || pod_by_pod::due(live, mounted, now).is_some() => Stage::UnderWay,
+        None => Stage::Stuck,
+    })
+}
+
 /// A pod is about to be restarted alone.
 fn of_single(live: &Live, from: Timestamp, within_budget: bool, now: Timestamp) -> Stage {
     if now + single::SETTLE < from {
@@ -221,8 +250,9 @@ fn waits_for_the_user(live: &Live, mounted: &Mounted) -> bool {
 
 /// Somebody has undone the stamp of the template, time and again, although each may restart pods.
 fn contested(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Refusal> {
-    let is_held_back =
-        mounted.strategy == api::RolloutStrategy::RollingRestart && !live.is_stamped_for(mounted);
+    let is_held_back = !reverting::is_reverted(live, mounted)
+        && mounted.strategy == api::RolloutStrategy::RollingRestart
+        && !live.is_stamped_for(mounted);
     let contest = live.contested(mounted, now).filter(|_| is_held_back)?;
     Some(Refusal {
         reason: api::Reason::Contested,
@@ -335,6 +365,15 @@ impl Progress {
 }
 
 impl Evidence {
+    /// Whether a handshake showed something else than the start tells.
+    #[must_use]
+    pub const fn serves_something_else(self) -> bool {
+        matches!(
+            self,
+            Self::NotCurrent(NotCurrent::ServesAnother | NotCurrent::ServesNothing)
+        )
+    }
+
     /// Whether the pod is to be replaced, as far as its template does not carry the certificate yet.
     #[must_use]
     pub const fn calls_for_a_rollout(&self) -> bool {
@@ -342,12 +381,21 @@ impl Evidence {
             Self::NotCurrent(NotCurrent::StartedBefore | NotCurrent::StartedWithForeign)
             | Self::Unknown(Doubt::Predecessor) => true,
             // To mount it was a change of the template: Kubernetes replaces such a pod by itself.
-            Self::NotCurrent(NotCurrent::LacksItsName | NotCurrent::DoesNotMount)
+            Self::NotCurrent(
+                NotCurrent::LacksItsName
+                | NotCurrent::DoesNotMount
+                | NotCurrent::ServesAnother
+                | NotCurrent::ServesNothing,
+            )
             | Self::Current
             | Self::NotStarted
-            | Self::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog | Doubt::MayLackItsName) => {
-                false
-            }
+            | Self::Unknown(
+                Doubt::Overwritten
+                | Doubt::BeforeTheLog
+                | Doubt::MayLackItsName
+                | Doubt::Unproven
+                | Doubt::Unreached,
+            ) => false,
         }
     }
 
@@ -359,12 +407,18 @@ impl Evidence {
             | Self::NotCurrent(
                 NotCurrent::StartedWithForeign
                 | NotCurrent::LacksItsName
-                | NotCurrent::DoesNotMount,
+                | NotCurrent::DoesNotMount
+                | NotCurrent::ServesAnother
+                | NotCurrent::ServesNothing,
             )
             | Self::NotStarted
-            | Self::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog | Doubt::MayLackItsName) => {
-                false
-            }
+            | Self::Unknown(
+                Doubt::Overwritten
+                | Doubt::BeforeTheLog
+                | Doubt::MayLackItsName
+                | Doubt::Unproven
+                | Doubt::Unreached,
+            ) => false,
         }
     }
 
@@ -388,7 +442,19 @@ impl Evidence {
             Self::NotCurrent(NotCurrent::DoesNotMount) => {
                 "was made before its workload mounted the Secret"
             }
+            Self::NotCurrent(NotCurrent::ServesAnother) => {
+                "started with the certificate in service, and serves another"
+            }
+            Self::NotCurrent(NotCurrent::ServesNothing) => {
+                "started with the certificate in service, and serves none"
+            }
             Self::NotStarted => "has not started",
+            Self::Unknown(Doubt::Unproven) => {
+                "may serve an earlier certificate: a handshake is to tell"
+            }
+            Self::Unknown(Doubt::Unreached) => {
+                "may serve an earlier certificate, and cannot be dialled"
+            }
             Self::Unknown(Doubt::Predecessor | Doubt::Overwritten) => {
                 "started too close to a change of the Secret to tell what it serves"
             }

@@ -5,7 +5,7 @@
 use api::RolloutStrategy;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Doubt, Evidence, Live, Mounted, NotCurrent, Pod, evidence};
+use super::{Action, Doubt, Evidence, Live, Mounted, NotCurrent, Pod, evidence, pod_by_pod};
 
 /// Whether the operator may delete a pod of a workload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -84,18 +84,34 @@ pub fn is_wrong(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
         Evidence::NotCurrent(NotCurrent::StartedBefore | NotCurrent::StartedWithForeign) => {
             live.is_stamped_for(mounted) && live.is_of_the_template(pod)
         }
+        // What is about to be taken back is not tried again.
+        Evidence::NotCurrent(NotCurrent::ServesAnother) => pod_by_pod::is_to_go_once(pod, mounted),
+        Evidence::NotCurrent(NotCurrent::ServesNothing) => {
+            let is_taken_back = mounted.assurance.reverts && !mounted.assurance.completed;
+            !is_taken_back && pod_by_pod::is_to_go_once(pod, mounted)
+        }
         Evidence::Current
         | Evidence::NotCurrent(NotCurrent::DoesNotMount)
         | Evidence::NotStarted
-        | Evidence::Unknown(Doubt::Overwritten | Doubt::BeforeTheLog | Doubt::Predecessor) => false,
+        | Evidence::Unknown(
+            Doubt::Overwritten
+            | Doubt::BeforeTheLog
+            | Doubt::Predecessor
+            | Doubt::Unproven
+            | Doubt::Unreached,
+        ) => false,
     }
 }
 
 /// Whether every pod that there shall be is there, of the revision it shall have and, but for this
 /// one, Ready: what was restarted before has come back, and no rollout is under way.
-fn rests_but_for(live: &Live, pod: &Pod) -> bool {
+pub fn rests_but_for(live: &Live, pod: &Pod) -> bool {
     let updated = live.pods.iter().filter(|it| live.is_of_the_template(it));
-    let to_update = live.replicas - live.partition.min(live.replicas);
+    let to_update = match live.holds_back() {
+        false => live.replicas - live.partition.min(live.replicas),
+        // Pods of an earlier template stay until the user deletes them.
+        true => 0,
+    };
     let is_still =
         |it: &Pod| it.terminating.is_none() && (it.ready_since.is_some() || it.name == pod.name);
     live.observed

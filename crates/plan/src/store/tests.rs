@@ -86,7 +86,7 @@ fn a_state_tells_the_version_of_its_format() {
 fn a_line_of_history_that_a_later_version_wrote_is_left_out() {
     let mut text = serde_json::to_value(with_pair(None, None)).unwrap();
     let mut later = text["history"][0].clone();
-    later["what"] = "RolledBack".into();
+    later["what"] = "Revoked".into();
     text["history"].as_array_mut().unwrap().push(later);
     let state: StoreState = serde_json::from_value(text).unwrap();
     assert_eq!(state, with_pair(None, None));

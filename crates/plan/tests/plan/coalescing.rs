@@ -29,6 +29,7 @@ fn published(name: &str, ago: SignedDuration) -> Mounted {
             from: now() - ago,
         }),
         strategy: RolloutStrategy::RollingRestart,
+        assurance: plan::rollout::Assurance::default(),
         predecessors: Vec::new(),
     }
 }

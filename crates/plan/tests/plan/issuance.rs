@@ -16,6 +16,8 @@ fn kind(action: Option<&Action>) -> &'static str {
         Some(Action::Issue { .. }) => "Issue",
         Some(Action::Recover { .. }) => "Recover",
         Some(Action::Adopt { .. }) => "Adopt",
+        Some(Action::RollBack { .. }) => "RollBack",
+        Some(Action::Distrust { .. }) => "Distrust",
         Some(Action::NoteRollback { .. }) => "NoteRollback",
         Some(Action::Record { .. }) => "Record",
         Some(Action::Publish { .. }) => "Publish",

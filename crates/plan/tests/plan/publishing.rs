@@ -19,6 +19,8 @@ fn word(action: Option<&Action>) -> String {
         Some(Action::Issue { trigger, .. }) => format!("Issue {trigger}"),
         Some(Action::Recover { .. }) => "Recover".to_owned(),
         Some(Action::Adopt { .. }) => "Adopt".to_owned(),
+        Some(Action::RollBack { .. }) => "RollBack".to_owned(),
+        Some(Action::Distrust { .. }) => "Distrust".to_owned(),
         Some(Action::NoteRollback { .. }) => "NoteRollback".to_owned(),
         Some(Action::Record { publication, .. }) => match publication.held {
             Held::Foreign => "Record foreign".to_owned(),

@@ -46,6 +46,7 @@ fn overwritten_until(ago: SignedDuration) -> Mounted {
             (Held::Leaf(fingerprint(1)), ago),
         ]),
         strategy: RolloutStrategy::RollingRestart,
+        assurance: plan::rollout::Assurance::default(),
         predecessors: Vec::new(),
     }
 }
@@ -124,6 +125,7 @@ fn no_pod_is_restarted_alone(#[case] change: fn(&mut Live)) {
 fn a_certificate_whose_strategy_restarts_nothing_restarts_no_pod_alone() {
     let none = Mounted {
         strategy: RolloutStrategy::None,
+        assurance: plan::rollout::Assurance::default(),
         ..overwritten()
     };
     assert_eq!(decide(one_misled(), none.clone()).action, None);

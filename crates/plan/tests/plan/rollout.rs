@@ -31,6 +31,7 @@ pub fn mounted(secret: &str) -> Mounted {
             from: now() - hours(1),
         }),
         strategy: RolloutStrategy::RollingRestart,
+        assurance: plan::rollout::Assurance::default(),
         predecessors: Vec::new(),
     }
 }
@@ -53,6 +54,9 @@ fn stamp(sts: Sts, certificates: Vec<Mounted>) -> Option<(BTreeMap<String, Finge
             ..
         } => (fingerprints, effect),
         Action::RestartPod { pod, .. } => panic!("{pod} is restarted alone"),
+        Action::EvictPod { .. } | Action::TouchPod { .. } | Action::RestoreTemplate { .. } => {
+            panic!("no certificate asks for that")
+        }
     })
 }
 

@@ -255,6 +255,9 @@ impl Marked for StoreState {
         for line in &mut state.history {
             line.time = moved(line.time, rename);
         }
+        if let Some(rolled_back) = &mut state.rolled_back {
+            rolled_back.at = moved(rolled_back.at, rename);
+        }
         if let Some(number) = self.published_uid.as_deref().and_then(uid_number)
             && let Known::Uid(renamed) = rename(Known::Uid(number))
         {

@@ -42,8 +42,30 @@ pub fn of_a_write(
             store_is_not_older(before, after, certificate)
         }
         Action::Publish { .. } => publication(before, after, certificate),
-        Action::NoteRollback { .. } | Action::Record { .. } | Action::WriteStatus(_) => Ok(()),
+        Action::RollBack { .. } => is_taken_back_for_a_reason(before, after, certificate),
+        Action::Distrust { .. }
+        | Action::NoteRollback { .. }
+        | Action::Record { .. }
+        | Action::WriteStatus(_) => Ok(()),
     }
+}
+
+/// What is taken back broke a pod, and what is put back works.
+fn is_taken_back_for_a_reason(
+    before: &State,
+    after: &State,
+    certificate: Certificate,
+) -> Result<(), String> {
+    let rejected = before.current(certificate);
+    let broke = |pod: &Pod| pod.reads[certificate] == rejected && pod.broken;
+    let mut pods = before.pods.iter().flatten();
+    holds(pods.any(broke), || {
+        format!("guarantee 5: {rejected:?} is taken back, and no pod broke with it")
+    })?;
+    let back = after.current(certificate);
+    holds(before.is_valid(back, 0), || {
+        format!("guarantee 5: {back:?} is put back, which does not work")
+    })
 }
 
 /// One certificate for each trigger: what is there, and not only what was read, asks for it.
@@ -312,7 +334,7 @@ fn is_blocked(
     };
     let wrong_clock = state.truth.disturbed;
     let named = match ready.1.as_str() {
-        "RolloutStuck" => pods().any(|pod| pod.broken),
+        "RolloutStuck" | "RolloutFailed" => pods().any(|pod| pod.broken),
         "PodUnknown" => pods().any(doubtful) || state.truth.records_lost,
         "RestartNeeded" => pods().any(doubtful),
         "SecretNotOwned" => state

@@ -12,8 +12,8 @@ use plan::{
     Precondition,
     certificate::{Action, Observed, PublishCause, Published, Store, plan},
     publication::{Beginning, Held, Publication},
-    rollout,
-    store::{NewPair, Origin, PublishedName, Root, StoreState},
+    rollout::{self, Distrusted},
+    store::{By, NewPair, Origin, PublishedName, RolledBack, Root, StoreState},
 };
 
 use crate::{
@@ -132,6 +132,13 @@ impl Writer<'_> {
                 publication,
                 secret,
             } => self.record(store, |state| state.with_publication(*publication, secret)),
+            Action::RollBack { store, by } => self.roll_back(store, by),
+            Action::Distrust { store, pod, uid } => self.record(store, |state| {
+                state.with_distrusted(Distrusted {
+                    pod: pod.clone(),
+                    uid: uid.clone(),
+                })
+            }),
             Action::Publish { secret, cause, .. } => self.publish(secret, *cause),
             Action::WriteStatus(status) => self.write_status(status),
         }
@@ -219,6 +226,30 @@ impl Writer<'_> {
         }
     }
 
+    fn roll_back(&mut self, at: &plan::Version, by: &By) -> Result<(Name, Identity), Refused> {
+        let (Store::Present(stored), Some((rejected, Some(back)))) =
+            (&self.observed.store, self.in_store())
+        else {
+            return Err(Refused::Conflict);
+        };
+        let days = &self.state.truth.days;
+        let to = back.facts(days).leaf;
+        let rolled_back = RolledBack {
+            from: rejected.facts(days).leaf.fingerprint,
+            to: to.fingerprint,
+            at: self.now,
+            generation: self.observed.resource.generation,
+            by: by.clone(),
+        };
+        let thing = StoreThing::Good {
+            current: back,
+            previous: Some(rejected),
+            state: Sealed::new(stored.state.with_the_pair_before(rolled_back, &to.serial)),
+        };
+        let at = Precondition::At(at.clone());
+        self.put(Name::Store(self.certificate), &at, Thing::Store(thing))
+    }
+
     fn record(
         &mut self,
         at: &plan::Version,
@@ -276,6 +307,10 @@ impl Writer<'_> {
         status: &CoturnCertificateStatus,
     ) -> Result<(Name, Identity), Refused> {
         let mut status = status.clone();
+        if let Some(rollout) = &mut status.rollout {
+            // That it was is what decides.
+            rollout.completed_at = rollout.completed_at.take().map(|_| Time(TRANSITION));
+        }
         for condition in &mut status.conditions {
             condition.last_transition_time = Time(TRANSITION);
         }

@@ -1,5 +1,7 @@
 //! A scenario: what there is, what may go wrong, and how much of it. It is searched exhaustively.
 
+use api::OnFailure;
+
 use crate::{
     canonical::{canonical, is_at_rest},
     facts::{Certificate, DAY, Kinds as _, Name, StoreThing},
@@ -29,6 +31,8 @@ pub struct Scenario {
     pub hands: &'static [Hand],
     /// How time may pass.
     pub passing: &'static [Passing],
+    /// What is done when pods break with a certificate.
+    pub on_failure: OnFailure,
     pub memory: Memory,
 }
 
@@ -57,6 +61,7 @@ impl Default for Scenario {
             faults: &[],
             hands: &[],
             passing: &[],
+            on_failure: OnFailure::Hold,
             memory: Memory::default(),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api::OnFailure;
 use jiff::SignedDuration;
 use model::{Object, Server};
 use plan::{
@@ -66,6 +67,8 @@ pub struct Truth {
     pub forgotten: BTreeSet<Leaf>,
     /// A store was deleted, spoiled or put back: what it knew of pods is gone.
     pub records_lost: bool,
+    /// What is done when pods break with a certificate.
+    pub on_failure: OnFailure,
     /// The next container to start will never be Ready.
     pub breaks: bool,
     /// Somebody changed Secrets, a container ended or broke, a clock was wrong: the end need not be
@@ -181,7 +184,10 @@ impl State {
             pods: vec![None; scenario.pods],
             operators: vec![operator; scenario.operators],
             earlier: vec![Earlier::default(); scenario.certificates],
-            truth: Truth::default(),
+            truth: Truth {
+                on_failure: scenario.on_failure,
+                ..Truth::default()
+            },
             budget: Budget {
                 faults: 0,
                 events: 0,
@@ -268,6 +274,7 @@ impl State {
         };
         SECRETS[certificate].clone_into(&mut observed.resource.wanted.secret_name);
         observed.resource.wanted.workload = Some(workload());
+        observed.resource.wanted.on_failure = self.truth.on_failure;
         let days = &self.truth.days;
         observed.store = facts::store(view.store.as_ref(), days);
         observed.published =
@@ -323,6 +330,10 @@ impl State {
                 resource_version: "1".to_owned(),
             },
             unschedulable: false,
+            ip: None,
+            incarnation: format!("coturn-{ordinal} of {}", pod.created),
+            restarts: 0,
+            touched: None,
         }
     }
 }

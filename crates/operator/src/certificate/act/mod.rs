@@ -14,7 +14,8 @@ use plan::{
     Precondition, Version,
     certificate::{Action, Store},
     publication::{Beginning, Publication},
-    store::{NewPair, Origin, PublishedName, StoreState},
+    rollout::Distrusted,
+    store::{By, NewPair, Origin, PublishedName, RolledBack, StoreState},
 };
 
 use super::{
@@ -59,6 +60,8 @@ pub async fn act(
                 .await
         }
         Action::NoteRollback { store, lost } => writer.note_rollback(store, lost).await,
+        Action::RollBack { store, by } => writer.roll_back(store, by).await,
+        Action::Distrust { store, pod, uid } => writer.distrust(store, pod, uid).await,
         Action::Record {
             store,
             publication,
@@ -125,6 +128,44 @@ impl Writer<'_> {
         };
         let renew = self.observation.observed.resource.renew.as_deref();
         let state = stored.state.after_a_rollback(lost, renew, self.now);
+        self.write_record(store, &state).await
+    }
+
+    /// The store with the pair before in service, and that in service as the one before.
+    async fn roll_back(&mut self, store: &Version, by: &By) -> Result<(), Error> {
+        let (name, observed) = (self.store_name(), &self.observation.observed);
+        let pairs = observed.stored().and_then(|stored| {
+            Some((
+                stored,
+                &stored.current.leaf,
+                &stored.previous.as_ref()?.leaf,
+            ))
+        });
+        let (stored, from, to) = pairs.ok_or_else(|| self.changed(&name))?;
+        let rolled_back = RolledBack {
+            from: from.fingerprint,
+            to: to.fingerprint,
+            at: self.now,
+            generation: observed.resource.generation,
+            by: by.clone(),
+        };
+        let state = stored.state.with_the_pair_before(rolled_back, &to.serial);
+        let before = self.store_secret(store).await?;
+        let body = secret::with_the_pair_before(&before, &state)
+            .map_err(|error| encode(self.object(&name), &error))?
+            .ok_or_else(|| self.changed(&name))?;
+        self.write_store(&name, &Precondition::At(store.clone()), body)
+            .await
+    }
+
+    async fn distrust(&mut self, store: &Version, pod: &str, uid: &str) -> Result<(), Error> {
+        let Store::Present(stored) = &self.observation.observed.store else {
+            return Err(self.changed(&self.store_name()));
+        };
+        let state = stored.state.with_distrusted(Distrusted {
+            pod: pod.to_owned(),
+            uid: uid.to_owned(),
+        });
         self.write_record(store, &state).await
     }
 

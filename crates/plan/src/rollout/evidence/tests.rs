@@ -6,7 +6,10 @@ use api::{Fingerprint, RolloutStrategy};
 use rstest::rstest;
 
 use super::*;
-use crate::publication::{Publication, PublicationLog};
+use crate::{
+    publication::{Publication, PublicationLog},
+    rollout::Assurance,
+};
 
 const A: Fingerprint = Fingerprint::from_digest([0xaa; 32]);
 const B: Fingerprint = Fingerprint::from_digest([0xbb; 32]);
@@ -37,6 +40,7 @@ fn mounted() -> Mounted {
         current: B,
         log,
         strategy: RolloutStrategy::RollingRestart,
+        assurance: Assurance::default(),
         predecessors: Vec::new(),
     }
 }
@@ -59,6 +63,10 @@ fn pod(created: i64, started: i64, annotation: Option<Fingerprint>) -> Pod {
             .into_iter()
             .collect(),
         unschedulable: false,
+        ip: None,
+        incarnation: "coturn-0".to_owned(),
+        restarts: 0,
+        touched: None,
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Cluster {
     pub stamped: Vec<Fingerprint>,
     /// Pods that were restarted alone.
     pub restarted: Vec<String>,
+    /// How often the template was put back to what it was.
+    pub restored: usize,
     /// Leaf that each pod read when it started; none for something unusable.
     pub serves: BTreeMap<String, Option<Fingerprint>>,
     /// Leaf that the operator published last.
@@ -54,6 +56,7 @@ impl Cluster {
             issued: Vec::new(),
             stamped: Vec::new(),
             restarted: Vec::new(),
+            restored: 0,
             serves: BTreeMap::new(),
             wrote: None,
             stored,
@@ -94,7 +97,16 @@ impl Cluster {
                 fingerprints,
                 ..
             } => Some(self.stamp(&workload, &fingerprints)),
-            rollout::Action::RestartPod { pod, version } => Some(self.restart_pod(&pod, &version)),
+            rollout::Action::RestartPod { pod, version }
+            | rollout::Action::EvictPod { pod, version } => Some(self.restart_pod(&pod, &version)),
+            rollout::Action::RestoreTemplate {
+                workload,
+                annotations,
+            } => Some(self.restore_template(&workload, &annotations)),
+            rollout::Action::TouchPod { pod, leaf, .. } => {
+                self.touch(&pod, leaf);
+                Some(Ok(()))
+            }
         }
     }
 

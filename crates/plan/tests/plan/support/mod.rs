@@ -5,6 +5,7 @@ mod cluster;
 mod hands;
 mod scaling;
 mod surge;
+mod taking_back;
 mod workload;
 mod writes;
 
@@ -181,6 +182,8 @@ fn wanted() -> Wanted {
         adoption: SecretAdoptionPolicy::Never,
         workload: None,
         strategy: RolloutStrategy::RollingRestart,
+        on_failure: api::OnFailure::Rollback,
+        verifying: api::Verifying::default(),
         suspend: false,
     }
 }
@@ -270,6 +273,7 @@ impl Case {
                 created: now() - hours(11),
                 wanted: wanted(),
                 renew: None,
+                rollback_to: None,
                 status: CoturnCertificateStatus::default(),
             },
             authority: Authority::Usable(authority(1)),
@@ -278,6 +282,7 @@ impl Case {
             rivals: Vec::new(),
             workload: None,
             contest: None,
+            proofs: plan::rollout::Proofs::default(),
             failed: None,
             clock_ahead: None,
         })

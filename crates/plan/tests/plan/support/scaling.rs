@@ -72,5 +72,9 @@ pub(super) fn successor(live: &Live, ordinal: usize, created: Timestamp) -> Pod 
         ready_since: None,
         fingerprints: live.template.clone(),
         unschedulable: false,
+        ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+        incarnation: format!("coturn-{ordinal} of {created}"),
+        restarts: 0,
+        touched: None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Fingerprint, WorkloadKind, WorkloadRef};
 use jiff::{SignedDuration, Timestamp};
-use plan::rollout::{Live, Pod, Replacement, SingleRestarts, Workload};
+use plan::rollout::{Live, Pod, Replacement, SingleRestarts, Touches, Workload};
 
 use super::{fingerprint, hours, minutes, now, version};
 
@@ -41,6 +41,7 @@ impl Sts {
             first_ordinal: 0,
             grace_period: SignedDuration::from_secs(30),
             single_restarts: SingleRestarts::NotAllowed,
+            touches: Touches::NotAllowed,
         })
     }
 
@@ -54,6 +55,10 @@ impl Sts {
         let name = format!("coturn-{}", self.0.pods.len());
         let mut pod = Pod {
             version: version(&name, 1),
+            ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+            incarnation: format!("{name} of {created}"),
+            restarts: 0,
+            touched: None,
             name,
             revision: self.0.update_revision.clone(),
             created,

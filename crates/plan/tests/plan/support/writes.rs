@@ -95,6 +95,11 @@ impl Cluster {
                 self.store_is(&Precondition::At(store.clone()))?;
                 self.change_store(|state| state.with_publication(*publication, secret))
             }
+            Action::RollBack { store, by } => self.roll_back(store, by),
+            Action::Distrust { store, pod, uid } => {
+                self.store_is(&Precondition::At(store.clone()))?;
+                self.distrust(pod, uid)
+            }
             Action::Publish { secret, cause, .. } => {
                 let current = seen.stored().ok_or(Stale)?.current.clone();
                 self.publish(secret, *cause, current)
@@ -219,7 +224,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn change_store(
+    pub(super) fn change_store(
         &mut self,
         change: impl FnOnce(&StoreState) -> StoreState,
     ) -> Result<(), Stale> {

@@ -1,0 +1,89 @@
+//! What is known, and wanted, of a certificate on its pods beyond their start times.
+
+use api::{Endpoint, Fingerprint};
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::{Mounted, Pod, proof::Proofs};
+
+/// What is known, and wanted, of a certificate on its pods beyond their start times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assurance {
+    /// Where pods are dialled.
+    pub endpoints: Vec<Endpoint>,
+    /// How often.
+    pub interval: SignedDuration,
+    /// What that showed.
+    pub proofs: Proofs,
+    /// Whether every pod was on the certificate once.
+    pub completed: bool,
+    /// Whether the certificate before is put back into service if pods break with this one.
+    pub reverts: bool,
+    /// The certificate that this one was put back into service for.
+    pub instead_of: Option<Fingerprint>,
+    /// Pods that were seen to serve something else although they started with it.
+    pub distrusted: Vec<Distrusted>,
+}
+
+impl Default for Assurance {
+    fn default() -> Self {
+        Self {
+            endpoints: Vec::new(),
+            interval: SignedDuration::from_hours(24),
+            proofs: Proofs::default(),
+            completed: false,
+            reverts: false,
+            instead_of: None,
+            distrusted: Vec::new(),
+        }
+    }
+}
+
+/// A pod that was seen to serve something else although it started with the certificate in service. It is
+/// replaced once: its successor of the same name is not.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Distrusted {
+    /// Its name; of a workload that gives its pods other names each time, nothing else tells of whom
+    /// it is the successor: any later one counts as that.
+    pub pod: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// Whether a pod that serves something else may be replaced for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It is to be noted first.
+    ToBeNoted,
+    /// It is noted: it may be replaced.
+    Withdrawn,
+    /// It was replaced for it already: that did not help.
+    Lost,
+}
+
+/// Pods that are noted, at most.
+const NOTED: usize = 16;
+
+impl Mounted {
+    /// Whether a pod that serves something else may be replaced for it.
+    #[must_use]
+    pub fn trust(&self, pod: &Pod) -> Trust {
+        let distrusted = &self.assurance.distrusted;
+        if distrusted.iter().any(|it| it.uid == pod.version.uid) {
+            return Trust::Withdrawn;
+        }
+        let is_successor = |it: &Distrusted| it.pod == pod.name || !is_numbered(&it.pod);
+        if distrusted.len() >= NOTED || distrusted.iter().any(is_successor) {
+            Trust::Lost
+        } else {
+            Trust::ToBeNoted
+        }
+    }
+}
+
+/// Whether a pod's successor has its name, as a `StatefulSet`'s.
+fn is_numbered(pod: &str) -> bool {
+    pod.rsplit_once('-')
+        .is_some_and(|(_, number)| number.parse::<u32>().is_ok())
+}

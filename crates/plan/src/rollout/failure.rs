@@ -1,0 +1,111 @@
+//! Pods that break with a certificate, while it is being rolled out. Later on a pod that breaks has
+//! other reasons.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Evidence, Live, Mounted, NotCurrent, Pod, Trust, evidence};
+
+/// A pod that broke with a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Its name.
+    pub pod: String,
+    /// How it shows.
+    pub symptom: Symptom,
+}
+
+/// How it shows that a pod broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Symptom {
+    /// It answers handshakes without a certificate.
+    ServesNothing,
+    /// It serves another certificate, and did so after it was replaced, too.
+    ServesAnother,
+    /// Its containers ended time and again.
+    Crashes,
+    /// It runs for ten minutes and was never Ready.
+    NeverReady,
+}
+
+/// How often containers may end before that counts.
+const CRASHES: u32 = 3;
+
+/// How long a pod may run without being Ready.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+
+/// The first pod that broke with the certificate in service, if one did before all were on it.
+#[must_use]
+pub fn of(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Failure> {
+    let published = mounted
+        .published_since()
+        .filter(|_| !mounted.assurance.completed)?;
+    let mut pods: Vec<_> = live.pods.iter().collect();
+    pods.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut there = pods.into_iter().filter(|pod| pod.terminating.is_none());
+    there.find_map(|pod| {
+        let symptom = symptom(pod, mounted, published, now)?;
+        Some(Failure {
+            pod: pod.name.clone(),
+            symptom,
+        })
+    })
+}
+
+fn symptom(pod: &Pod, mounted: &Mounted, published: Timestamp, now: Timestamp) -> Option<Symptom> {
+    match evidence::of(pod, mounted) {
+        Evidence::NotCurrent(NotCurrent::ServesNothing) => return Some(Symptom::ServesNothing),
+        Evidence::NotCurrent(NotCurrent::ServesAnother) if mounted.trust(pod) == Trust::Lost => {
+            return Some(Symptom::ServesAnother);
+        }
+        Evidence::Current
+        | Evidence::NotStarted
+        | Evidence::Unknown(_)
+        | Evidence::NotCurrent(_) => {}
+    }
+    let is_made_for_it = pod.created > published;
+    if pod.ready_since.is_some() || !is_made_for_it || !mounted.is_needed_by(pod) {
+        return None;
+    }
+    if pod.restarts >= CRASHES {
+        return Some(Symptom::Crashes);
+    }
+    let runs = now.duration_since(pod.running_since(&mounted.secret)?);
+    (runs > PATIENCE).then_some(Symptom::NeverReady)
+}
+
+impl Mounted {
+    fn is_needed_by(&self, pod: &Pod) -> bool {
+        pod.started.contains_key(&self.secret)
+    }
+}
+
+impl Pod {
+    /// Since when all containers run that mount a Secret.
+    fn running_since(&self, secret: &str) -> Option<Timestamp> {
+        let starts: Option<Vec<_>> = self.started.get(secret)?.iter().copied().collect();
+        starts?.into_iter().max()
+    }
+}
+
+impl Failure {
+    /// What broke, in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let pod = &self.pod;
+        match self.symptom {
+            Symptom::ServesNothing => format!(
+                "{pod} started with it and answers handshakes without a certificate: coturn could not load its files"
+            ),
+            Symptom::ServesAnother => format!(
+                "{pod} started with it and serves another certificate, as it did before it was replaced"
+            ),
+            Symptom::Crashes => {
+                format!("{pod} started with it and ended {CRASHES} times without becoming Ready")
+            }
+            Symptom::NeverReady => format!(
+                "{pod} started with it and did not become Ready in {} min",
+                PATIENCE.as_mins()
+            ),
+        }
+    }
+}

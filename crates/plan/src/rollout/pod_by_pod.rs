@@ -1,0 +1,150 @@
+//! One pod after the other, by eviction: the first is the canary, each is Ready and proven before the
+//! next goes. Nothing in the workload is written.
+
+use api::RolloutStrategy;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Action, Doubt, Evidence, Live, Mounted, NotCurrent, Pod, Trust, Verdict, evidence, failure,
+    proof, single,
+};
+
+/// How long coturn may take to load a certificate by itself: the kubelet brings it into the pod within
+/// 81 s, as measured, and a reloader has a minute more. Then pods that were seen not to have done so are
+/// replaced.
+const RELOAD_BUDGET: SignedDuration = SignedDuration::from_mins(3);
+
+/// A pod whose turn it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Eviction<'a> {
+    /// The pod.
+    pub pod: &'a Pod,
+    /// For which certificate.
+    pub mounted: &'a Mounted,
+    /// From when on.
+    pub from: Timestamp,
+}
+
+impl Eviction<'_> {
+    /// The write.
+    pub fn action(&self) -> Action {
+        Action::EvictPod {
+            pod: self.pod.name.clone(),
+            version: self.pod.version.clone(),
+        }
+    }
+}
+
+/// The pod whose turn it is, for one of the certificates.
+pub fn next<'a>(
+    live: &'a Live,
+    certificates: &[&'a Mounted],
+    now: Timestamp,
+) -> Option<Eviction<'a>> {
+    let evictions = certificates
+        .iter()
+        .filter_map(|mounted| due(live, mounted, now));
+    evictions.min_by_key(|eviction| eviction.from)
+}
+
+/// The pod whose turn it is for a certificate. One that is not Ready goes first: its calls are cut
+/// already. Then the highest ordinal, as in a `StatefulSet`'s own rollout.
+pub fn due<'a>(live: &'a Live, mounted: &'a Mounted, now: Timestamp) -> Option<Eviction<'a>> {
+    let published = mounted.published_since()?;
+    if failure::of(live, mounted, now).is_some() || !are_proven(live, mounted) {
+        return None;
+    }
+    let leaving = live.pods.iter().filter(|pod| leaves(live, pod, mounted));
+    let pod = leaving.min_by_key(|pod| {
+        let ready = pod.ready_since.is_some();
+        (ready, std::cmp::Reverse(ordinal(pod)), pod.name.clone())
+    })?;
+    single::rests_but_for(live, pod).then(|| Eviction {
+        pod,
+        mounted,
+        from: published + patience(mounted),
+    })
+}
+
+fn patience(mounted: &Mounted) -> SignedDuration {
+    match mounted.strategy {
+        RolloutStrategy::Reload => RELOAD_BUDGET,
+        RolloutStrategy::PodByPod | RolloutStrategy::RollingRestart | RolloutStrategy::None => {
+            single::SETTLE
+        }
+    }
+}
+
+fn ordinal(pod: &Pod) -> u32 {
+    let number = pod.name.rsplit_once('-').map(|(_, number)| number);
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
+}
+
+/// Whether a pod's turn comes in this rollout.
+pub fn leaves(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
+    if !live.mounts.contains(&mounted.secret) || pod.terminating.is_some() {
+        return false;
+    }
+    let evidence = evidence::of(pod, mounted);
+    match mounted.strategy {
+        RolloutStrategy::PodByPod => evidence.is_outdated() || is_to_go_once(pod, mounted),
+        // Only who was seen to serve something else: it is not known of the others.
+        RolloutStrategy::Reload => match proof::verdict(pod, mounted) {
+            Verdict::Another(..) | Verdict::Nothing(_) => {
+                evidence.is_outdated() || is_to_go_once(pod, mounted)
+            }
+            Verdict::Unasked | Verdict::Current | Verdict::Awaited | Verdict::Unreached(_) => false,
+        },
+        RolloutStrategy::RollingRestart | RolloutStrategy::None => false,
+    }
+}
+
+/// Whether a pod that started with the certificate in service serves something else, and may go for it.
+pub fn is_to_go_once(pod: &Pod, mounted: &Mounted) -> bool {
+    match evidence::of(pod, mounted) {
+        Evidence::NotCurrent(NotCurrent::ServesAnother | NotCurrent::ServesNothing) => {
+            mounted.trust(pod) == Trust::Withdrawn
+        }
+        Evidence::Current
+        | Evidence::NotStarted
+        | Evidence::Unknown(_)
+        | Evidence::NotCurrent(_) => false,
+    }
+}
+
+/// Whether each pod that started with the certificate in service was seen to serve it, as far as that is
+/// asked for.
+fn are_proven(live: &Live, mounted: &Mounted) -> bool {
+    let took_it_up = |pod: &&Pod| evidence::by_start(pod, mounted) == Evidence::Current;
+    let pods = live.pods.iter().filter(|pod| pod.terminating.is_none());
+    pods.filter(took_it_up)
+        .all(|pod| match proof::verdict(pod, mounted) {
+            Verdict::Unasked | Verdict::Current => true,
+            Verdict::Another(..) | Verdict::Nothing(_) => is_to_go_once(pod, mounted),
+            Verdict::Awaited | Verdict::Unreached(_) => false,
+        })
+}
+
+impl Evidence {
+    /// Whether only another process of the pod's can have the certificate in service.
+    pub(super) const fn is_outdated(self) -> bool {
+        match self {
+            Self::NotCurrent(
+                NotCurrent::StartedBefore
+                | NotCurrent::StartedWithForeign
+                | NotCurrent::LacksItsName,
+            )
+            | Self::Unknown(Doubt::Predecessor | Doubt::MayLackItsName) => true,
+            Self::Current
+            | Self::NotStarted
+            | Self::NotCurrent(
+                NotCurrent::DoesNotMount | NotCurrent::ServesAnother | NotCurrent::ServesNothing,
+            )
+            | Self::Unknown(
+                Doubt::Overwritten | Doubt::BeforeTheLog | Doubt::Unproven | Doubt::Unreached,
+            ) => false,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What handshakes with pods showed. A proof stands above what start times tell: it is what a partner
+//! would see.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
+
+use api::{Endpoint, Fingerprint, RolloutStrategy};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Evidence, Live, Mounted, NotCurrent, Pod, evidence};
+use crate::{publication::Held, renewal::fnv1a};
+
+/// What a handshake with an endpoint of a pod showed last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// What it showed.
+    pub shown: Shown,
+    /// When, by the API server's clock.
+    pub at: Timestamp,
+    /// Since when every handshake showed just that, by the same clock.
+    pub since: Timestamp,
+}
+
+/// What a handshake showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// This leaf is served.
+    Leaf(Fingerprint),
+    /// Somebody answers, and serves no certificate: how the handshake ended.
+    Nothing(String),
+    /// Nobody answers, or cannot be reached: why.
+    Silence(String),
+}
+
+/// Proofs, by the incarnation of a pod's containers and the endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proofs(BTreeMap<(String, Endpoint), Proof>);
+
+impl FromIterator<((String, Endpoint), Proof)> for Proofs {
+    fn from_iter<I: IntoIterator<Item = ((String, Endpoint), Proof)>>(proofs: I) -> Self {
+        Self(proofs.into_iter().collect())
+    }
+}
+
+impl Proofs {
+    fn of(&self, pod: &Pod, endpoint: &Endpoint) -> Option<&Proof> {
+        self.0.get(&(pod.incarnation.clone(), endpoint.clone()))
+    }
+
+    /// When the oldest of them was made.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.0.values().map(|proof| proof.at).min()
+    }
+}
+
+/// A handshake that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The pod's name.
+    pub pod: String,
+    /// What of it is dialled: the proof is of this incarnation.
+    pub incarnation: String,
+    /// The endpoint as specified.
+    pub endpoint: Endpoint,
+    /// Where it is.
+    pub address: SocketAddr,
+}
+
+/// What all endpoints of a pod together tell. A later variant is the worse one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// No endpoint is named.
+    Unasked,
+    /// The certificate in service is served.
+    Current,
+    /// A handshake is to tell.
+    Awaited,
+    /// Somebody could not be reached: where, and why.
+    Unreached(String),
+    /// Somebody answers and serves no certificate: where, and how the handshake ended.
+    Nothing(String),
+    /// Another certificate is served: where.
+    Another(String, Fingerprint),
+}
+
+/// How long handshakes must show the same wrong thing until it counts. A process that starts, or takes
+/// its files up again, is given so long.
+const CONFIRMATION: SignedDuration = SignedDuration::from_secs(10);
+
+/// How soon a handshake is repeated that did not show what was hoped for, at first and at last.
+const SOON: SignedDuration = SignedDuration::from_secs(2);
+const LATE: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the handshakes with a pod tell of the certificate that it serves.
+#[must_use]
+pub fn verdict(pod: &Pod, mounted: &Mounted) -> Verdict {
+    let endpoints = mounted.assurance.endpoints.iter();
+    let verdicts = endpoints.map(|endpoint| of_endpoint(pod, mounted, endpoint));
+    verdicts.max().unwrap_or(Verdict::Unasked)
+}
+
+fn of_endpoint(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Verdict {
+    let Some(proof) = mounted.assurance.proofs.of(pod, endpoint) else {
+        return Verdict::Awaited;
+    };
+    let published = mounted.published_since().unwrap_or(Timestamp::MAX);
+    let counts = proof.at.duration_since(proof.since.max(published)) >= CONFIRMATION;
+    match &proof.shown {
+        Shown::Leaf(leaf) if mounted.good_for(pod).contains(leaf) => {
+            if may_have_changed_since(mounted, proof.at) {
+                Verdict::Awaited
+            } else {
+                Verdict::Current
+            }
+        }
+        Shown::Silence(why) if proof.at >= published => {
+            Verdict::Unreached(format!("{endpoint}: {why}"))
+        }
+        Shown::Nothing(how) if counts => Verdict::Nothing(format!("{endpoint}: {how}")),
+        Shown::Leaf(leaf) if counts => Verdict::Another(endpoint.to_string(), *leaf),
+        Shown::Leaf(_) | Shown::Nothing(_) | Shown::Silence(_) => Verdict::Awaited,
+    }
+}
+
+/// Whether something else than what is good was published since: coturn may have taken it up.
+fn may_have_changed_since(mounted: &Mounted, at: Timestamp) -> bool {
+    let good = |held| match held {
+        Some(Held::Leaf(leaf)) => leaf == mounted.current || mounted.is_predecessor(leaf),
+        Some(Held::Foreign) | None => false,
+    };
+    let since = mounted.log.during(at, Timestamp::MAX);
+    let mut later = since.filter(|interval| interval.from >= at);
+    later.any(|interval| !good(interval.held))
+}
+
+/// What is known of a pod, by what its start tells and by what handshakes show.
+pub fn weigh(by_start: Evidence, verdict: &Verdict, mounted: &Mounted) -> Evidence {
+    use super::Doubt::{Unproven, Unreached};
+    match (by_start, verdict) {
+        (Evidence::NotStarted | Evidence::NotCurrent(NotCurrent::DoesNotMount), _)
+        | (_, Verdict::Unasked) => by_start,
+        (_, Verdict::Current) => Evidence::Current,
+        (Evidence::Current | Evidence::Unknown(_), Verdict::Another(..)) => {
+            Evidence::NotCurrent(NotCurrent::ServesAnother)
+        }
+        (Evidence::Current | Evidence::Unknown(_), Verdict::Nothing(_)) => {
+            Evidence::NotCurrent(NotCurrent::ServesNothing)
+        }
+        (Evidence::Unknown(_), Verdict::Awaited) => Evidence::Unknown(Unproven),
+        // It may have taken the certificate up without a restart.
+        (Evidence::NotCurrent(_), Verdict::Awaited) if mounted.may_reload() => {
+            Evidence::Unknown(Unproven)
+        }
+        (Evidence::NotCurrent(_), Verdict::Unreached(_)) if mounted.may_reload() => {
+            Evidence::Unknown(Unreached)
+        }
+        (
+            Evidence::Current | Evidence::Unknown(_) | Evidence::NotCurrent(_),
+            Verdict::Awaited | Verdict::Unreached(_) | Verdict::Another(..) | Verdict::Nothing(_),
+        ) => by_start,
+    }
+}
+
+impl Mounted {
+    /// Whether pods may serve the certificate in service although they started before it: that is asked
+    /// for, or every pod was on it once.
+    fn may_reload(&self) -> bool {
+        self.assurance.completed || self.strategy == RolloutStrategy::Reload
+    }
+}
+
+/// Which handshakes are wanted at a time, and when the next is.
+#[must_use]
+pub fn wanted(live: &Live, mounted: &Mounted, now: Timestamp) -> (Vec<Probe>, Option<Timestamp>) {
+    let pods = live
+        .pods
+        .iter()
+        .filter(|pod| is_to_be_dialled(pod, mounted));
+    let each = pods.flat_map(|pod| {
+        let endpoints = mounted.assurance.endpoints.iter();
+        endpoints.filter_map(move |endpoint| {
+            let probe = probe(pod, endpoint)?;
+            Some((probe, due(pod, mounted, endpoint)))
+        })
+    });
+    let (wanted, later): (Vec<_>, Vec<_>) = each.partition(|(_, due)| *due <= now);
+    let next = later.into_iter().map(|(_, due)| due).min();
+    let wanted = wanted.into_iter().map(|(probe, _)| probe).collect();
+    (wanted, next)
+}
+
+/// One that is about to be replaced need not be asked what it serves.
+fn is_to_be_dialled(pod: &Pod, mounted: &Mounted) -> bool {
+    let is_to_be_replaced = match mounted.strategy {
+        RolloutStrategy::RollingRestart | RolloutStrategy::PodByPod => {
+            !mounted.assurance.completed
+                && matches!(
+                    evidence::by_start(pod, mounted),
+                    Evidence::NotCurrent(NotCurrent::StartedBefore)
+                )
+        }
+        RolloutStrategy::Reload | RolloutStrategy::None => false,
+    };
+    pod.terminating.is_none() && pod.ready_since.is_some() && !is_to_be_replaced
+}
+
+fn probe(pod: &Pod, endpoint: &Endpoint) -> Option<Probe> {
+    let address: IpAddr = endpoint.address.or(pod.ip)?;
+    Some(Probe {
+        pod: pod.name.clone(),
+        incarnation: pod.incarnation.clone(),
+        endpoint: endpoint.clone(),
+        address: SocketAddr::new(address, endpoint.port),
+    })
+}
+
+/// When an endpoint is to be dialled: what shows the certificate in service after the interval, not all
+/// in one second; what does not, ever less often.
+fn due(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Timestamp {
+    let Some(proof) = mounted.assurance.proofs.of(pod, endpoint) else {
+        return Timestamp::MIN;
+    };
+    if of_endpoint(pod, mounted, endpoint) == Verdict::Current {
+        let interval = mounted.assurance.interval;
+        let share = i64::from(fnv1a(&pod.incarnation) % 1000);
+        let earlier = SignedDuration::from_secs(interval.as_secs() / 10 * share / 1000);
+        return proof.at + (interval - earlier);
+    }
+    let published = mounted.published_since().unwrap_or(proof.at);
+    let lasts = proof.at.duration_since(proof.since.max(published));
+    proof.at + (lasts / 2).clamp(SOON, LATE)
+}
