@@ -238,7 +238,8 @@ impl Metrics {
         };
         let is_unknown = |it: &Evidence| matches!(it, Evidence::Unknown(_) | Evidence::NotStarted);
         let others = progress.not_current.iter().map(|(_, evidence)| evidence);
-        let (unknown, wrong): (Vec<&Evidence>, Vec<&Evidence>) = others.partition(|it| is_unknown(it));
+        let (unknown, wrong): (Vec<&Evidence>, Vec<&Evidence>) =
+            others.partition(|it| is_unknown(it));
         let count = |pods: Vec<&Evidence>| i64::try_from(pods.len()).unwrap_or(i64::MAX);
         self.pods_unknown.get_or_create(label).set(count(unknown));
         self.pods_not_current.get_or_create(label).set(count(wrong));

@@ -8,7 +8,8 @@ use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, StatefulSet},
         core::v1::{
-            PodReadinessGate, PodTemplateSpec, Secret, SecretVolumeSource, Volume, VolumeMount,
+            ConfigMapVolumeSource, PodReadinessGate, PodTemplateSpec, Secret, SecretVolumeSource,
+            Volume, VolumeMount,
         },
     },
 };
@@ -149,6 +150,61 @@ fn lighten(template: &mut PodTemplateSpec) {
     );
     container.args = None;
     container.readiness_probe = None;
+}
+
+/// Name of the ConfigMap by which [`switched`] coturn servers find their certificate.
+pub const SWITCH: &str = "coturn-switch";
+
+/// Real coturn servers that look up where their certificate lies, whenever they start.
+pub fn switched(replicas: i32) -> StatefulSet {
+    let mut workload = coturn(replicas);
+    let template = &mut workload.spec.as_mut().expect("a spec").template;
+    let pod = template.spec.as_mut().expect("a pod");
+    pod.volumes.get_or_insert_default().push(Volume {
+        name: SWITCH.to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: SWITCH.to_owned(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
+    let container = &mut pod.containers[0];
+    container
+        .volume_mounts
+        .get_or_insert_default()
+        .push(VolumeMount {
+            name: SWITCH.to_owned(),
+            mount_path: "/switch".to_owned(),
+            ..VolumeMount::default()
+        });
+    let mut arguments = container.args.take().expect("arguments");
+    arguments.retain(|it| !it.starts_with("--cert=") && !it.starts_with("--pkey="));
+    let command = format!(
+        "exec turnserver {} --cert=\"$(cat /switch/certificate)\" --pkey=\"$(cat /switch/key)\" $(cat /switch/more)",
+        arguments.join(" ")
+    );
+    container.command = Some(["sh", "-c"].map(str::to_owned).into());
+    container.args = Some(vec![command]);
+    workload
+}
+
+/// Where [`switched`] coturn servers find their certificate, and what else they are told.
+pub fn switch(folder: &str, more: &str) -> BTreeMap<String, String> {
+    [
+        ("certificate", format!("{folder}/tls.crt")),
+        ("key", format!("{folder}/tls.key")),
+        ("more", more.to_owned()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
+
+/// Where the published Secret is mounted.
+pub const MOUNTED: &str = "/coturn-dtls-certificate";
+
+/// What has the operator dial coturn's DTLS listener.
+pub fn dialled() -> Value {
+    json!({"endpoints": [{"protocol": "DTLS", "port": DTLS_PORT}], "interval": "1h"})
 }
 
 /// Has the pods of a workload mount one more Secret.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::World;
 use crate::{
+    audit::Mark,
     fixtures::{COTURN, GATE, PUBLISHED},
     wait,
 };
@@ -60,6 +61,25 @@ impl World {
             pod.uid().filter(|uid| runs && uid != before)
         })
         .await
+    }
+
+    /// Names of the pods that the operator evicted since a mark, in their order.
+    pub fn evictions(&self, since: &Mark) -> Vec<String> {
+        let requests = since.requests(&self.namespace, names::FIELD_MANAGER);
+        let done = requests
+            .into_iter()
+            .filter(|it| it.resource == "pods/eviction" && it.code < 300);
+        done.map(|it| it.name).collect()
+    }
+
+    /// Waits until an eviction was refused, as a PodDisruptionBudget does.
+    pub async fn until_an_eviction_is_refused(&self, since: &Mark) {
+        wait::until("an eviction that is refused", async || {
+            let requests = since.requests(&self.namespace, names::FIELD_MANAGER);
+            let mut evictions = requests.iter().filter(|it| it.resource == "pods/eviction");
+            evictions.any(|it| it.code == 429).then_some(())
+        })
+        .await;
     }
 
     /// The fingerprint of the published Secret that the pod template carries: the operator's stamp.

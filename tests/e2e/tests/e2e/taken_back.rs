@@ -1,0 +1,137 @@
+//! A certificate with which pods break is taken back, and pods that the rollout has not reached are never
+//! touched.
+
+use std::collections::BTreeMap;
+
+use e2e::{World, fixtures, wait};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::{
+    Api, ResourceExt as _,
+    api::{ObjectMeta, PostParams},
+};
+use serde_json::{Value, json};
+
+/// How pods are brought onto a certificate, and how often what is there shall be dialled.
+fn by(strategy: &str) -> Value {
+    json!({"rollout": {"strategy": strategy}, "verification": fixtures::dialled()})
+}
+
+/// Two coturn servers that serve the published certificate, and were seen to.
+async fn verified(name: &str, resource: &Value) -> World {
+    let world = World::with_ca(name).await;
+    world.install_operator();
+    let switch = ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(fixtures::SWITCH.to_owned()),
+            ..ObjectMeta::default()
+        },
+        data: Some(fixtures::switch(fixtures::MOUNTED, "")),
+        ..ConfigMap::default()
+    };
+    let switches: Api<ConfigMap> = world.api();
+    switches
+        .create(&PostParams::default(), &switch)
+        .await
+        .unwrap();
+    world.create_workload(&fixtures::switched(2)).await;
+    world.create_certificate(resource).await;
+    world.until_ready().await;
+    world.until_condition("Verified", "True", "Verified").await;
+    world.until_settled().await;
+    world
+}
+
+/// From now on, coturn servers that start find their certificate there.
+async fn switch(world: &World, to: BTreeMap<String, String>) {
+    world
+        .patch::<ConfigMap>(fixtures::SWITCH, json!({"data": to}))
+        .await;
+}
+
+/// Waits until the certificate of this serial is in service again and published.
+async fn until_taken_back(world: &World, serial: &str) {
+    world.until_condition("Issued", "False", "RolledBack").await;
+    wait::until("the certificate before", async || {
+        let published = world.published_leaf().await?;
+        (published.serial.to_string() == serial).then_some(())
+    })
+    .await;
+    assert_eq!(world.serial().await.unwrap(), serial);
+}
+
+/// Waits until a pod has another uid than this one.
+async fn until_another(world: &World, pod: &str, uid: &str) {
+    wait::until("another pod of that name", async || {
+        let found = world.api::<Pod>().get_opt(pod).await.unwrap()?;
+        (found.uid().as_deref() != Some(uid)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_cannot_load_its_files_takes_the_certificate_back_and_the_other_pod_is_untouched()
+ {
+    let world = verified("canary", &by("PodByPod")).await;
+    let serial = world.serial().await.unwrap();
+    let workload = world.workload().await.metadata.generation;
+    let uid = |pod| world.pod_uid(pod);
+    let (untouched, canary) = (uid("coturn-0").await, uid("coturn-1").await.unwrap());
+
+    switch(&world, fixtures::switch("/nowhere", "")).await;
+    world.renew("breaks").await;
+    until_another(&world, "coturn-1", &canary).await;
+    until_taken_back(&world, &serial).await;
+
+    // What cannot load its files cannot load the certificate before either.
+    let told = world
+        .until_condition("RolledOut", "False", "RolloutFailed")
+        .await;
+    assert!(told.message.contains("coturn-1"), "{}", told.message);
+    assert_eq!(uid("coturn-0").await, untouched);
+    assert_eq!(world.workload().await.metadata.generation, workload);
+
+    switch(&world, fixtures::switch(fixtures::MOUNTED, "")).await;
+    world.delete_pod("coturn-1").await;
+    world.until_ready().await;
+    world.until_condition("Verified", "True", "Verified").await;
+    assert_eq!(uid("coturn-0").await, untouched);
+    assert_eq!(world.serial().await.unwrap(), serial);
+    world.assert_served().await;
+
+    // Who asks for another need not wait for the next try.
+    world.renew("works").await;
+    world.until_renewed(&serial).await;
+    world.until_condition("Verified", "True", "Verified").await;
+    world.assert_served().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_into_a_coturn_that_does_not_come_up_is_taken_back_where_it_is() {
+    let world = verified("does-not-come-up", &by("RollingRestart")).await;
+    let serial = world.serial().await.unwrap();
+    let before = world.stamp().await;
+    let uid = |pod| world.pod_uid(pod);
+    let (untouched, broken) = (uid("coturn-0").await, uid("coturn-1").await.unwrap());
+
+    // turnserver ends at once where it is asked for its version.
+    switch(
+        &world,
+        fixtures::switch(fixtures::MOUNTED, "--version; exit 1"),
+    )
+    .await;
+    world.renew("breaks").await;
+    until_another(&world, "coturn-1", &broken).await;
+    let crashing = uid("coturn-1").await.unwrap();
+    until_taken_back(&world, &serial).await;
+    wait::until("the template as it was", async || {
+        (world.stamp().await == before).then_some(())
+    })
+    .await;
+    switch(&world, fixtures::switch(fixtures::MOUNTED, "")).await;
+    until_another(&world, "coturn-1", &crashing).await;
+    world.until_ready().await;
+    world.until_condition("Verified", "True", "Verified").await;
+    assert_eq!(uid("coturn-0").await, untouched);
+    assert_eq!(world.serial().await.unwrap(), serial);
+    world.assert_served().await;
+}
