@@ -170,7 +170,7 @@ impl Metrics {
         );
         registry.register(
             "probes",
-            "Handshakes with pods, by what they showed: leaf, no_certificate, unreachable",
+            "Handshakes with pods, by what they showed: leaf, no_certificate, closed, unreachable",
             self.probes.clone(),
         );
         registry.register(
@@ -273,6 +273,7 @@ impl Metrics {
         let result = match shown {
             Shown::Leaf(_) => "leaf",
             Shown::Nothing(_) => "no_certificate",
+            Shown::Closed(_) => "closed",
             Shown::Silence(_) => "unreachable",
         };
         self.probes.get_or_create(&Handshake { result }).inc();

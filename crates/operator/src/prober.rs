@@ -38,7 +38,7 @@ pub struct Prober {
 #[derive(Default)]
 struct Known {
     /// By certificate.
-    proofs: HashMap<String, HashMap<Key, Proof>>,
+    proofs: HashMap<String, Proofs>,
     under_way: HashSet<(String, Key)>,
 }
 
@@ -78,17 +78,14 @@ impl Prober {
     /// What is known of a certificate's pods.
     pub fn proofs(&self, certificate: &str) -> Proofs {
         let known = self.known();
-        let proofs = known.proofs.get(certificate);
-        let proofs = proofs.into_iter().flatten();
-        proofs
-            .map(|(key, proof)| (key.clone(), proof.clone()))
-            .collect()
+        known.proofs.get(certificate).cloned().unwrap_or_default()
     }
 
     /// Forgets what is known of pods of a certificate that are none of these.
     pub fn retain(&self, certificate: &str, incarnations: &HashSet<&str>) {
         if let Some(proofs) = self.known().proofs.get_mut(certificate) {
-            proofs.retain(|(incarnation, _), _| incarnations.contains(incarnation.as_str()));
+            let by_pod = &mut proofs.by_pod;
+            by_pod.retain(|(incarnation, _), _| incarnations.contains(incarnation.as_str()));
         }
     }
 
@@ -171,11 +168,14 @@ impl Prober {
             .under_way
             .remove(&(certificate.to_owned(), key.clone()));
         let proofs = known.proofs.entry(certificate.to_owned()).or_default();
-        let since = proofs
-            .get(&key)
+        if let Shown::Leaf(_) = shown {
+            proofs.answered.insert(probe.endpoint.clone());
+        }
+        let before = proofs.by_pod.get(&key);
+        let since = before
             .filter(|before| before.shown == shown)
             .map_or(at, |before| before.since);
-        proofs.insert(key, Proof { shown, at, since });
+        proofs.by_pod.insert(key, Proof { shown, at, since });
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -212,12 +212,9 @@ fn shown(report: &Report) -> Shown {
     }
     let how = report.outcome.to_string();
     match &report.outcome {
+        Outcome::Failed(Trouble::Closed) => Shown::Closed(how),
         Outcome::Failed(
-            Trouble::Closed
-            | Trouble::Unreachable(_)
-            | Trouble::Silent(_)
-            | Trouble::Slow(_)
-            | Trouble::NotBegun(_),
+            Trouble::Unreachable(_) | Trouble::Silent(_) | Trouble::Slow(_) | Trouble::NotBegun(_),
         ) => Shown::Silence(how),
         Outcome::Completed
         | Outcome::Unanswered

@@ -4,7 +4,7 @@ use api::{ConditionType, Reason};
 use jiff::Timestamp;
 
 use super::{Observed, finding::Finding};
-use crate::rollout::{Live, Probe, Verdict, Workload, verdict, wanted};
+use crate::rollout::{Live, Probe, Verdict, Workload, wanted};
 
 /// What the handshakes with the pods tell, if any are asked for.
 pub fn judge(observed: &Observed) -> Option<Finding> {
@@ -22,7 +22,7 @@ pub fn judge(observed: &Observed) -> Option<Finding> {
         .pods
         .iter()
         .filter(|pod| pod.terminating.is_none())
-        .map(|pod| (verdict(pod, &mounted), pod.name.as_str()))
+        .map(|pod| (mounted.verdict(pod), pod.name.as_str()))
         .collect();
     pods.sort();
     let proven = pods
@@ -38,7 +38,7 @@ pub fn judge(observed: &Observed) -> Option<Finding> {
         Some((Verdict::Nothing(how), pod)) => Finding::no(
             Reason::ServesNothing,
             format!(
-                "{pod} answers and serves no certificate ({how}): look whether coturn's options name the files that \
+                "{pod} serves no certificate ({how}): look whether coturn's options name the files that \
                  it mounts, and at its log; {of_all}"
             ),
         ),

@@ -66,7 +66,7 @@ pub enum NotCurrent {
     DoesNotMount,
     /// It started with the certificate, and a handshake showed another.
     ServesAnother,
-    /// It started with the certificate, and answers handshakes without any.
+    /// It started with the certificate, and serves none.
     ServesNothing,
 }
 

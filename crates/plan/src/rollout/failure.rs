@@ -17,7 +17,7 @@ pub struct Failure {
 /// How it shows that a pod broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symptom {
-    /// It answers handshakes without a certificate.
+    /// It serves no certificate.
     ServesNothing,
     /// It serves another certificate, and did so after it was replaced, too.
     ServesAnother,
@@ -94,7 +94,7 @@ impl Failure {
         let pod = &self.pod;
         match self.symptom {
             Symptom::ServesNothing => format!(
-                "{pod} started with it and answers handshakes without a certificate: coturn could not load its files"
+                "{pod} started with it and serves no certificate: coturn could not load its files"
             ),
             Symptom::ServesAnother => format!(
                 "{pod} started with it and serves another certificate, as it did before it was replaced"

@@ -30,7 +30,7 @@ pub use failure::{Failure, Symptom};
 pub use hindrance::Hindrance;
 pub use predecessors::{Predecessor, staying};
 pub use progress::{Progress, Stage, assess};
-pub use proof::{Probe, Proof, Proofs, Shown, Verdict, verdict, wanted};
+pub use proof::{Probe, Proof, Proofs, Shown, Verdict, wanted};
 pub use reload::Touches;
 pub use single::SingleRestarts;
 
@@ -175,6 +175,15 @@ pub fn evidence_of(pod: &Pod, mounted: &Mounted) -> Evidence {
 }
 
 impl Mounted {
+    /// What handshakes with a pod tell. One that is to be replaced may serve what it likes.
+    #[must_use]
+    pub fn verdict(&self, pod: &Pod) -> Verdict {
+        match proof::verdict(pod, self) {
+            Verdict::Another(..) if evidence::by_start(pod, self).is_outdated() => Verdict::Awaited,
+            told => told,
+        }
+    }
+
     /// Whether the operator may replace a single pod for the certificate.
     #[must_use]
     pub fn may_be_replaced_alone(&self, live: &Live) -> bool {

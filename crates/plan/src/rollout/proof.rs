@@ -2,14 +2,14 @@
 //! would see.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
 };
 
 use api::{Endpoint, Fingerprint, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Evidence, Live, Mounted, NotCurrent, Pod, evidence};
+use super::{Evidence, Live, Mounted, NotCurrent, Pod};
 use crate::{publication::Held, renewal::fnv1a};
 
 /// What a handshake with an endpoint of a pod showed last.
@@ -30,29 +30,31 @@ pub enum Shown {
     Leaf(Fingerprint),
     /// Somebody answers, and serves no certificate: how the handshake ended.
     Nothing(String),
+    /// The port is closed, or seems so.
+    Closed(String),
     /// Nobody answers, or cannot be reached: why.
     Silence(String),
 }
 
-/// Proofs, by the incarnation of a pod's containers and the endpoint.
+/// What is known by handshakes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proofs(BTreeMap<(String, Endpoint), Proof>);
-
-impl FromIterator<((String, Endpoint), Proof)> for Proofs {
-    fn from_iter<I: IntoIterator<Item = ((String, Endpoint), Proof)>>(proofs: I) -> Self {
-        Self(proofs.into_iter().collect())
-    }
+pub struct Proofs {
+    /// By the incarnation of a pod's containers and the endpoint.
+    pub by_pod: BTreeMap<(String, Endpoint), Proof>,
+    /// Endpoints at which some pod of the workload has answered, if it is gone by now or not.
+    pub answered: BTreeSet<Endpoint>,
 }
 
 impl Proofs {
     fn of(&self, pod: &Pod, endpoint: &Endpoint) -> Option<&Proof> {
-        self.0.get(&(pod.incarnation.clone(), endpoint.clone()))
+        self.by_pod
+            .get(&(pod.incarnation.clone(), endpoint.clone()))
     }
 
     /// When the oldest of them was made.
     #[must_use]
     pub fn oldest(&self) -> Option<Timestamp> {
-        self.0.values().map(|proof| proof.at).min()
+        self.by_pod.values().map(|proof| proof.at).min()
     }
 }
 
@@ -116,12 +118,22 @@ fn of_endpoint(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Verdict {
                 Verdict::Current
             }
         }
-        Shown::Silence(why) if proof.at >= published => {
+        // coturn opens no listener without its files, and a firewall closes all pods to us alike.
+        Shown::Closed(how) if mounted.assurance.proofs.answered.contains(endpoint) => {
+            if counts {
+                Verdict::Nothing(format!("{endpoint}: {how}"))
+            } else {
+                Verdict::Awaited
+            }
+        }
+        Shown::Silence(why) | Shown::Closed(why) if proof.at >= published => {
             Verdict::Unreached(format!("{endpoint}: {why}"))
         }
         Shown::Nothing(how) if counts => Verdict::Nothing(format!("{endpoint}: {how}")),
         Shown::Leaf(leaf) if counts => Verdict::Another(endpoint.to_string(), *leaf),
-        Shown::Leaf(_) | Shown::Nothing(_) | Shown::Silence(_) => Verdict::Awaited,
+        Shown::Leaf(_) | Shown::Nothing(_) | Shown::Closed(_) | Shown::Silence(_) => {
+            Verdict::Awaited
+        }
     }
 }
 
@@ -190,21 +202,6 @@ pub fn wanted(live: &Live, mounted: &Mounted, now: Timestamp) -> (Vec<Probe>, Op
     let next = later.into_iter().map(|(_, due)| due).min();
     let wanted = wanted.into_iter().map(|(probe, _)| probe).collect();
     (wanted, next)
-}
-
-/// One that is about to be replaced need not be asked what it serves.
-fn is_to_be_dialled(pod: &Pod, mounted: &Mounted) -> bool {
-    let is_to_be_replaced = match mounted.strategy {
-        RolloutStrategy::RollingRestart | RolloutStrategy::PodByPod => {
-            !mounted.assurance.completed
-                && matches!(
-                    evidence::by_start(pod, mounted),
-                    Evidence::NotCurrent(NotCurrent::StartedBefore)
-                )
-        }
-        RolloutStrategy::Reload | RolloutStrategy::None => false,
-    };
-    pod.terminating.is_none() && pod.ready_since.is_some() && !is_to_be_replaced
 }
 
 fn probe(pod: &Pod, endpoint: &Endpoint) -> Option<Probe> {
