@@ -187,10 +187,8 @@ impl Mounted {
 /// Which handshakes are wanted at a time, and when the next is.
 #[must_use]
 pub fn wanted(live: &Live, mounted: &Mounted, now: Timestamp) -> (Vec<Probe>, Option<Timestamp>) {
-    let pods = live
-        .pods
-        .iter()
-        .filter(|pod| is_to_be_dialled(pod, mounted));
+    let is_there = |pod: &&Pod| pod.terminating.is_none() && pod.ready_since.is_some();
+    let pods = live.pods.iter().filter(is_there);
     let each = pods.flat_map(|pod| {
         let endpoints = mounted.assurance.endpoints.iter();
         endpoints.filter_map(move |endpoint| {
