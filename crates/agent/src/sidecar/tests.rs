@@ -222,3 +222,21 @@ fn an_error_shows_nothing_of_the_manifests() {
     );
     assert!(!told.contains("c2VjcmV0"), "{told}");
 }
+
+#[test]
+fn the_component_for_kustomize_adds_the_same() {
+    let component = include_str!("../../../../deploy/agent/sidecar.yaml");
+    let pod = pod(component);
+    assert_eq!(pod["shareProcessNamespace"], true);
+    let line = ["x", "--image", "coturn-cert-operator"];
+    let args = Line::try_parse_from(line).unwrap().args;
+    let place = workload::Place {
+        volume: "coturn-dtls-certificate".to_owned(),
+        path: "/coturn-dtls-certificate".to_owned(),
+        uid: 65_534,
+    };
+    assert_eq!(
+        pod["initContainers"][0],
+        container::container(&args, &place)
+    );
+}
