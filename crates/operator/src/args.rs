@@ -2,9 +2,67 @@
 
 use std::net::SocketAddr;
 
+use agent::{AgentArgs, sidecar::PostRenderArgs};
 use api::WorkloadKind;
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use plan::rollout::{SingleRestarts, Touches};
+
+/// What the binary is asked to do.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// To be the operator: what it does without a subcommand.
+    Operator(Args),
+    /// To be the agent beside coturn.
+    Agent {
+        /// Its options.
+        agent: AgentArgs,
+        /// Its log.
+        log: LogArgs,
+    },
+    /// To add the agent to a chart's manifests.
+    PostRender(PostRenderArgs),
+}
+
+/// What has a name of its own.
+#[derive(Subcommand)]
+enum Named {
+    /// Run beside coturn: have it reload a changed certificate, and relay handshakes to partners.
+    Agent {
+        #[command(flatten)]
+        agent: AgentArgs,
+        #[command(flatten)]
+        log: LogArgs,
+    },
+    /// Add the agent to a workload among the manifests on standard input, as a post-renderer of Helm's.
+    PostRender(PostRenderArgs),
+}
+
+impl Command {
+    /// Reads the command line and the environment; ends the process if they are not understood.
+    #[must_use]
+    pub fn parse() -> Self {
+        Self::of(&Self::grammar().get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The operator's options, which a subcommand makes unnecessary.
+    fn grammar() -> clap::Command {
+        Named::augment_subcommands(Args::command())
+            .subcommand_required(false)
+            .arg_required_else_help(false)
+            .subcommand_negates_reqs(true)
+            .args_conflicts_with_subcommands(true)
+    }
+
+    fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        if matches.subcommand_name().is_none() {
+            return Args::from_arg_matches(matches).map(Self::Operator);
+        }
+        Named::from_arg_matches(matches).map(|named| match named {
+            Named::Agent { agent, log } => Self::Agent { agent, log },
+            Named::PostRender(args) => Self::PostRender(args),
+        })
+    }
+}
 
 /// Issues, renews and rolls out the certificates of coturn servers.
 #[derive(Parser, Clone, Debug)]
@@ -48,6 +106,14 @@ pub struct Args {
     /// This replica's name in the Lease and in events; in a pod, the pod's name.
     #[arg(long, env = "COTURNCERT_IDENTITY")]
     pub identity: String,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What is logged, and how.
+#[derive(clap::Args, Clone, Debug)]
+pub struct LogArgs {
     /// What is logged, as in `RUST_LOG`.
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log: String,
@@ -94,4 +160,39 @@ fn kind(name: &str) -> Result<WorkloadKind, String> {
         let names = WorkloadKind::ALL.map(WorkloadKind::as_str);
         format!("the kinds of workloads are {}", names.join(", "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, clap::Error> {
+        let words = std::iter::once("coturn-cert-operator").chain(line.split_whitespace());
+        Command::of(&Command::grammar().try_get_matches_from(words)?)
+    }
+
+    #[test]
+    fn without_a_subcommand_it_is_the_operator() {
+        let Ok(Command::Operator(args)) = parsed("--namespace turn --identity pod-0") else {
+            panic!("something else")
+        };
+        assert_eq!(
+            (args.namespace.as_str(), args.identity.as_str()),
+            ("turn", "pod-0")
+        );
+        assert!(parsed("--namespace turn").is_err());
+    }
+
+    #[test]
+    fn the_agent_needs_nothing_of_the_operators() {
+        let Ok(Command::Agent { agent, log }) =
+            parsed("agent --watch /pair --partner coturn.partner.example:9191 --log debug")
+        else {
+            panic!("something else")
+        };
+        assert_eq!(agent.watch, [std::path::PathBuf::from("/pair")]);
+        assert_eq!(agent.partners[0].to_string(), "coturn.partner.example:9191");
+        assert_eq!(log.log, "debug");
+        assert!(parsed("agent").is_err());
+    }
 }

@@ -1,6 +1,7 @@
 //! A handshake as a client, to see what a server shows.
 
 use std::{
+    io::{Read, Write},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -8,10 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::Fingerprint;
 use openssl::{
     error::ErrorStack,
-    hash::{MessageDigest, hash},
     ssl::{
         self, ErrorCode, Ssl, SslAlert, SslCipherRef, SslContext, SslContextBuilder, SslMethod,
         SslOptions, SslRef, SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
@@ -20,8 +19,9 @@ use openssl::{
 };
 
 use crate::{
-    Alert, Certificate, Demand, Identity, Limits, Outcome, Protocol, Report, Session, Target,
-    Trouble, socket::Socket, wire::Wire, wire::trouble_of,
+    Alert, Certificate, Demand, Identity, Limits, Outcome, Partner, Protocol, Report, Session,
+    Target, Trouble, identity::fingerprint, relay::Path, socket::Socket, wire::Wire,
+    wire::trouble_of,
 };
 
 /// All suites of this OpenSSL by which a server shows a certificate: what is served is to be seen, not to
@@ -54,7 +54,41 @@ fn shaken(
         Err(error) => return failed(trouble_of(&error)),
     };
     let wire = Wire::new(socket, target.protocol, limits, deadline);
-    match Client::new(target, identity, wire) {
+    shake(
+        target.protocol,
+        target.server_name.as_deref(),
+        identity,
+        wire,
+    )
+}
+
+/// The same with a partner, on a way that is found first.
+pub(crate) fn through(
+    partner: &Partner,
+    identity: Option<&Identity>,
+    limits: Limits,
+    path: impl FnOnce(Instant) -> Result<Path, String>,
+) -> Report {
+    let started = Instant::now();
+    let deadline = started + limits.time;
+    let mut report = match path(deadline) {
+        Ok(path) => {
+            let wire = Wire::new(path, Protocol::Dtls12, limits, deadline);
+            shake(Protocol::Dtls12, partner.server_name(), identity, wire)
+        }
+        Err(why) => failed(Trouble::NotBegun(why)),
+    };
+    report.elapsed = started.elapsed();
+    report
+}
+
+fn shake<S: Read + Write>(
+    protocol: Protocol,
+    server_name: Option<&str>,
+    identity: Option<&Identity>,
+    wire: Wire<S>,
+) -> Report {
+    match Client::new(protocol, server_name, identity, wire) {
         Ok(client) => client.shake(),
         Err(error) => failed(Trouble::NotBegun(reason(&error))),
     }
@@ -70,25 +104,26 @@ fn failed(trouble: Trouble) -> Report {
     }
 }
 
-struct Client {
-    stream: SslStream<Wire<Socket>>,
+struct Client<S> {
+    stream: SslStream<Wire<S>>,
     /// Whether a ticket came, which a server sends once it has judged what it was shown.
     has_accepted: Arc<AtomicBool>,
 }
 
-impl Client {
+impl<S: Read + Write> Client<S> {
     fn new(
-        target: &Target,
+        protocol: Protocol,
+        server_name: Option<&str>,
         identity: Option<&Identity>,
-        wire: Wire<Socket>,
+        wire: Wire<S>,
     ) -> Result<Self, ErrorStack> {
         let has_accepted = Arc::new(AtomicBool::new(false));
-        let context = context(target.protocol, identity, &has_accepted)?;
+        let context = context(protocol, identity, &has_accepted)?;
         let mut ssl = Ssl::new(&context)?;
-        if let Some(name) = &target.server_name {
+        if let Some(name) = server_name {
             ssl.set_hostname(name)?;
         }
-        if target.protocol == Protocol::Dtls12 {
+        if protocol == Protocol::Dtls12 {
             ssl.set_mtu(MTU)?;
         }
         Ok(Self {
@@ -229,11 +264,9 @@ fn chain(ssl: &SslRef) -> Vec<Certificate> {
 }
 
 fn certificate(served: &X509Ref) -> Option<Certificate> {
-    let der = served.to_der().ok()?;
-    let digest = hash(MessageDigest::sha256(), &der).ok()?;
     Some(Certificate {
-        fingerprint: Fingerprint::from_digest((*digest).try_into().ok()?),
-        der,
+        fingerprint: fingerprint(served)?,
+        der: served.to_der().ok()?,
     })
 }
 

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use api::Fingerprint;
 use openssl::{
     error::ErrorStack,
+    hash::MessageDigest,
     pkey::{PKey, Private},
     ssl::SslContextBuilder,
-    x509::X509,
+    x509::{X509, X509Ref},
 };
 
 /// A chain and the key of its leaf. Has no way to show the key.
@@ -61,6 +63,14 @@ impl Identity {
         &self.intermediates
     }
 
+    /// SHA-256 of the leaf's DER, and of each certificate that follows it, in their order.
+    pub fn fingerprints(&self) -> Result<Vec<Fingerprint>, IdentityError> {
+        std::iter::once(&self.leaf)
+            .chain(&self.intermediates)
+            .map(|certificate| fingerprint(certificate).ok_or(IdentityError::Certificates))
+            .collect()
+    }
+
     /// Has an end present it, in the order in which coturn does: leaf first, then what follows.
     pub(crate) fn present(&self, context: &mut SslContextBuilder) -> Result<(), ErrorStack> {
         context.set_certificate(&self.leaf)?;
@@ -70,6 +80,12 @@ impl Identity {
         context.set_private_key(&self.key)?;
         context.check_private_key()
     }
+}
+
+/// SHA-256 of a certificate's DER.
+pub(crate) fn fingerprint(certificate: &X509Ref) -> Option<Fingerprint> {
+    let digest = certificate.digest(MessageDigest::sha256()).ok()?;
+    Some(Fingerprint::from_digest((*digest).try_into().ok()?))
 }
 
 impl fmt::Debug for Identity {

@@ -13,6 +13,7 @@ pub mod dtls;
 mod environment;
 pub mod fixtures;
 pub mod gate;
+pub mod held;
 pub mod history;
 pub mod kubelet;
 pub mod operator;

@@ -137,7 +137,8 @@ impl World {
         self.folder.join("ca.crt")
     }
 
-    fn kubectl(&self) -> Command {
+    /// `kubectl` in the namespace.
+    pub fn kubectl(&self) -> Command {
         let mut command = self.environment.cluster().kubectl();
         command.args(["--namespace", &self.namespace]);
         command

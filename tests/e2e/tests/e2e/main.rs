@@ -8,6 +8,7 @@
 )]
 
 mod adoption;
+mod agent;
 mod authority;
 mod budget;
 mod dial;
