@@ -32,7 +32,7 @@ pub use leaf::{AuthorityFacts, Leaf, Signer};
 pub use ordinals::{MOST_NAMES, OrdinalDnsNames, OrdinalNames, Ordinals};
 pub use status::{
     AuthorityStatus, CertificateStatus, CoturnCertificateStatus, HistoryEntry, HistoryEvent,
-    PodNotCurrent, RolloutStatus,
+    PartnerStatus, PodNotCurrent, RolloutStatus,
 };
 pub use trigger::Trigger;
 pub use usage::Usage;

@@ -25,6 +25,12 @@ pub const RENEW: &str = "coturncert.dev/renew";
 /// put back into service. The value handled last is kept in the store Secret.
 pub const ROLLBACK_TO: &str = "coturncert.dev/rollback-to";
 
+/// Name of the container with the agent.
+pub const AGENT: &str = "coturn-cert-agent";
+
+/// Name of the port at which the agent relays to partners.
+pub const RELAY_PORT: &str = "cert-relay";
+
 /// Annotation of a pod: SHA-256 fingerprint (lower hex) of the leaf for which the kubelet was asked to
 /// look at the pod's volumes at once. Any change of a pod has it do so.
 pub const TOUCHED: &str = "coturncert.dev/touched";

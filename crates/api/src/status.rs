@@ -8,7 +8,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Trigger;
+use crate::{Partner, Trigger};
 
 /// Status of a `CoturnCertificate`.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
@@ -21,7 +21,7 @@ pub struct CoturnCertificateStatus {
         skip_serializing_if = "Option::is_none"
     )]
     pub observed_generation: Option<i64>,
-    /// Ready, Issued, Published, RolledOut, Reconciling, Stalled.
+    /// Ready, Issued, Published, RolledOut, Verified, PartnerAccepted, Reconciling, Stalled.
     #[serde(
         default,
         deserialize_with = "crate::lenient::elements",
@@ -51,6 +51,14 @@ pub struct CoturnCertificateStatus {
         skip_serializing_if = "Option::is_none"
     )]
     pub rollout: Option<RolloutStatus>,
+    /// What the federation partners make of the certificate in service.
+    #[serde(
+        default,
+        deserialize_with = "crate::lenient::elements",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(length(max = 8))]
+    pub partners: Vec<PartnerStatus>,
     /// The last ten issuances, newest first.
     #[serde(
         default,
@@ -132,6 +140,26 @@ pub struct PodNotCurrent {
     pub pod: String,
     /// What is known of it.
     pub reason: String,
+}
+
+/// What a federation partner makes of the certificate in service.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PartnerStatus {
+    /// As specified.
+    pub host: String,
+    /// As specified.
+    pub port: u16,
+    /// A reason of the condition PartnerAccepted, for this partner alone.
+    pub result: String,
+}
+
+impl PartnerStatus {
+    /// Whether it speaks of this partner.
+    #[must_use]
+    pub fn is_of(&self, partner: &Partner) -> bool {
+        self.host == partner.host && self.port == partner.port
+    }
 }
 
 /// One line of a certificate's history.

@@ -19,6 +19,7 @@ use crate::{
     events::Events,
     facts::Facts,
     metrics::Metrics,
+    partners::Partners,
     prober::Prober,
     secret_watch::SecretIndex,
     wake::Bell,
@@ -67,6 +68,8 @@ pub struct Context {
     pub bell: Bell,
     /// Makes handshakes beside the passes.
     pub prober: Prober,
+    /// Asks partners.
+    pub partners: Partners,
 }
 
 impl Context {
@@ -88,6 +91,7 @@ impl Context {
         self.metrics.forget(certificate);
         self.facts.confirmed.forget(certificate);
         self.prober.forget(certificate);
+        self.partners.forget(certificate);
         self.facts.stores.forget(&names::store_secret(certificate));
         let published = self.published_names();
         self.facts.published.retain(|name| published.contains(name));

@@ -35,6 +35,7 @@ use crate::{
     facts::Facts,
     health::Health,
     metrics::Metrics,
+    partners::Partners,
     prober::Prober,
     redact::redact,
     secret_watch, wake, watches,
@@ -114,6 +115,13 @@ pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
         context: Context {
             single_restarts: setup.single_restarts,
             touches: setup.touches,
+            partners: Partners::new(
+                setup.client.clone(),
+                &setup.namespace,
+                setup.clock.clone(),
+                bell.clone(),
+                Arc::clone(&setup.metrics),
+            ),
             prober: Prober::new(
                 setup.client.clone(),
                 &setup.namespace,

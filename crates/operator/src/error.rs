@@ -71,6 +71,9 @@ pub enum Error {
         "the signed certificate was thrown away, as two OpenSSL ends do not shake hands with it: {0}"
     )]
     Rehearsal(#[from] probe::RehearsalError),
+    /// A partner refuses what was signed.
+    #[error("{}", .0.message)]
+    Objection(Refusal),
     /// The key generation was interrupted.
     #[error("cannot sign a certificate: the signing task ended early")]
     SigningInterrupted,
@@ -146,7 +149,7 @@ impl Error {
             | Self::Write { failure, .. }
             | Self::Delete { failure, .. }
             | Self::Evict { failure, .. } => failure.reason(),
-            Self::Unread(refusal) => refusal.reason,
+            Self::Unread(refusal) | Self::Objection(refusal) => refusal.reason,
             Self::Changed { .. } => Reason::Conflict,
             Self::Undone { .. } => Reason::Refused,
             Self::Sign(error) => error.reason(),
@@ -174,6 +177,7 @@ impl Error {
             | Self::Undone { .. }
             | Self::Sign(_)
             | Self::Rehearsal(_)
+            | Self::Objection(_)
             | Self::SigningInterrupted
             | Self::Encode { .. }
             | Self::Unsettled { .. }
@@ -208,6 +212,7 @@ impl Error {
             | Self::Undone { .. }
             | Self::Sign(_)
             | Self::Rehearsal(_)
+            | Self::Objection(_)
             | Self::SigningInterrupted
             | Self::Encode { .. }
             | Self::Unsettled { .. }
@@ -232,6 +237,7 @@ impl Error {
             | Self::Undone { .. }
             | Self::Sign(_)
             | Self::Rehearsal(_)
+            | Self::Objection(_)
             | Self::SigningInterrupted
             | Self::Encode { .. }
             | Self::Unsettled { .. }

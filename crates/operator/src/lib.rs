@@ -15,6 +15,7 @@ mod health;
 mod lease;
 pub mod logging;
 mod metrics;
+mod partners;
 mod prober;
 mod redact;
 mod requests;

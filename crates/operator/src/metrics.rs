@@ -2,10 +2,11 @@
 
 use std::sync::atomic::AtomicU64;
 
-use api::{CertificateStatus, Trigger};
+use api::{CertificateStatus, Partner, Trigger};
 use jiff::Timestamp;
 use plan::{
     certificate::Observed,
+    partner::Answer,
     rollout::{Effect, Evidence, Progress, Shown, Stage},
 };
 use prometheus_client::{
@@ -32,6 +33,7 @@ pub struct Metrics {
     proven: Family<Certificate, Gauge<f64, AtomicU64>>,
     completion: Histogram,
     probes: Family<Handshake, Counter>,
+    partners: Family<OfPartner, Gauge>,
     passes: Family<Pass, Counter>,
     duration: Histogram,
     leader: Gauge,
@@ -45,6 +47,12 @@ struct Certificate {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Issue {
     trigger: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfPartner {
+    name: String,
+    partner: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -77,6 +85,7 @@ impl Default for Metrics {
             proven: Family::default(),
             completion: Histogram::new([1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0, 86_400.0]),
             probes: Family::default(),
+            partners: Family::default(),
             passes: Family::default(),
             duration: Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0]),
             leader: Gauge::default(),
@@ -172,6 +181,12 @@ impl Metrics {
             "probes",
             "Handshakes with pods, by what they showed: leaf, no_certificate, closed, unreachable",
             self.probes.clone(),
+        );
+        registry.register(
+            "partner_accepted",
+            "1 if the partner accepted the certificate in service when it was asked last, 0 if it refused it; absent where \
+             it could not be asked",
+            self.partners.clone(),
         );
         registry.register(
             "passes",
@@ -277,6 +292,27 @@ impl Metrics {
             Shown::Silence(_) => "unreachable",
         };
         self.probes.get_or_create(&Handshake { result }).inc();
+    }
+
+    /// Notes what a partner answered.
+    pub fn answered(&self, certificate: &str, partner: &Partner, answer: &Answer) {
+        let label = OfPartner {
+            name: certificate.to_owned(),
+            partner: partner.to_string(),
+        };
+        match answer {
+            Answer::Accepted => drop(self.partners.get_or_create(&label).set(1)),
+            Answer::Refused(_) => drop(self.partners.get_or_create(&label).set(0)),
+            Answer::Unreached(_) => drop(self.partners.remove(&label)),
+        }
+    }
+
+    /// Forgets a partner.
+    pub fn forget_partner(&self, certificate: &str, partner: &Partner) {
+        self.partners.remove(&OfPartner {
+            name: certificate.to_owned(),
+            partner: partner.to_string(),
+        });
     }
 
     /// Counts a certificate that was put back into service.

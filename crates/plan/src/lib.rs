@@ -7,6 +7,7 @@
 pub mod certificate;
 pub mod contest;
 mod object;
+pub mod partner;
 pub mod publication;
 mod renewal;
 pub mod rollout;

@@ -17,6 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Resource as _, ResourceExt as _, runtime::reflector::ObjectRef};
 use plan::{
     certificate::{Action, Observed, Step, plan},
+    partner::Call,
     rollout::{Probe, Workload},
 };
 
@@ -97,6 +98,7 @@ async fn converge(
         let plan = plan(&observation.observed, now);
         let Some(action) = plan.action else {
             verify(context, &observation.observed, plan.wanted_probes);
+            ask(context, &observation.observed, plan.wanted_calls);
             return end(
                 context,
                 &observation.observed,
@@ -166,6 +168,15 @@ fn verify(context: &Context, observed: &Observed, probes: Vec<Probe>) {
             workload: workload.clone(),
             probes,
         });
+    }
+}
+
+/// Has the partners asked as the plan wants it.
+fn ask(context: &Context, observed: &Observed, calls: Vec<Call>) {
+    let resource = &observed.resource;
+    if let Some(stored) = observed.stored() {
+        let leaf = stored.current.leaf.fingerprint;
+        context.partners.ask(&resource.name, leaf, calls);
     }
 }
 

@@ -89,6 +89,7 @@ pub async fn observe(
     }
     let rivals = rivals(context, &resource);
     let proofs = context.prober.proofs(&resource.name);
+    let answers = context.partners.answers(&resource.name);
     let contested = context
         .restorations
         .of(&resource.wanted.secret_name, |it| it.contest(now));
@@ -103,6 +104,7 @@ pub async fn observe(
             workload,
             contest: contested,
             proofs,
+            answers,
             failed: None,
             clock_ahead: context.clock.ahead(),
         },

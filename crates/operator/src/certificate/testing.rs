@@ -54,6 +54,7 @@ fn observed(object: &CoturnCertificate) -> Observed {
         workload: None,
         contest: None,
         proofs: plan::rollout::Proofs::default(),
+        answers: plan::partner::Answers::new(),
         failed: None,
         clock_ahead: None,
     }

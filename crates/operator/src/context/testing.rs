@@ -30,6 +30,13 @@ pub fn context(certificates: &[Guarded], answer: fn(&Request<Body>) -> Value) ->
             bell.clone(),
             Arc::clone(&metrics),
         ),
+        partners: Partners::new(
+            client.clone(),
+            NAMESPACE,
+            clock.clone(),
+            bell.clone(),
+            Arc::clone(&metrics),
+        ),
         touches: Touches::default(),
         namespace: NAMESPACE.to_owned(),
         single_restarts: SingleRestarts::default(),

@@ -17,6 +17,10 @@ pub fn remedy(error: &Error) -> Option<String> {
         Error::Changed { .. } => Some(conflict()),
         Error::Undone { .. } => Some(BY_ITSELF.to_owned()),
         Error::Rehearsal(failure) => Some(of_rehearsal(failure)),
+        Error::Objection(_) => Some(format!(
+            "have the partner accept it, or take the partner out of spec.verification.partners to go on without; \
+             {BY_ITSELF}"
+        )),
         Error::Unread(_)
         | Error::Sign(_)
         | Error::SigningInterrupted

@@ -16,7 +16,9 @@ pub use appliers::{Apply, Overlap, appliers, apply, created_by};
 pub use published::{
     PublishedContent, applied_like, last_writer, operator_wrote, read_published, write_published,
 };
-pub use store::{Base, StoreContent, current, read_store, recorded, with_the_pair_before, written};
+pub use store::{
+    Base, StoreContent, current, previous, read_store, recorded, with_the_pair_before, written,
+};
 
 /// The bytes under a key of a Secret.
 pub fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {

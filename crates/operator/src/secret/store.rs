@@ -96,6 +96,11 @@ pub fn current(store: &Secret) -> Option<StoreContent<'_>> {
     content(store, &CURRENT)
 }
 
+/// The pair before.
+pub fn previous(store: &Secret) -> Option<StoreContent<'_>> {
+    content(store, &PREVIOUS)
+}
+
 fn content<'a>(store: &'a Secret, keys: &Keys) -> Option<StoreContent<'a>> {
     Some(StoreContent {
         certificate: value(store, keys.certificate)?,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use api::names;
@@ -142,12 +142,28 @@ pub fn pod(pod: &KubePod, revision_label: &str) -> Pod {
         ip: ip(pod),
         incarnation: incarnation(pod),
         restarts: restarts(pod),
+        relay: relay(pod),
         touched: pod.annotations().get(names::TOUCHED).cloned(),
     }
 }
 
 fn ip(pod: &KubePod) -> Option<IpAddr> {
     pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()
+}
+
+/// Where the agent in it relays to partners, if there is one that does.
+fn relay(pod: &KubePod) -> Option<SocketAddr> {
+    let spec = pod.spec.as_ref()?;
+    let containers = spec
+        .init_containers
+        .iter()
+        .flatten()
+        .chain(&spec.containers);
+    let mut agents = containers.filter(|container| container.name == names::AGENT);
+    let mut ports = agents.next()?.ports.iter().flatten();
+    let port = ports.find(|port| port.name.as_deref() == Some(names::RELAY_PORT))?;
+    let port = u16::try_from(port.container_port).ok()?;
+    Some(SocketAddr::new(ip(pod)?, port))
 }
 
 fn statuses(pod: &KubePod) -> impl Iterator<Item = &ContainerStatus> {

@@ -8,7 +8,7 @@ use super::{
     Decision, Observed, Obstacle, Published, Step, Store, Stored, adoption, claim, contest,
     finding::{Finding, Findings},
     observed::held,
-    ordinals, publishing,
+    ordinals, partners, publishing,
     ready::{Parts, ready, unless_suspended, was_realised},
     restarts, rollback, trigger, verified,
 };
@@ -46,6 +46,7 @@ pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findin
         reconciling,
         stalled,
         verified: verified::judge(observed),
+        partner_accepted: partners::judge(observed),
         contested: contest::condition(observed, progress.as_ref(), now),
     }
 }
@@ -343,6 +344,7 @@ pub fn broken_off(
         reconciling: Finding::yes(Reason::InProgress, message.to_owned()),
         stalled,
         verified: None,
+        partner_accepted: None,
         contested: None,
     };
     let reconciling = ConditionType::Reconciling.as_str();
@@ -378,6 +380,7 @@ pub fn unusable(
         reconciling: Finding::no(reason, message.to_owned()),
         stalled: Finding::yes(reason, message.to_owned()),
         verified: None,
+        partner_accepted: None,
         contested: None,
     }
     .into_conditions(generation, before, now)

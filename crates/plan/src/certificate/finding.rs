@@ -35,6 +35,8 @@ pub struct Findings {
     pub stalled: Finding,
     /// Told only where it is asked for.
     pub verified: Option<Finding>,
+    /// The same.
+    pub partner_accepted: Option<Finding>,
     /// Told only while it holds.
     pub contested: Option<Finding>,
 }
@@ -57,6 +59,10 @@ impl Findings {
         ]
         .into_iter()
         .chain(self.verified.map(|it| (ConditionType::Verified, it)))
+        .chain(
+            self.partner_accepted
+                .map(|it| (ConditionType::PartnerAccepted, it)),
+        )
         .chain(self.contested.map(|it| (ConditionType::Contested, it)))
         .map(|(kind, finding)| finding.into_condition(kind, generation, before, now))
         .collect()

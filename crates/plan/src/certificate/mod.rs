@@ -10,6 +10,7 @@ mod contest;
 mod finding;
 mod observed;
 mod ordinals;
+mod partners;
 mod publishing;
 mod ready;
 mod recovery;
@@ -32,6 +33,7 @@ pub use status::{broken_off_status, unusable_status};
 
 use crate::{
     Precondition, Refusal, Version,
+    partner::Call,
     publication::{Beginning, Publication},
     rollout::Probe,
     store::{Adoption, By, PublishedName},
@@ -154,6 +156,8 @@ pub struct Plan {
     pub action: Option<Action>,
     /// Handshakes that are wanted; what they show is observed later.
     pub wanted_probes: Vec<Probe>,
+    /// Partners that are to be asked; what they answer is observed later.
+    pub wanted_calls: Vec<Call>,
     /// When time alone may change this plan.
     pub next_check: Timestamp,
 }
@@ -167,8 +171,11 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let decision = decide_in_peace(observed, now);
     let status = status::of(observed, &decision, now);
     let (wanted_probes, next_probe) = verified::probes(observed, now);
-    let next_probe = next_probe.map(|time| observed.own_time(time));
-    let next_check = next_check(observed, now).min(next_probe.unwrap_or(Timestamp::MAX));
+    let (wanted_calls, next_call) = partners::calls(observed, now);
+    let handshakes = next_probe.into_iter().chain(next_call);
+    let next_check = handshakes
+        .map(|time| observed.own_time(time))
+        .fold(next_check(observed, now), Timestamp::min);
     let action = match decision {
         Decision::Act(action) => Some(action),
         Decision::Wait(_) | Decision::Converged => {
@@ -178,6 +185,7 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     Plan {
         action,
         wanted_probes,
+        wanted_calls,
         next_check,
     }
 }

@@ -11,6 +11,7 @@ use super::{Obstacle, Rival, rollback};
 use crate::{
     Contest, Refusal, RenewalPolicy, Version,
     contest::Write,
+    partner::Answers,
     publication::Held,
     renewal_time,
     rollout::{Assurance, Mounted, Progress, Proofs, Workload, assess},
@@ -36,6 +37,8 @@ pub struct Observed {
     pub contest: Option<Contest>,
     /// What handshakes with the workload's pods showed.
     pub proofs: Proofs,
+    /// What partners answered.
+    pub answers: Answers,
     /// What failed in this pass.
     pub failed: Option<Obstacle>,
     /// How far the operator's clock is ahead of the API server's, behind if negative; none if that

@@ -7,7 +7,9 @@ use api::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Authority, Decision, Observed, Published, Store, Stored, conditions, verified};
+use super::{
+    Authority, Decision, Observed, Published, Store, Stored, conditions, partners, verified,
+};
 use crate::rollout::{Mounted, Progress, Stage};
 
 /// Pods named in status, at most.
@@ -36,6 +38,7 @@ pub fn of(observed: &Observed, decision: &Decision, now: Timestamp) -> CoturnCer
         } else {
             rollout(observed, now)
         },
+        partners: partners::status(observed),
         history: stored.map_or_else(|| resource.status.history.clone(), history),
     }
 }

@@ -17,7 +17,7 @@ mod single;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use api::{Fingerprint, RolloutStrategy};
@@ -145,6 +145,8 @@ pub struct Pod {
     pub incarnation: String,
     /// How often its containers that mount a Secret have ended and started again.
     pub restarts: u32,
+    /// Where the agent in it relays to partners, if one does.
+    pub relay: Option<SocketAddr>,
     /// For which leaf the kubelet was hurried last (annotation `coturncert.dev/touched`).
     pub touched: Option<String>,
 }

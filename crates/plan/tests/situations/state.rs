@@ -334,6 +334,7 @@ impl State {
             incarnation: format!("coturn-{ordinal} of {}", pod.created),
             restarts: 0,
             touched: None,
+            relay: None,
         }
     }
 }

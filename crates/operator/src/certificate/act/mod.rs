@@ -9,7 +9,7 @@ use api::{CoturnCertificate, CoturnCertificateStatus, Issuer, SerialNumber, Trig
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, api::PostParams};
-use pki::LeafRequest;
+use pki::{IssuedPair, LeafRequest};
 use plan::{
     Precondition, Version,
     certificate::{Action, Store},
@@ -103,6 +103,7 @@ impl Writer<'_> {
             }
         };
         let Signed { pair, root } = signing.sign(request, self.now).await?;
+        self.ask_partners_first(&pair).await?;
         let state = self.state_with(&NewPair {
             leaf: &pair.leaf,
             root,
@@ -120,6 +121,24 @@ impl Writer<'_> {
         let body = secret::written(self.base(&name, store)?, &content, &state)
             .map_err(|error| encode(self.object(&name), &error))?;
         self.write_store(&name, store, body).await
+    }
+
+    /// Presents a certificate to the partners before anybody else sees it. One that accepts that in
+    /// service and refuses this one keeps it from being stored.
+    async fn ask_partners_first(&self, pair: &IssuedPair) -> Result<(), Error> {
+        let observed = &self.observation.observed;
+        let calls = observed.partners_to_ask_first(self.now);
+        let asked = self
+            .context
+            .partners
+            .rehearse(&observed.resource.name, calls, pair)
+            .await;
+        let mut objections = asked
+            .iter()
+            .filter_map(|(partner, answer)| observed.partner_objects(partner, answer));
+        objections
+            .next()
+            .map_or(Ok(()), |refusal| Err(Error::Objection(refusal)))
     }
 
     async fn note_rollback(&mut self, store: &Version, lost: &SerialNumber) -> Result<(), Error> {

@@ -67,6 +67,7 @@ fn pod(created: i64, started: i64, annotation: Option<Fingerprint>) -> Pod {
         incarnation: "coturn-0".to_owned(),
         restarts: 0,
         touched: None,
+        relay: None,
     }
 }
 

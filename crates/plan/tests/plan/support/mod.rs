@@ -283,6 +283,7 @@ impl Case {
             workload: None,
             contest: None,
             proofs: plan::rollout::Proofs::default(),
+            answers: plan::partner::Answers::new(),
             failed: None,
             clock_ahead: None,
         })

@@ -76,5 +76,6 @@ pub(super) fn successor(live: &Live, ordinal: usize, created: Timestamp) -> Pod 
         incarnation: format!("coturn-{ordinal} of {created}"),
         restarts: 0,
         touched: None,
+        relay: None,
     }
 }

@@ -59,6 +59,7 @@ impl Sts {
             incarnation: format!("{name} of {created}"),
             restarts: 0,
             touched: None,
+            relay: None,
             name,
             revision: self.0.update_revision.clone(),
             created,

@@ -1,0 +1,246 @@
+//! Asks federation partners whether they accept a certificate: what is in service beside the passes, and
+//! the next one before it is stored.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use api::{Fingerprint, Partner, names};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Client;
+use pki::IssuedPair;
+use plan::partner::{Answer, Answered, Answers, Call, Own, Way};
+use probe::{Identity, Limits, Outcome, Protocol, Relay, Report, Target, dial, dial_through};
+
+use crate::{
+    clock::ServerClock, error::ObjectName, metrics::Metrics, requests, secret, wake::Bell,
+};
+
+/// How long a handshake may take: half of what coturn itself gives a partner.
+const TIME: Duration = Duration::from_secs(5);
+
+/// Asks partners, and remembers what they answered.
+#[derive(Clone)]
+pub struct Partners {
+    client: Client,
+    namespace: String,
+    clock: ServerClock,
+    bell: Bell,
+    metrics: Arc<Metrics>,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// By certificate.
+    answers: HashMap<String, Answers>,
+    under_way: HashSet<(String, Partner)>,
+}
+
+/// The pairs in a store.
+#[derive(Clone)]
+struct Pairs {
+    current: Identity,
+    previous: Option<Identity>,
+}
+
+impl Partners {
+    /// Asks the API server by this client for what is presented.
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        clock: ServerClock,
+        bell: Bell,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+            clock,
+            bell,
+            metrics,
+            known: Arc::default(),
+        }
+    }
+
+    /// What partners answered about a certificate.
+    pub fn answers(&self, certificate: &str) -> Answers {
+        let known = self.known();
+        known.answers.get(certificate).cloned().unwrap_or_default()
+    }
+
+    /// Forgets a certificate that is gone.
+    pub fn forget(&self, certificate: &str) {
+        let forgotten = self.known().answers.remove(certificate);
+        for partner in forgotten.unwrap_or_default().keys() {
+            self.metrics.forget_partner(certificate, partner);
+        }
+    }
+
+    /// Asks partners about the certificate in service, and wakes the pass that is to see their answers.
+    pub fn ask(&self, certificate: &str, leaf: Fingerprint, calls: Vec<Call>) {
+        let calls: Vec<_> = calls
+            .into_iter()
+            .filter(|call| self.begins(certificate, &call.partner))
+            .collect();
+        if calls.is_empty() {
+            return;
+        }
+        let (partners, certificate) = (self.clone(), certificate.to_owned());
+        tokio::spawn(async move {
+            let pairs = partners.pairs(&certificate).await;
+            let asked = calls
+                .into_iter()
+                .map(|call| partners.call(&certificate, leaf, call, pairs.as_ref()));
+            futures::future::join_all(asked).await;
+            partners.bell.certificate(certificate);
+        });
+    }
+
+    fn begins(&self, certificate: &str, partner: &Partner) -> bool {
+        let key = (certificate.to_owned(), partner.clone());
+        self.known().under_way.insert(key)
+    }
+
+    async fn call(&self, certificate: &str, leaf: Fingerprint, call: Call, pairs: Option<&Pairs>) {
+        let answer = match pairs {
+            Some(pairs) => {
+                let report = asked(&call, pairs.current.clone(), pairs).await;
+                report.map_or_else(Answer::Unreached, |report| answer(&report))
+            }
+            None => Answer::Unreached("the store could not be read".to_owned()),
+        };
+        self.metrics.answered(certificate, &call.partner, &answer);
+        self.note(certificate, leaf, call, answer);
+    }
+
+    fn note(&self, certificate: &str, leaf: Fingerprint, call: Call, answer: Answer) {
+        let ahead = self.clock.ahead().unwrap_or_default();
+        let now = Timestamp::now();
+        let at = now.saturating_sub(ahead).unwrap_or(now);
+        let mut known = self.known();
+        known
+            .under_way
+            .remove(&(certificate.to_owned(), call.partner.clone()));
+        let answers = known.answers.entry(certificate.to_owned()).or_default();
+        let since = answers
+            .get(&call.partner)
+            .filter(|before| before.leaf == leaf && before.answer == answer)
+            .map_or(at, |before| before.since);
+        let answered = Answered {
+            leaf,
+            answer,
+            own: Own::NotJudged("not yet".to_owned()),
+            way: call.way,
+            at,
+            since,
+        };
+        answers.insert(call.partner, answered);
+    }
+
+    /// Presents a pair that nobody has seen yet to partners. What an agent is known by is the pair that
+    /// is published; the key of the new one stays here.
+    pub async fn rehearse(
+        &self,
+        certificate: &str,
+        calls: Vec<Call>,
+        pair: &IssuedPair,
+    ) -> Vec<(Partner, Answer)> {
+        let next = Identity::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes());
+        let (Ok(next), false) = (next, calls.is_empty()) else {
+            return Vec::new();
+        };
+        let Some(pairs) = self.pairs(certificate).await else {
+            return Vec::new();
+        };
+        let asked = calls.into_iter().map(async |call| {
+            let report = asked(&call, next.clone(), &pairs).await;
+            let answer = report.map_or_else(Answer::Unreached, |report| answer(&report));
+            (call.partner, answer)
+        });
+        futures::future::join_all(asked).await
+    }
+
+    async fn pairs(&self, certificate: &str) -> Option<Pairs> {
+        let name = names::store_secret(certificate);
+        let object = ObjectName::new("Secret", &self.namespace, &name);
+        let api = requests::secrets(&self.client, &self.namespace);
+        let store = requests::read(&api, object, &name).await.ok()??;
+        pairs(&store)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pairs(store: &Secret) -> Option<Pairs> {
+    let identity = |pair: secret::StoreContent<'_>| Identity::from_pem(pair.certificate, pair.key);
+    Some(Pairs {
+        current: identity(secret::current(store)?).ok()?,
+        previous: secret::previous(store).and_then(|pair| identity(pair).ok()),
+    })
+}
+
+/// A handshake with a partner, on a thread of its own; or why there was none.
+async fn asked(call: &Call, identity: Identity, pairs: &Pairs) -> Result<Report, String> {
+    let limits = Limits {
+        time: TIME,
+        ..Limits::default()
+    };
+    let dialling = match &call.way {
+        Way::Operator => {
+            let target = target(&call.partner).await?;
+            tokio::task::spawn_blocking(move || dial(&target, Some(&identity), limits))
+        }
+        Way::Agent { address, .. } => {
+            let relay = Relay {
+                address: *address,
+                identities: [Some(pairs.current.clone()), pairs.previous.clone()]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
+            };
+            let partner = probe::Partner {
+                host: call.partner.host.to_ascii_lowercase(),
+                port: call.partner.port,
+            };
+            tokio::task::spawn_blocking(move || {
+                dial_through(&relay, &partner, Some(&identity), limits)
+            })
+        }
+    };
+    dialling
+        .await
+        .map_err(|_| "the handshake was broken off".to_owned())
+}
+
+/// Where a partner is, by the resolver of the operator's pod.
+async fn target(partner: &Partner) -> Result<Target, String> {
+    let host = partner.host.as_str();
+    let is_address = host.parse::<std::net::IpAddr>().is_ok();
+    let found = tokio::time::timeout(TIME, tokio::net::lookup_host((host, partner.port))).await;
+    let unknown = |why: &str| format!("the name {host} is not resolved: {why}");
+    let mut addresses = found
+        .map_err(|_| unknown("no answer in time"))?
+        .map_err(|error| unknown(&error.to_string()))?;
+    let address: SocketAddr = addresses.next().ok_or_else(|| unknown("no address"))?;
+    Ok(Target {
+        address,
+        protocol: Protocol::Dtls12,
+        server_name: (!is_address).then(|| host.to_owned()),
+    })
+}
+
+/// What a partner made of what it was shown.
+fn answer(report: &Report) -> Answer {
+    match &report.outcome {
+        Outcome::Completed => Answer::Accepted,
+        Outcome::Refused(alert) => Answer::Refused(format!("{} ({alert})", alert.meaning())),
+        Outcome::Unanswered | Outcome::Failed(_) => Answer::Unreached(report.outcome.to_string()),
+    }
+}
