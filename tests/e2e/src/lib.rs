@@ -17,6 +17,7 @@ pub mod held;
 pub mod history;
 pub mod kubelet;
 pub mod operator;
+pub mod partner;
 pub mod proxy;
 pub mod wait;
 mod world;

@@ -17,6 +17,7 @@ mod isolation;
 mod kinds;
 mod ordinals;
 mod ownership;
+mod partner;
 mod pod_by_pod;
 mod quiet;
 mod renewal;

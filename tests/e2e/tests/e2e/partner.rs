@@ -1,0 +1,145 @@
+//! Whether a federation partner accepts the certificate: asked, and told in words.
+
+use std::net::UdpSocket;
+
+use e2e::{World, fixtures, partner::Partner};
+use k8s_openapi::api::core::v1::Node;
+use kube::{Api, api::ListParams};
+use pki::testing::TestCa;
+use serde_json::{Value, json};
+
+/// An address of this machine's that pods reach.
+async fn here(world: &World) -> String {
+    let nodes: Api<Node> = Api::all(world.client.clone());
+    let nodes = nodes.list(&ListParams::default()).await.unwrap();
+    let status = nodes.items[0].status.as_ref().unwrap();
+    let mut addresses = status.addresses.iter().flatten();
+    let internal = addresses.find(|address| address.type_ == "InternalIP");
+    let route = UdpSocket::bind("0.0.0.0:0").unwrap();
+    route
+        .connect((internal.unwrap().address.as_str(), 9))
+        .unwrap();
+    route.local_addr().unwrap().ip().to_string()
+}
+
+/// A namespace with an operator and a resource that names a partner at this port.
+async fn asking(name: &str, port: impl FnOnce(&World) -> u16, extra: Value) -> World {
+    let world = World::with_ca(name).await;
+    world.install_operator();
+    world.create_workload(&fixtures::light(1)).await;
+    let mut resource = json!({"verification": {
+        "partners": [{"host": here(&world).await, "port": port(&world)}],
+    }});
+    resource
+        .as_object_mut()
+        .unwrap()
+        .extend(extra.as_object().unwrap().clone());
+    world.create_certificate(&resource).await;
+    world.until_ready().await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_accepts_is_told_of_and_sees_the_next_certificate_before_it_is_published() {
+    let mut partner = None;
+    let start = |world: &World| {
+        let started = Partner::start(&TestCa::example(), &world.ca);
+        let port = started.port;
+        partner = Some(started);
+        port
+    };
+    let world = asking("partner", start, json!({})).await;
+    let partner = partner.unwrap();
+    world
+        .until_condition("PartnerAccepted", "True", "Accepted")
+        .await;
+    let published = world.published_leaf().await.unwrap();
+    assert!(partner.seen().contains(&published.fingerprint));
+
+    // It lets in who is there, and nobody else.
+    partner.lets_in(Some(vec![published.fingerprint]));
+    world.until_settled().await;
+    let before = world.workload_state().await;
+    world.renew("next").await;
+    let told = world
+        .until_condition("Issued", "False", "PartnerRefuses")
+        .await;
+    assert!(told.message.contains("whitelist"), "{}", told.message);
+    world.until_condition("Ready", "True", "Ready").await;
+    assert_eq!(world.published_leaf().await.unwrap(), published);
+    world.assert_no_restart_since(&before).await;
+    let refused = partner.seen();
+    assert!(refused.iter().any(|leaf| *leaf != published.fingerprint));
+
+    partner.lets_in(None);
+    let serial = published.serial.to_string();
+    world.until_renewed(&serial).await;
+    world
+        .until_condition("PartnerAccepted", "True", "Accepted")
+        .await;
+    // What is published was shown to the partner, and nothing that it refused was ever published.
+    let next = world.published_leaf().await.unwrap().fingerprint;
+    assert!(partner.seen().contains(&next));
+    assert!(!refused.contains(&next));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_does_not_trust_the_ca_is_told_of_and_ready_stays() {
+    let partner = Partner::start(&TestCa::example(), &TestCa::example());
+    let world = asking("unknown-ca", |_| partner.port, json!({})).await;
+    let told = world
+        .until_condition("PartnerAccepted", "False", "PartnerRefuses")
+        .await;
+    assert!(
+        told.message.contains("does not trust the CA") && told.message.contains("unknown_ca"),
+        "{}",
+        told.message
+    );
+    assert!(told.message.contains("dialled from the operator"));
+    world.until_condition("Ready", "True", "Ready").await;
+    // It refused the first as well: then the next one can make nothing worse.
+    let serial = world.serial().await.unwrap();
+    world.renew("no worse").await;
+    world.until_renewed(&serial).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_for_servers_only_is_refused_for_its_purpose() {
+    let mut partner = None;
+    let start = |world: &World| {
+        let started = Partner::start(&TestCa::example(), &world.ca);
+        let port = started.port;
+        partner = Some(started);
+        port
+    };
+    let usages = json!({"usages": ["digital signature", "server auth"]});
+    let world = asking("wrong-purpose", start, usages).await;
+    let told = world
+        .until_condition("PartnerAccepted", "False", "PartnerRefuses")
+        .await;
+    assert!(
+        told.message.contains("extendedKeyUsage clientAuth"),
+        "{}",
+        told.message
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_does_not_answer_is_unknown_with_the_reason() {
+    // Bound, and read by nobody.
+    let silent = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let world = asking("silent-partner", |_| port, json!({})).await;
+    let told = world
+        .until_condition("PartnerAccepted", "Unknown", "Unreachable")
+        .await;
+    assert!(
+        told.message.contains("nothing answered"),
+        "{}",
+        told.message
+    );
+    let told = world.certificate().await.status.unwrap().partners;
+    assert_eq!(told[0].result, "Unreachable");
+
+    drop(silent);
+}
