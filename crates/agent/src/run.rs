@@ -170,8 +170,10 @@ impl Agent {
         }
         self.readings.told(id, mounted);
         self.metrics.reloaded(Timestamp::now());
-        let leaves: Vec<_> = mounted.contents.iter().filter_map(Content::leaf).collect();
-        tracing::info!(pid = id.pid, ?leaves, "coturn was told to reload (SIGUSR2)");
+        let leaves = mounted.contents.iter().filter_map(Content::leaf);
+        let leaves: Vec<_> = leaves.map(|leaf| leaf.to_string()).collect();
+        let leaves = leaves.join(", ");
+        tracing::info!(pid = id.pid, %leaves, "coturn was told to reload (SIGUSR2)");
         None
     }
 
