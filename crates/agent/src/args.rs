@@ -1,9 +1,17 @@
 //! Command line and environment of the agent.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::Args;
 use probe::Partner;
+
+/// The port of the endpoints unless another is named.
+pub(crate) const PORT: u16 = 9797;
+/// The port of the relay unless another is named.
+pub(crate) const RELAY_PORT: u16 = 9798;
 
 /// Runs beside coturn in its pod: has it read a changed certificate by SIGUSR2, once per change, and
 /// relays the operator's handshakes to partners.
@@ -19,13 +27,13 @@ pub struct AgentArgs {
     )]
     pub watch: Vec<PathBuf>,
     /// Address of `/healthz`, `/readyz` and `/metrics`.
-    #[arg(long, env = "COTURNCERT_AGENT_LISTEN", default_value = "[::]:9797")]
+    #[arg(long, env = "COTURNCERT_AGENT_LISTEN", default_value_t = everywhere(PORT))]
     pub listen: SocketAddr,
     /// Address of the relay. Nothing listens there without a partner.
     #[arg(
         long,
         env = "COTURNCERT_AGENT_RELAY_LISTEN",
-        default_value = "[::]:9798"
+        default_value_t = everywhere(RELAY_PORT)
     )]
     pub relay_listen: SocketAddr,
     /// A partner, as HOST:PORT, to whose federation port the relay may send (repeat for more).
@@ -35,4 +43,9 @@ pub struct AgentArgs {
         value_delimiter = ','
     )]
     pub partners: Vec<Partner>,
+}
+
+/// A port of every address that there is.
+pub(crate) fn everywhere(port: u16) -> SocketAddr {
+    (Ipv6Addr::UNSPECIFIED, port).into()
 }

@@ -13,6 +13,8 @@ mod reload;
 mod run;
 pub mod sidecar;
 mod status;
+#[cfg(test)]
+mod testing;
 mod watch;
 
 pub use args::AgentArgs;

@@ -12,7 +12,7 @@ use prometheus_client::{
 use crate::{
     pair::State,
     relay::Ending,
-    status::{ProcessStatus, Status},
+    status::{PairStatus, ProcessStatus, Status},
 };
 
 /// Everything that is counted.
@@ -22,6 +22,7 @@ pub struct Metrics {
     last_reload: Gauge<f64, AtomicU64>,
     failed_signals: Counter,
     pairs: Family<PairLabels, Gauge>,
+    leaves: Family<LeafLabels, Gauge>,
     processes: Family<ProcessLabels, Gauge>,
     relayed: Family<RelayLabels, Counter>,
 }
@@ -30,6 +31,12 @@ pub struct Metrics {
 struct PairLabels {
     directory: String,
     state: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LeafLabels {
+    directory: String,
+    fingerprint: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,6 +57,7 @@ impl Default for Metrics {
             last_reload: Gauge::default(),
             failed_signals: Counter::default(),
             pairs: Family::default(),
+            leaves: Family::default(),
             processes: Family::default(),
             relayed: Family::default(),
         };
@@ -76,6 +84,11 @@ impl Metrics {
             "pair_state",
             "1 for the state in which the pair of a directory is",
             self.pairs.clone(),
+        );
+        registry.register(
+            "pair_leaf",
+            "1 for the leaf of the whole pair of a directory",
+            self.leaves.clone(),
         );
         registry.register(
             "process_state",
@@ -108,21 +121,34 @@ impl Metrics {
 
     /// Shows what was seen.
     pub fn show(&self, status: &Status) {
+        self.leaves.clear();
         for pair in &status.pairs {
-            for state in State::ALL {
-                let labels = PairLabels {
-                    directory: pair.directory.display().to_string(),
-                    state: state.to_string(),
-                };
-                let holds = i64::from(pair.state == state);
-                self.pairs.get_or_create(&labels).set(holds);
-            }
+            self.show_pair(pair);
         }
         for state in ProcessStatus::NAMES {
             let holds = i64::from(status.process.name() == state);
             self.processes
                 .get_or_create(&ProcessLabels { state })
                 .set(holds);
+        }
+    }
+
+    fn show_pair(&self, pair: &PairStatus) {
+        let directory = pair.directory.display().to_string();
+        if let Some(leaf) = pair.leaf {
+            let labels = LeafLabels {
+                directory: directory.clone(),
+                fingerprint: leaf.to_string(),
+            };
+            self.leaves.get_or_create(&labels).set(1);
+        }
+        for state in State::ALL {
+            let labels = PairLabels {
+                directory: directory.clone(),
+                state: state.to_string(),
+            };
+            let holds = i64::from(pair.state == state);
+            self.pairs.get_or_create(&labels).set(holds);
         }
     }
 

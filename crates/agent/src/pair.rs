@@ -209,3 +209,6 @@ fn fault(path: &Path, error: io::Error) -> Fault {
         _ => Fault::Unreadable { path, error },
     }
 }
+
+#[cfg(test)]
+mod tests;

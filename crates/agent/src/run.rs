@@ -1,13 +1,18 @@
 //! The agent's life: look at the files and at coturn whenever something may have changed, and act.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    AgentArgs,
-    endpoints::{self, listen},
+    AgentArgs, endpoints,
     metrics::Metrics,
     pair::{self, Content, Fault, Pair, State},
     process::{Company, ProcessId, Processes, Seen},
@@ -35,6 +40,9 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// The relay gets no thread.
+    #[error("cannot start the relay: {0}")]
+    Thread(io::Error),
     /// The process cannot be told to stop.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
@@ -48,12 +56,7 @@ pub async fn run(args: AgentArgs) -> Result<(), StartError> {
     let mut terminated = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
     let (board, metrics) = (Arc::new(Board::default()), Arc::new(Metrics::default()));
-    let listener = listen(args.listen).map_err(|error| StartError::Listen {
-        address: args.listen,
-        option: "--listen",
-        error,
-    })?;
-    tracing::info!(address = ?listener.local_addr().ok(), "the endpoints listen");
+    let listener = listen(args.listen, "--listen")?;
     let pins = Arc::new(Pins::default());
     start_relay(&args, &pins, &metrics)?;
     let served = endpoints::serve(listener, Arc::clone(&board), Arc::clone(&metrics));
@@ -84,15 +87,21 @@ fn start_relay(
     if args.partners.is_empty() {
         return Ok(());
     }
-    let failed = |error| StartError::Listen {
-        address: args.relay_listen,
-        option: "--relay-listen",
-        error,
-    };
-    let listener = listen(args.relay_listen).map_err(failed)?;
-    tracing::info!(address = ?listener.local_addr().ok(), "the relay listens");
+    let listener = listen(args.relay_listen, "--relay-listen")?;
     let relay = Relay::new(args.partners.clone(), Arc::clone(pins), Arc::clone(metrics));
-    relay.start(listener).map_err(failed)
+    relay.start(listener).map_err(StartError::Thread)
+}
+
+fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
+    let (listener, address) = endpoints::listen(address)
+        .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
+        .map_err(|error| StartError::Listen {
+            address,
+            option,
+            error,
+        })?;
+    tracing::info!(%address, option, "listening");
+    Ok(listener)
 }
 
 struct Agent {
@@ -161,8 +170,10 @@ impl Agent {
         }
         self.readings.told(id, mounted);
         self.metrics.reloaded(Timestamp::now());
-        let leaves: Vec<_> = mounted.contents.iter().filter_map(Content::leaf).collect();
-        tracing::info!(pid = id.pid, ?leaves, "coturn was told to reload (SIGUSR2)");
+        let leaves = mounted.contents.iter().filter_map(Content::leaf);
+        let leaves: Vec<_> = leaves.map(|leaf| leaf.to_string()).collect();
+        let leaves = leaves.join(", ");
+        tracing::info!(pid = id.pid, %leaves, "coturn was told to reload (SIGUSR2)");
         None
     }
 

@@ -23,7 +23,7 @@ pub enum Command {
     PostRender(PostRenderArgs),
 }
 
-/// What has a name of its own.
+// Its documentation would take the place of the program's.
 #[derive(Subcommand)]
 enum Named {
     /// Run beside coturn: have it reload a changed certificate, and relay handshakes to partners.
@@ -181,6 +181,12 @@ mod tests {
             ("turn", "pod-0")
         );
         assert!(parsed("--namespace turn").is_err());
+    }
+
+    #[test]
+    fn its_help_tells_what_the_program_is_for() {
+        let about = Command::grammar().get_about().unwrap().to_string();
+        assert!(about.starts_with("Issues, renews"), "{about}");
     }
 
     #[test]

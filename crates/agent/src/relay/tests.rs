@@ -7,11 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use jiff::Timestamp;
-use pki::{
-    Authority, IssuedPair, issue,
-    testing::{TestCa, request},
-};
+use pki::IssuedPair;
 use probe::{
     Identity, Limits, Outcome, Report, Trouble, dial_through,
     relay::{Accepted, Tunnel},
@@ -19,19 +15,13 @@ use probe::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::{endpoints::listen, pair};
+use crate::{pair, testing::issued};
 
 /// Longer than any handshake on this machine takes, and shorter than a connection may last.
 const PATIENT: Limits = Limits {
     time: Duration::from_secs(20),
     bytes: 256 * 1024,
 };
-
-fn issued() -> IssuedPair {
-    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
-    let authority = Authority::load(&TestCa::example().secret().as_secret(), now).unwrap();
-    issue(&authority, &request(&["coturn.example.com"]), now).unwrap()
-}
 
 fn identity(pair: &IssuedPair) -> Identity {
     Identity::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes()).unwrap()
@@ -47,7 +37,7 @@ struct World {
 
 impl World {
     fn new(partners: &[Partner]) -> Self {
-        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let world = Self {
             address: listener.local_addr().unwrap(),
             pins: Arc::default(),

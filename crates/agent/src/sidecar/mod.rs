@@ -19,6 +19,7 @@ use clap::Args;
 use probe::Partner;
 use serde_json::Value;
 
+use crate::args;
 use workload::{Reading, Workload};
 
 /// Name of the agent's container, among the pod's init containers (a native sidecar).
@@ -46,6 +47,12 @@ pub struct PostRenderArgs {
     /// The uid that coturn runs as, where no securityContext tells: 65534 in Wire's image.
     #[arg(long)]
     pub uid: Option<u32>,
+    /// The agent's port for `/healthz`, `/readyz` and `/metrics`; with hostNetwork, one of the node.
+    #[arg(long, default_value_t = args::PORT)]
+    pub port: u16,
+    /// The relay's port, used if there are partners.
+    #[arg(long, default_value_t = args::RELAY_PORT)]
+    pub relay_port: u16,
     /// A partner, as HOST:PORT, to whose federation port the relay may send (repeat for more).
     #[arg(long = "partner")]
     pub partners: Vec<Partner>,

@@ -109,6 +109,21 @@ fn the_agent_is_added_and_every_byte_of_the_chart_stays() {
 }
 
 #[test]
+fn the_agent_listens_where_its_ports_say() {
+    let options = "--uid 65534 --port 19797 --relay-port 19798 --partner a.example:9191";
+    let agent = &pod(&added(WIRE, options))["initContainers"][0];
+    assert_eq!(agent["ports"][0]["containerPort"], 19_797);
+    assert_eq!(agent["ports"][1]["containerPort"], 19_798);
+    let arguments = agent["args"].to_string();
+    for part in [
+        "\"--listen\",\"[::]:19797\"",
+        "\"--relay-listen\",\"[::]:19798\"",
+    ] {
+        assert!(arguments.contains(part), "{arguments}");
+    }
+}
+
+#[test]
 fn once_more_changes_nothing() {
     let once = added(WIRE, "--uid 65534");
     assert_eq!(added(&once, "--uid 65534"), once);

@@ -136,7 +136,7 @@ impl Agent {
             let log = fs::read_to_string(log).ok()?;
             let line = log[told..]
                 .lines()
-                .find(|it| it.contains("endpoints listen"))?;
+                .find(|it| it.contains("\"listening\""))?;
             let at = line.find("127.0.0.1:")?;
             let address: String = line[at..]
                 .chars()

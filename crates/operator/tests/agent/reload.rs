@@ -45,9 +45,14 @@ fn coturn_is_signalled_once_for_each_change() {
     let world = World::new();
     world.stays_at(0);
     for count in 1..=3 {
-        world.mount.swap(&pair());
+        let next = pair();
+        world.mount.swap(&next);
         world.coturn.until_reloads(count);
         world.stays_at(count);
+        let (directory, leaf) = (world.mount.path().display(), next.leaf.fingerprint);
+        assert!(world.agent.counts(&format!(
+            "coturncert_agent_pair_leaf{{directory=\"{directory}\",fingerprint=\"{leaf}\"}} 1"
+        )));
     }
     assert!(world.agent.counts("coturncert_agent_reloads_total 3"));
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpStream, UdpSocket},
     path::PathBuf,
     process::Command,
     time::{Duration, Instant},
@@ -19,10 +19,12 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use pki::{Authority, IssuedPair, issue, testing::request};
+use probe::{Identity, Limits, Outcome, Partner, Relay, Trouble, dial_through};
 use serde_json::{Value, json};
 
 const IMAGE: &str = "docker.io/local/coturn-cert-operator:dev";
 const METRICS_PORT: u16 = 9797;
+const RELAY_PORT: u16 = 9798;
 /// A signal that is going to come has come after this time.
 const CALM: Duration = Duration::from_secs(5);
 
@@ -49,19 +51,24 @@ fn chart(world: &World) -> PathBuf {
     chart
 }
 
-/// A pod of coturn with the agent beside it, put there by Helm 3 and our post-renderer.
+/// Has Helm 3 install or upgrade the chart by our post-renderer.
+fn helm(world: &World, verb: &str, options: &[&str]) {
+    let mut helm = Environment::get().cluster().helm();
+    helm.args([verb, "turn"]).arg(chart(world));
+    helm.args(["--namespace", &world.namespace, "--wait", "--timeout", "3m"]);
+    helm.arg("--post-renderer").arg(Environment::binary());
+    for option in ["post-render", "--image", IMAGE].iter().chain(options) {
+        helm.args(["--post-renderer-args", option]);
+    }
+    run(&mut helm);
+}
+
+/// A pod of coturn with the agent beside it.
 async fn installed(name: &str) -> (World, IssuedPair) {
     let world = World::with_ca(name).await;
     let first = issued(&world);
     world.create_secret(&secret(&first)).await;
-    let mut helm = Environment::get().cluster().helm();
-    helm.args(["install", "turn"]).arg(chart(&world));
-    helm.args(["--namespace", &world.namespace, "--wait", "--timeout", "3m"]);
-    helm.arg("--post-renderer").arg(Environment::binary());
-    for argument in ["post-render", "--image", IMAGE] {
-        helm.args(["--post-renderer-args", argument]);
-    }
-    run(&mut helm);
+    helm(&world, "install", &[]);
     (world, first)
 }
 
@@ -198,6 +205,60 @@ fn agent_log(world: &World, pod: &Pod) -> String {
     let log = run(&mut logs);
     assert!(log.contains("coturn was told to reload"), "{log}");
     log
+}
+
+/// A partner that never answers, at an address that pods reach.
+fn silent_partner(pod: &Pod) -> UdpSocket {
+    let route = UdpSocket::bind("0.0.0.0:0").unwrap();
+    route.connect((address(pod), METRICS_PORT)).unwrap();
+    let socket = UdpSocket::bind((route.local_addr().unwrap().ip(), 0)).unwrap();
+    socket.set_read_timeout(Some(CALM)).unwrap();
+    socket
+}
+
+async fn dialled(at: &str, pair: &IssuedPair, partner: &str) -> Outcome {
+    let identity = Identity::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes());
+    let relay = Relay {
+        address: format!("{at}:{RELAY_PORT}").parse().unwrap(),
+        identities: vec![identity.unwrap()],
+    };
+    let partner: Partner = partner.parse().unwrap();
+    let limits = Limits {
+        time: CALM,
+        ..Limits::default()
+    };
+    let dialling =
+        tokio::task::spawn_blocking(move || dial_through(&relay, &partner, None, limits));
+    dialling.await.unwrap().outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_is_dialled_from_the_pods_own_address() {
+    let (world, pair) = installed("relay").await;
+    let first = pod(&world).await;
+    let partner = silent_partner(&first);
+    let name = partner.local_addr().unwrap().to_string();
+    helm(&world, "upgrade", &["--partner", &name]);
+    world
+        .until_replaced("coturn-0", &first.uid().unwrap())
+        .await;
+    world.until_running(1).await;
+    let at = address(&pod(&world).await);
+    until_agent_ready(&at).await;
+
+    let outcome = dialled(&at, &pair, &name).await;
+    assert_eq!(outcome, Outcome::Failed(Trouble::Silent(CALM)));
+    let (_, from) = partner.recv_from(&mut [0; 2000]).unwrap();
+    assert_eq!(from.ip().to_string(), at);
+
+    let outcome = dialled(&at, &pair, "coturn.partner.example:9191").await;
+    let Outcome::Failed(Trouble::NotBegun(told)) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(
+        told.contains("--partner coturn.partner.example:9191"),
+        "{told}"
+    );
 }
 
 /// The samples with the component, whose agent has the uid of Wire's image, not the samples'.
