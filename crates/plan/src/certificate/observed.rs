@@ -375,9 +375,17 @@ impl Observed {
         stored.satisfies(&self.wanted())
     }
 
-    /// When the leaf is to be renewed.
+    /// When the leaf is to be renewed. One that somebody put back was mostly due before: it has half of
+    /// what it had left then.
     pub(super) fn renewal_of(&self, leaf: &Leaf) -> Timestamp {
-        self.renewal_between(leaf.not_before, leaf.not_after)
+        let renewal = self.renewal_between(leaf.not_before, leaf.not_after);
+        let put_back = self
+            .stored()
+            .filter(|stored| stored.current.leaf.fingerprint == leaf.fingerprint)
+            .and_then(rollback::put_back_by_hand);
+        put_back
+            .filter(|at| renewal <= *at && *at < leaf.not_after)
+            .map_or(renewal, |at| at + leaf.not_after.duration_since(at) / 2)
     }
 
     /// When a certificate of these dates is, or was, to be renewed.

@@ -148,6 +148,15 @@ pub fn active(stored: &Stored) -> Option<&RolledBack> {
     (rolled_back.to == stored.current.leaf.fingerprint).then_some(rolled_back)
 }
 
+/// When somebody put the certificate in service back, if somebody did.
+pub fn put_back_by_hand(stored: &Stored) -> Option<Timestamp> {
+    let rolled_back = active(stored)?;
+    match rolled_back.by {
+        By::Hand { .. } => Some(rolled_back.at),
+        By::Failure { .. } => None,
+    }
+}
+
 /// When another certificate is issued after a failure; none where somebody put it back by hand.
 pub fn retry_at(rolled_back: &RolledBack) -> Option<Timestamp> {
     match rolled_back.by {

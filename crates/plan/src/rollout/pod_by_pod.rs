@@ -89,7 +89,9 @@ pub fn leaves(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
     }
     let evidence = evidence::of(pod, mounted);
     match mounted.strategy {
-        RolloutStrategy::PodByPod => evidence.is_outdated() || is_to_go_once(pod, mounted),
+        RolloutStrategy::PodByPod => {
+            evidence.is_outdated() || is_to_go_once(pod, mounted) || is_left_over(pod, mounted)
+        }
         // Only who was seen to serve something else: it is not known of the others.
         RolloutStrategy::Reload => match proof::verdict(pod, mounted) {
             Verdict::Another(..) | Verdict::Nothing(_) => {
@@ -99,6 +101,16 @@ pub fn leaves(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
         },
         RolloutStrategy::RollingRestart | RolloutStrategy::None => false,
     }
+}
+
+/// Whether a pod crashes since before the certificate was put back that works: its successor need not wait
+/// for the kubelet, which starts what crashes ever more rarely.
+fn is_left_over(pod: &Pod, mounted: &Mounted) -> bool {
+    let published = mounted.published_since().unwrap_or(Timestamp::MIN);
+    mounted.assurance.instead_of.is_some()
+        && evidence::of(pod, mounted) == Evidence::NotStarted
+        && pod.restarts > 0
+        && pod.created < published
 }
 
 /// Whether a pod that started with the certificate in service serves something else, and may go for it.

@@ -64,7 +64,11 @@ async fn a_partner_that_accepts_is_told_of_and_sees_the_next_certificate_before_
     let told = world
         .until_condition("Issued", "False", "PartnerRefuses")
         .await;
-    assert!(told.message.contains("whitelist"), "{}", told.message);
+    assert!(
+        told.message.contains("refuses the next one"),
+        "{}",
+        told.message
+    );
     world.until_condition("Ready", "True", "Ready").await;
     assert_eq!(world.published_leaf().await.unwrap(), published);
     world.assert_no_restart_since(&before).await;

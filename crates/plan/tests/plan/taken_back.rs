@@ -1,0 +1,273 @@
+//! Certificates that are taken back, as pods broke with them or as somebody asks for it.
+
+use api::{Fingerprint, OnFailure, RolloutStrategy, Trigger};
+use jiff::SignedDuration;
+use plan::{
+    certificate::Action,
+    rollout::{Pod, Workload},
+    store::{By, RolledBack},
+};
+use rstest::rstest;
+
+use crate::support::{Case, Cluster, Sts, current, fingerprint, hours, minutes, now, previous};
+
+/// A certificate that was published a quarter of an hour ago: one pod has it, the other has not.
+fn midway(canary: impl FnOnce(&mut Pod)) -> Case {
+    let sts = Sts::of(2)
+        .stamped(current().leaf.fingerprint)
+        .pod_with(hours(50), |pod| pod.revision = Some("0".to_owned()))
+        .pod_with(minutes(14), |pod| {
+            pod.fingerprints
+                .insert("tls".to_owned(), current().leaf.fingerprint.to_string());
+            canary(pod);
+        });
+    Case::converged()
+        .with_store(|stored| stored.state.log = crate::support::log_since(now() - minutes(15)))
+        .with_published(|published| published.written = now() - minutes(15))
+        .with_workload(sts)
+}
+
+fn crashing(pod: &mut Pod) {
+    pod.restarts = 3;
+    pod.ready_since = None;
+    pod.started.insert("tls".to_owned(), vec![None]);
+}
+
+fn never_ready(pod: &mut Pod) {
+    pod.ready_since = None;
+}
+
+fn taken_back(case: &Case) -> Option<By> {
+    match case.action() {
+        Some(Action::RollBack { by, .. }) => Some(by),
+        _ => None,
+    }
+}
+
+#[rstest]
+#[case::crashes(crashing, "ended 3 times")]
+#[case::never_ready(never_ready, "did not become Ready")]
+fn a_certificate_with_which_a_pod_breaks_is_taken_back(
+    #[case] broken: fn(&mut Pod),
+    #[case] told: &str,
+) {
+    let by = taken_back(&midway(broken));
+    let Some(By::Failure { what, attempts, .. }) = by else {
+        panic!("{by:?}");
+    };
+    assert!(
+        what.contains(told) && what.starts_with("coturn-1 "),
+        "{what}"
+    );
+    assert_eq!(attempts, 1);
+    assert_eq!(taken_back(&midway(|_| {})), None);
+}
+
+#[rstest]
+#[case::hold(|case: Case| case.with(|it| it.resource.wanted.on_failure = OnFailure::Hold))]
+#[case::suspended(|case: Case| case.with(|it| it.resource.wanted.suspend = true))]
+#[case::nothing_before(|case: Case| case.with_store(|it| it.previous = None))]
+#[case::expired_before(|case: Case| case.with_store(|it| it.previous.as_mut().unwrap().leaf.not_after = now()))]
+#[case::the_pod_is_older(|case: Case| case.with_store(|it| it.state.log = crate::support::log_since(now() - minutes(1))))]
+fn nothing_is_taken_back(#[case] change: fn(Case) -> Case) {
+    assert_eq!(taken_back(&change(midway(crashing))), None);
+}
+
+#[test]
+fn a_failure_that_is_not_taken_back_is_told_with_what_to_do() {
+    let held = midway(crashing).with(|it| it.resource.wanted.on_failure = OnFailure::Hold);
+    assert_eq!(held.condition("RolledOut"), "False RolloutFailed");
+    let told = held.message("RolledOut");
+    assert!(
+        told.contains("coturn-1") && told.contains("rollback-to"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_pod_that_breaks_once_all_were_on_the_certificate_has_other_reasons() {
+    let case = midway(crashing).with(|observed| {
+        let rollout = api::RolloutStatus {
+            fingerprint: current().leaf.fingerprint.to_string(),
+            started_at: None,
+            completed_at: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now())),
+            current: 2,
+            total: 2,
+            not_current: Vec::new(),
+        };
+        observed.resource.status.rollout = Some(rollout);
+    });
+    assert_eq!(taken_back(&case), None);
+}
+
+/// Everything that is due is done, until nobody has anything to do.
+fn settled(case: Case) -> Cluster {
+    let mut cluster = Cluster::of(case);
+    assert!(cluster.rests_within(100), "{cluster:?}");
+    cluster
+}
+
+#[rstest]
+#[case::by_the_template(RolloutStrategy::RollingRestart)]
+#[case::one_by_one(RolloutStrategy::PodByPod)]
+fn what_is_taken_back_is_published_again_and_only_pods_that_had_it_are_replaced(
+    #[case] strategy: RolloutStrategy,
+) {
+    let case = midway(crashing).with(|observed| {
+        observed.resource.wanted.strategy = strategy;
+        if strategy == RolloutStrategy::PodByPod
+            && let Some(Workload::Present(live)) = &mut observed.workload
+        {
+            // Nothing in the template tells of certificates.
+            live.template.clear();
+            for pod in &mut live.pods {
+                pod.revision.clone_from(&live.update_revision);
+                pod.fingerprints.clear();
+            }
+        }
+    });
+    let untouched = {
+        let mut before = Cluster::of(case.clone());
+        before.pods()[0].version.uid.clone()
+    };
+    let mut cluster = settled(case);
+    assert_eq!(cluster.wrote_last(), Some(previous().leaf.fingerprint));
+    let pods = cluster.pods();
+    assert_eq!(pods[0].version.uid, untouched);
+    assert_eq!(pods[1].restarts, 0, "its successor");
+    let served = cluster.serves.get("coturn-1");
+    assert_eq!(served, Some(&Some(previous().leaf.fingerprint)));
+    assert_eq!(cluster.issued, [], "another is issued only later");
+    match strategy {
+        RolloutStrategy::RollingRestart => assert_eq!(cluster.restored, 1),
+        _ => assert_eq!(cluster.restarted, ["coturn-1"]),
+    }
+    assert_eq!(cluster.stamped, []);
+}
+
+/// The pair before is in service again since then, as pods broke with its successor so many times.
+fn rolled_back(ago: SignedDuration, attempts: u32) -> Case {
+    Case::converged()
+        .with_store(|stored| {
+            let rejected = std::mem::replace(&mut stored.current, previous());
+            stored.state.rolled_back = Some(RolledBack {
+                from: rejected.leaf.fingerprint,
+                to: previous().leaf.fingerprint,
+                at: now() - ago,
+                generation: 1,
+                by: By::Failure {
+                    what: "coturn-1 broke".to_owned(),
+                    trigger: Trigger::Renewing,
+                    attempts,
+                },
+            });
+            stored.previous = Some(rejected);
+            let held = plan::publication::Held::Leaf(previous().leaf.fingerprint);
+            let from = now() - ago;
+            stored.state.log = stored
+                .state
+                .log
+                .with(plan::publication::Publication { held, from });
+        })
+        .with(|observed| {
+            observed.published =
+                crate::support::present(crate::support::published(Some(previous()), now() - ago));
+        })
+}
+
+#[rstest]
+#[case::the_first(59, 1, false)]
+#[case::the_first_is_over(60, 1, true)]
+#[case::the_second(119, 2, false)]
+#[case::the_second_is_over(120, 2, true)]
+#[case::never_longer_than_a_day(24 * 60, 40, true)]
+#[case::a_day(24 * 60 - 1, 40, false)]
+fn another_certificate_is_issued_after_an_hour_and_then_ever_more_rarely(
+    #[case] ago: i64,
+    #[case] attempts: u32,
+    #[case] is_due: bool,
+) {
+    let case = rolled_back(minutes(ago), attempts);
+    assert_eq!(case.issues(), is_due.then_some(Trigger::Renewing));
+    if !is_due {
+        let case = case.reported();
+        assert_eq!(case.condition("Issued"), "False RolledBack");
+        assert!(case.message("Issued").contains("coturn-1 broke"));
+    }
+}
+
+#[test]
+fn who_asks_for_another_need_not_wait_and_what_has_expired_cannot() {
+    let asked = rolled_back(minutes(5), 1).with(|it| it.resource.renew = Some("now".to_owned()));
+    assert_eq!(asked.issues(), Some(Trigger::Requested));
+    let expired = rolled_back(minutes(5), 1).with_store(|it| it.current.leaf.not_after = now());
+    assert_eq!(expired.issues(), Some(Trigger::Expired));
+}
+
+#[test]
+fn a_certificate_that_was_taken_back_is_never_put_back_for_the_one_that_replaced_it() {
+    let broken = Sts::of(1).pod_with(minutes(20), crashing);
+    let case = rolled_back(minutes(30), 1).with_workload(broken);
+    assert_eq!(taken_back(&case), None);
+}
+
+fn asking_for(leaf: impl ToString) -> Case {
+    let value = leaf.to_string();
+    Case::converged().with(|it| it.resource.rollback_to = Some(value))
+}
+
+#[rstest]
+#[case::as_the_status_has_it(previous().leaf.fingerprint.to_string())]
+#[case::with_its_algorithm(format!("sha256:{}", previous().leaf.fingerprint))]
+#[case::as_openssl_has_it(previous().leaf.fingerprint.to_sdp().trim_start_matches("sha-256 ").to_owned())]
+fn who_asks_for_the_certificate_before_gets_it_once(#[case] value: String) {
+    let asked = asking_for(&value);
+    assert_eq!(
+        taken_back(&asked),
+        Some(By::Hand {
+            value: value.clone()
+        })
+    );
+    let mut cluster = settled(asked);
+    assert_eq!(cluster.wrote_last(), Some(previous().leaf.fingerprint));
+    assert_eq!(cluster.issued, []);
+    assert!(!cluster.step());
+}
+
+#[rstest]
+#[case::unknown(fingerprint(77))]
+#[case::expired(previous().leaf.fingerprint)]
+fn what_cannot_be_put_back_is_refused_with_the_reason(#[case] leaf: Fingerprint) {
+    let asked = asking_for(leaf).with_store(|stored| {
+        stored.previous.as_mut().unwrap().leaf.not_after = now() - minutes(1);
+    });
+    assert_eq!(taken_back(&asked), None);
+    let asked = asked.reported();
+    assert_eq!(asked.condition("Issued"), "False RollbackRefused");
+    assert_eq!(asked.condition("Ready"), "True Ready");
+}
+
+#[test]
+fn what_was_put_back_by_hand_stays_until_the_specification_changes() {
+    let pinned = |generation| {
+        rolled_back(minutes(90), 1)
+            .with_store(|stored| {
+                let rolled_back = stored.state.rolled_back.as_mut().unwrap();
+                rolled_back.by = By::Hand {
+                    value: "before".to_owned(),
+                };
+            })
+            .with(|observed| {
+                observed.resource.generation = generation;
+                observed.resource.wanted.content.subject.organizations = vec!["Other".to_owned()];
+            })
+    };
+    assert_eq!(pinned(1).issues(), None);
+    assert_eq!(pinned(2).issues(), Some(Trigger::SpecChanged));
+}
+
+#[test]
+fn an_immutable_secret_keeps_what_it_holds() {
+    let case = midway(crashing).with_published(|published| published.immutable = true);
+    assert_eq!(taken_back(&case), None);
+}
