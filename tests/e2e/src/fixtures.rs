@@ -207,6 +207,38 @@ pub fn dialled() -> Value {
     json!({"endpoints": [{"protocol": "DTLS", "port": DTLS_PORT}], "interval": "1h"})
 }
 
+/// Has the agent run beside coturn, as the kustomize component does, under the uid of the samples.
+pub fn with_agent(mut workload: StatefulSet) -> StatefulSet {
+    let component = include_str!("../../../deploy/agent/sidecar.yaml");
+    let mut sidecar: StatefulSet = serde_saphyr::from_str(&patched(component)).expect("a patch");
+    let patch = sidecar.spec.as_mut().expect("a spec").template.spec.take();
+    let template = &mut workload.spec.as_mut().expect("a spec").template;
+    let (patch, pod) = (
+        patch.expect("a pod"),
+        template.spec.as_mut().expect("a pod"),
+    );
+    pod.share_process_namespace = patch.share_process_namespace;
+    pod.init_containers
+        .get_or_insert_default()
+        .extend(patch.init_containers.into_iter().flatten());
+    workload
+}
+
+/// The component with this tree's image, as the uid that the samples run coturn as, and with what a
+/// StatefulSet must have.
+fn patched(component: &str) -> String {
+    component
+        .replace(
+            "image: coturn-cert-operator",
+            "image: docker.io/local/coturn-cert-operator:dev",
+        )
+        .replace("runAsUser: 65534", "runAsUser: 31338")
+        .replace(
+            "spec:\n  template:",
+            "spec:\n  serviceName: coturn\n  selector: {}\n  template:",
+        )
+}
+
 /// Has the pods of a workload mount one more Secret.
 pub fn mount(workload: &mut StatefulSet, secret: &str) {
     let pod = workload

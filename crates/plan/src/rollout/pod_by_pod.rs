@@ -5,14 +5,16 @@ use api::RolloutStrategy;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Action, Doubt, Evidence, Live, Mounted, NotCurrent, Pod, Trust, Verdict, evidence, failure,
-    proof, single,
+    Action, Doubt, Evidence, Live, Mounted, NotCurrent, Pod, Touches, Trust, Verdict, evidence,
+    failure, proof, single,
 };
 
-/// How long coturn may take to load a certificate by itself: the kubelet brings it into the pod within
-/// 81 s, as measured, and a reloader has a minute more. Then pods that were seen not to have done so are
-/// replaced.
-const RELOAD_BUDGET: SignedDuration = SignedDuration::from_mins(3);
+/// How long a reloader may take to have coturn load a certificate that lies in the pod. Then pods that were
+/// seen not to have done so are replaced.
+const RELOAD_BUDGET: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long the kubelet may take before to bring it there where nobody hurries it: 81 s, as measured.
+const PROJECTION_BUDGET: SignedDuration = SignedDuration::from_mins(2);
 
 /// A pod whose turn it is.
 #[derive(Clone, Copy, Debug)]
@@ -62,16 +64,18 @@ pub fn due<'a>(live: &'a Live, mounted: &'a Mounted, now: Timestamp) -> Option<E
     single::rests_but_for(live, pod).then(|| Eviction {
         pod,
         mounted,
-        from: published + patience(mounted),
+        from: published + patience(live, mounted),
     })
 }
 
-fn patience(mounted: &Mounted) -> SignedDuration {
-    match mounted.strategy {
-        RolloutStrategy::Reload => RELOAD_BUDGET,
-        RolloutStrategy::PodByPod | RolloutStrategy::RollingRestart | RolloutStrategy::None => {
-            single::SETTLE
-        }
+fn patience(live: &Live, mounted: &Mounted) -> SignedDuration {
+    match (mounted.strategy, live.touches) {
+        (RolloutStrategy::Reload, Touches::Allowed) => RELOAD_BUDGET,
+        (RolloutStrategy::Reload, Touches::NotAllowed) => PROJECTION_BUDGET + RELOAD_BUDGET,
+        (
+            RolloutStrategy::PodByPod | RolloutStrategy::RollingRestart | RolloutStrategy::None,
+            Touches::Allowed | Touches::NotAllowed,
+        ) => single::SETTLE,
     }
 }
 

@@ -1,17 +1,17 @@
 //! What there is in the world at a moment.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::UdpSocket};
 
 use api::{CoturnCertificate, Leaf, names};
 use k8s_openapi::{
     ByteString,
     api::{
         apps::v1::{ControllerRevision, Deployment, StatefulSet},
-        core::v1::{Pod, Secret},
+        core::v1::{Node, Pod, Secret},
     },
     apimachinery::pkg::apis::meta::v1::Condition,
 };
-use kube::{ResourceExt, api::ListParams};
+use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::Value;
 
 use super::{RELEASE, World};
@@ -110,6 +110,19 @@ impl World {
             pods: self.pod_uids().await,
             generation: workload.metadata.generation,
         }
+    }
+
+    /// An address of this machine's that pods reach.
+    pub async fn here(&self) -> String {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let nodes = nodes.list(&ListParams::default()).await.expect("nodes");
+        let status = nodes.items[0].status.as_ref().expect("a status");
+        let mut addresses = status.addresses.iter().flatten();
+        let internal = addresses.find(|address| address.type_ == "InternalIP");
+        let route = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        let node = internal.expect("an address").address.as_str();
+        route.connect((node, 9)).expect("a route");
+        route.local_addr().expect("an address").ip().to_string()
     }
 
     /// The operator's pods.

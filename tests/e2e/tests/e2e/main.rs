@@ -20,6 +20,7 @@ mod ownership;
 mod partner;
 mod pod_by_pod;
 mod quiet;
+mod reload;
 mod renewal;
 mod repair;
 mod restart;

@@ -3,24 +3,8 @@
 use std::net::UdpSocket;
 
 use e2e::{World, fixtures, partner::Partner};
-use k8s_openapi::api::core::v1::Node;
-use kube::{Api, api::ListParams};
 use pki::testing::TestCa;
 use serde_json::{Value, json};
-
-/// An address of this machine's that pods reach.
-async fn here(world: &World) -> String {
-    let nodes: Api<Node> = Api::all(world.client.clone());
-    let nodes = nodes.list(&ListParams::default()).await.unwrap();
-    let status = nodes.items[0].status.as_ref().unwrap();
-    let mut addresses = status.addresses.iter().flatten();
-    let internal = addresses.find(|address| address.type_ == "InternalIP");
-    let route = UdpSocket::bind("0.0.0.0:0").unwrap();
-    route
-        .connect((internal.unwrap().address.as_str(), 9))
-        .unwrap();
-    route.local_addr().unwrap().ip().to_string()
-}
 
 /// A namespace with an operator and a resource that names a partner at this port.
 async fn asking(name: &str, port: impl FnOnce(&World) -> u16, extra: Value) -> World {
@@ -28,7 +12,7 @@ async fn asking(name: &str, port: impl FnOnce(&World) -> u16, extra: Value) -> W
     world.install_operator();
     world.create_workload(&fixtures::light(1)).await;
     let mut resource = json!({"verification": {
-        "partners": [{"host": here(&world).await, "port": port(&world)}],
+        "partners": [{"host": world.here().await, "port": port(&world)}],
     }});
     resource
         .as_object_mut()

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use api::{CoturnCertificate, names};
 use e2e::{World, fixtures, wait};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{
     Api, ResourceExt as _,
     api::{ObjectMeta, PostParams},
 };
+use pki::testing::TestCa;
 use serde_json::{Value, json};
 
 /// How pods are brought onto a certificate, and how often what is there shall be dialled.
@@ -20,6 +22,17 @@ fn by(strategy: &str) -> Value {
 async fn verified(name: &str, resource: &Value) -> World {
     let world = World::with_ca(name).await;
     world.install_operator();
+    create_switch(&world).await;
+    world.create_workload(&fixtures::switched(2)).await;
+    world.create_certificate(resource).await;
+    world.until_ready().await;
+    world.until_condition("Verified", "True", "Verified").await;
+    world.until_settled().await;
+    world
+}
+
+/// coturn servers find the published certificate.
+async fn create_switch(world: &World) {
     let switch = ConfigMap {
         metadata: ObjectMeta {
             name: Some(fixtures::SWITCH.to_owned()),
@@ -33,12 +46,6 @@ async fn verified(name: &str, resource: &Value) -> World {
         .create(&PostParams::default(), &switch)
         .await
         .unwrap();
-    world.create_workload(&fixtures::switched(2)).await;
-    world.create_certificate(resource).await;
-    world.until_ready().await;
-    world.until_condition("Verified", "True", "Verified").await;
-    world.until_settled().await;
-    world
 }
 
 /// From now on, coturn servers that start find their certificate there.
@@ -134,4 +141,64 @@ async fn a_rolling_restart_into_a_coturn_that_does_not_come_up_is_taken_back_whe
     assert_eq!(uid("coturn-0").await, untouched);
     assert_eq!(world.serial().await.unwrap(), serial);
     world.assert_served().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_serves_an_old_file_is_replaced_alone_and_once() {
+    let world = World::with_ca("old-file").await;
+    world.install_operator();
+    create_switch(&world).await;
+    let old = TestCa::example();
+    let secret = fixtures::tls_secret("old", &old.certificate(), &old.key());
+    world.create_secret(&secret).await;
+    let mut workload = fixtures::switched(2);
+    fixtures::mount(&mut workload, "old");
+    world.create_workload(&workload).await;
+    world.create_certificate(&by("PodByPod")).await;
+    world.until_ready().await;
+    world.until_condition("Verified", "True", "Verified").await;
+    let (untouched, misled) = (
+        world.pod_uid("coturn-0").await,
+        world.pod_uid("coturn-1").await.unwrap(),
+    );
+
+    let mark = world.mark();
+    switch(&world, fixtures::switch("/old", "")).await;
+    world.delete_pod("coturn-1").await;
+    until_another(&world, "coturn-1", &misled).await;
+    world.until_running(2).await;
+    switch(&world, fixtures::switch(fixtures::MOUNTED, "")).await;
+    world
+        .until_condition("Verified", "False", "ServesAnother")
+        .await;
+    world.until_condition("Verified", "True", "Verified").await;
+    world.until_ready().await;
+    world.assert_served().await;
+    assert_eq!(world.evictions(&mark), ["coturn-1"]);
+    assert_eq!(world.pod_uid("coturn-0").await, untouched);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_the_certificate_before_has_it_put_back_and_it_stays() {
+    let world = World::ready("by-hand", &fixtures::light(2)).await;
+    let first = world.published_leaf().await.unwrap();
+    let serial = first.serial.to_string();
+    world.until_settled().await;
+    world.renew("regretted").await;
+    world.until_renewed(&serial).await;
+    world.until_settled().await;
+
+    let asked =
+        json!({"metadata": {"annotations": {names::ROLLBACK_TO: first.fingerprint.to_string()}}});
+    world
+        .patch::<CoturnCertificate>(fixtures::COTURN, asked)
+        .await;
+    until_taken_back(&world, &serial).await;
+    world.until_ready().await;
+    assert_eq!(world.stamp().await, Some(first.fingerprint.to_string()));
+    world.until_calm().await;
+    assert_eq!(world.serial().await.unwrap(), serial);
+
+    world.renew("another after all").await;
+    world.until_renewed(&serial).await;
 }

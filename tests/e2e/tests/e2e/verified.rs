@@ -1,5 +1,7 @@
 //! What handshakes with pods tell.
 
+use std::net::UdpSocket;
+
 use e2e::{World, fixtures};
 use serde_json::json;
 
@@ -54,6 +56,28 @@ async fn pods_that_cannot_be_dialled_are_unknown_with_the_reason_and_nothing_is_
         "{}",
         told.message
     );
+    world.until_condition("Ready", "True", "Ready").await;
+    world.assert_no_restart_since(&before).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_behind_a_firewall_is_unknown_and_stays() {
+    let world = World::with_ca("firewalled").await;
+    world.install_operator();
+    world.create_workload(&fixtures::coturn(1)).await;
+    // Bound, and read by nobody: as a firewall that drops what it does not let through.
+    let silent = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let (here, port) = (world.here().await, silent.local_addr().unwrap().port());
+    let endpoint = json!({"endpoints": [{"protocol": "DTLS", "port": port, "address": here}]});
+    world
+        .create_certificate(&json!({"verification": endpoint}))
+        .await;
+    world.until_ready().await;
+    let before = world.workload_state().await;
+    let told = world
+        .until_condition("Verified", "Unknown", "Unreachable")
+        .await;
+    assert!(told.message.contains("NetworkPolicy"), "{}", told.message);
     world.until_condition("Ready", "True", "Ready").await;
     world.assert_no_restart_since(&before).await;
 }
