@@ -136,7 +136,7 @@ fn script(words: &[String]) -> Option<&str> {
 }
 
 /// `-c`, also among others: `-ec`.
-fn is_command_flag(word: &String) -> bool {
+fn is_command_flag(word: &str) -> bool {
     word.starts_with('-') && !word.starts_with("--") && word.ends_with('c')
 }
 

@@ -89,8 +89,8 @@ impl<'a> Tokens<'a> {
         };
         // Of `>>` and `>&` the whole; of the others one at a time, as they all end a command.
         let is_redirection = matches!(token, Token::Redirection(_));
-        let taken = run.chars().take_while(|it| "<>&|".contains(*it)).count();
-        self.skip(if is_redirection { taken } else { 1 });
+        let whole = run.chars().take_while(|it| "<>&|".contains(*it)).count();
+        self.skip(if is_redirection { whole } else { 1 });
         Some(token)
     }
 

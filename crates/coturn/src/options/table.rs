@@ -4,6 +4,7 @@ use super::Short;
 use crate::Version;
 
 /// Options that came and went together.
+#[derive(Clone, Copy)]
 pub(super) struct Era {
     pub(super) since: Version,
     /// The first version without them.
