@@ -1,5 +1,5 @@
-//! What a server really serves: TLS and DTLS handshakes as a client, and the rehearsal of a pair
-//! between two ends in memory.
+//! What a server really serves: TLS and DTLS handshakes as a client, all that a listener accepts, and
+//! the rehearsal of a pair between two ends in memory.
 //!
 //! Blocking, and without a decision: who dials says whom, how long and how much, and judges the
 //! [`Report`]. Nothing that a server sends is trusted; every handshake is bounded in time and bytes.
@@ -11,7 +11,9 @@ mod identity;
 mod memory;
 mod rehearsal;
 mod report;
+mod scan;
 mod socket;
+mod suite;
 mod target;
 mod wire;
 
@@ -20,4 +22,8 @@ pub use dial::dial;
 pub use identity::{Identity, IdentityError};
 pub use rehearsal::{Purposes, Rehearsal, RehearsalError, Verifier, rehearse};
 pub use report::{Certificate, Demand, Outcome, Report, Session, Trouble};
+pub use scan::{
+    Accepted, Answer, Ephemeral, Offer, Scan, ScanTarget, Spoken, Transport, Version, scan,
+};
+pub use suite::{Group, Suite};
 pub use target::{Limits, Protocol, Target};
