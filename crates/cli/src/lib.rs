@@ -1,0 +1,10 @@
+//! `kubectl coturn-cert`: what a coturn is configured to do and what its listeners accept, held against
+//! a policy.
+//!
+//! Reading (`read`, `reach`), judging (`rules`, pure) and telling (`report`) are apart.
+
+pub mod facts;
+pub mod finding;
+pub mod guideline;
+pub mod mount;
+pub mod rules;
