@@ -7,8 +7,10 @@ mod federation;
 mod file;
 mod option;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod version;
+
+pub(crate) use cipher::cipher_list;
 
 use crate::{facts::Facts, finding::Finding};
 

@@ -13,6 +13,7 @@ mod rehearsal;
 mod report;
 mod scan;
 mod socket;
+mod software;
 mod suite;
 mod target;
 mod wire;
@@ -25,5 +26,6 @@ pub use report::{Certificate, Demand, Outcome, Report, Session, Trouble};
 pub use scan::{
     Accepted, Answer, Ephemeral, Offer, Scan, ScanTarget, Spoken, Transport, Version, scan,
 };
+pub use software::software;
 pub use suite::{Group, Suite};
 pub use target::{Limits, Protocol, Target};
