@@ -129,6 +129,8 @@ impl Listening<'_> {
             self.gaps.push(Gap::new("what the listeners accept", why));
             return;
         };
+        facts.running = self.running(facts, &reach).await;
+        facts.build.version = facts.build.version.or(facts.running);
         for (kind, port) in self.ports(facts) {
             let way = match kind {
                 ListenerKind::Tls => reach.tcp(port).await,
@@ -136,7 +138,6 @@ impl Listening<'_> {
             };
             self.scan(facts, kind, way).await;
         }
-        facts.running = self.running(facts, &reach).await;
     }
 
     /// Listeners that are there, or may be, and whose ports are known.

@@ -6,14 +6,12 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 /// The container of this name, or the first whose command or image tells that it runs coturn.
 pub(super) fn of<'a>(pod: &'a PodSpec, name: Option<&str>) -> Option<&'a Container> {
     let mut containers = pod.containers.iter();
-    match name {
-        Some(name) => containers.find(|container| container.name == name),
-        None => {
-            let mut all = pod.containers.iter();
-            let by_command = all.find(|container| names_turnserver(container));
-            by_command.or_else(|| containers.find(|container| is_image_of_coturn(container)))
-        }
+    if let Some(name) = name {
+        return containers.find(|container| container.name == name);
     }
+    let mut all = pod.containers.iter();
+    let by_command = all.find(|container| names_turnserver(container));
+    by_command.or_else(|| containers.find(|container| is_image_of_coturn(container)))
 }
 
 /// How a container starts coturn.

@@ -42,7 +42,8 @@ struct Finding<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listener<'a> {
-    listener: &'a str,
+    #[serde(rename = "listener")]
+    kind: &'a str,
     at: &'a str,
     versions: Vec<Version<'a>>,
     asks_for_certificates: Option<bool>,
@@ -101,7 +102,7 @@ fn finding(finding: &crate::finding::Finding) -> Finding<'_> {
 fn listener(accepts: &super::Accepts) -> Listener<'_> {
     let versions = accepts.versions.iter();
     Listener {
-        listener: accepts.listener,
+        kind: accepts.listener,
         at: &accepts.at,
         versions: versions
             .map(|(version, suites)| Version { version, suites })

@@ -78,26 +78,26 @@ impl Chain<'_> {
         findings.into_iter().flatten().collect()
     }
 
-    fn finding(&self, id: Id, seen: impl std::fmt::Display, set: &str) -> Option<Finding> {
+    fn finding(&self, id: Id, seen: impl std::fmt::Display, set: &str) -> Finding {
         let place = format!("{} at {}", name(self.heard.kind), self.heard.at);
-        Some(Finding::new(id, format!("{place}: {seen}"), set))
+        Finding::new(id, format!("{place}: {seen}"), set)
     }
 
     fn validity(&self, leaf: &Served) -> Option<Finding> {
         let now = self.facts.now;
         if now < leaf.not_before {
             let seen = format!("valid from {}", leaf.not_before);
-            return self.finding(Id::CertificateExpired, seen, RENEW);
+            return Some(self.finding(Id::CertificateExpired, seen, RENEW));
         }
         if now >= leaf.not_after {
             let seen = format!("expired on {}", leaf.not_after);
-            return self.finding(Id::CertificateExpired, seen, RENEW);
+            return Some(self.finding(Id::CertificateExpired, seen, RENEW));
         }
         let is_soon = ends_within(now, leaf.not_after, SOON);
         is_soon.then(|| {
             let seen = format!("valid until {}", leaf.not_after);
             self.finding(Id::CertificateExpiresSoon, seen, RENEW)
-        })?
+        })
     }
 
     fn key(&self, leaf: &Served) -> Option<Finding> {
@@ -108,24 +108,24 @@ impl Chain<'_> {
                 &leaf.key,
                 "a certificate with an ECDSA key of 256 bits, or RSA of 2048 or more",
             )
-        })?
+        })
     }
 
     fn signature(&self) -> Option<Finding> {
         let is_weak = |it: &&Served| it.concerns.contains(&Concern::WeakSignature);
         let weak = self.certificates.iter().find(is_weak)?;
-        self.finding(
+        Some(self.finding(
             Id::WeakSignature,
             format!("the one of {}", weak.subject),
             "a certificate signed with SHA-256 or better",
-        )
+        ))
     }
 
     fn order(&self) -> Option<Finding> {
         match is_in_order(&self.der) {
             Ok(true) => None,
-            Ok(false) => self.finding(Id::ChainOutOfOrder, self.subjects(), LEAF_FIRST),
-            Err(reason) => self.finding(Id::ChainOutOfOrder, reason, LEAF_FIRST),
+            Ok(false) => Some(self.finding(Id::ChainOutOfOrder, self.subjects(), LEAF_FIRST)),
+            Err(reason) => Some(self.finding(Id::ChainOutOfOrder, reason, LEAF_FIRST)),
         }
     }
 
@@ -144,15 +144,15 @@ impl Chain<'_> {
         let last = self.certificates.last()?;
         match leads_to(&self.der, trusted) {
             Ok(true) => None,
-            Ok(false) => self.finding(
+            Ok(false) => Some(self.finding(
                 Id::ChainIncomplete,
                 format!(
                     "the last one is of {}, issued by {}",
                     last.subject, last.issuer
                 ),
                 "put the certificates in between into the certificate's file, after the leaf",
-            ),
-            Err(reason) => self.finding(Id::ChainIncomplete, reason, LEAF_FIRST),
+            )),
+            Err(reason) => Some(self.finding(Id::ChainIncomplete, reason, LEAF_FIRST)),
         }
     }
 
@@ -165,7 +165,7 @@ impl Chain<'_> {
                 &last.subject,
                 "take the last certificate out of the file",
             )
-        })?
+        })
     }
 
     fn staple(&self, leaf: &Served) -> Option<Finding> {
@@ -176,7 +176,7 @@ impl Chain<'_> {
                 &leaf.subject,
                 "a certificate without the TLS feature status_request",
             )
-        })?
+        })
     }
 
     fn usage(&self, leaf: &Served) -> Option<Finding> {
@@ -196,17 +196,17 @@ impl Chain<'_> {
                 "a certificate with digital signature, server auth and client auth, as a \
                  CoturnCertificate has by default",
             )
-        })?
+        })
     }
 
     fn names(&self, leaf: &Served) -> Option<Finding> {
         let missing = |wanted: &&String| !covers(leaf, wanted);
         let missing: Vec<_> = self.facts.names.iter().filter(missing).cloned().collect();
         if !leaf.has_san {
-            return self.finding(Id::NameMissing, "it has no subjectAltName", NAMES);
+            return Some(self.finding(Id::NameMissing, "it has no subjectAltName", NAMES));
         }
         (!missing.is_empty())
-            .then(|| self.finding(Id::NameMissing, format!("no {}", missing.join(", ")), NAMES))?
+            .then(|| self.finding(Id::NameMissing, format!("no {}", missing.join(", ")), NAMES))
     }
 
     /// A realm is covered also by a name below it.
@@ -228,7 +228,7 @@ impl Chain<'_> {
                 format!("{}: realm={realm}", setting.source),
                 "a certificate with the name, if clients look for it",
             )
-        })?
+        })
     }
 }
 

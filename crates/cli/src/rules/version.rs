@@ -105,9 +105,10 @@ fn not_excluded(facts: &Facts) -> Option<Finding> {
     if !facts.encrypts() || facts.policy == Policy::Old {
         return None;
     }
-    match facts.is_from(OLD_BY_REQUEST)? {
-        false => missing_exclusion(configuration),
-        true => requested(configuration),
+    if facts.is_from(OLD_BY_REQUEST)? {
+        requested(configuration)
+    } else {
+        missing_exclusion(configuration)
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod adoption;
+mod audit;
 mod authority;
 mod budget;
 mod dial;
