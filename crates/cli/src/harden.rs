@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use coturn::{Build, Version};
 
-use crate::{guideline::Policy, rules::cipher_list};
+use crate::{
+    guideline::Policy,
+    rules::{SPEAKS_TLS_13, cipher_list},
+};
 
 /// The first version that speaks TLS 1.0 and 1.1 only on request, and tells its version only so.
 const QUIET: Version = Version::new(4, 7, 0);
@@ -91,6 +94,11 @@ impl Lines {
     }
 
     fn without_tls_12(&mut self) {
+        if !self.build.is_fork && !self.is_from(SPEAKS_TLS_13) {
+            let reason = "Before 4.6.2 coturn speaks no TLS 1.3: TLS 1.2 stays on, and the policy is not met.";
+            self.because(reason, &[]);
+            return;
+        }
         self.because("TLS 1.3 alone.", &["no-tlsv1_2"]);
         let reason =
             "coturn has no DTLS 1.3: with no-tlsv1_2 a DTLS listener would fall back to 1.0.";

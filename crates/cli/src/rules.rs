@@ -11,6 +11,7 @@ pub(crate) mod testing;
 mod version;
 
 pub(crate) use cipher::cipher_list;
+pub(crate) use version::SPEAKS_TLS_13;
 
 use crate::{facts::Facts, finding::Finding};
 

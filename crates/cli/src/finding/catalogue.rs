@@ -52,6 +52,8 @@ catalogue! {
         "coturn has no DTLS 1.3: `no-tlsv1_2` takes DTLS 1.2 away, and DTLS 1.0, which is deprecated, is all that is left.";
     NoSecureRenegotiation = "CT-TLS-004", Medium, "secure renegotiation is not spoken",
         "Without RFC 5746 an attacker may put bytes of his own before those of a client; current clients refuse such servers.";
+    TlsShutOut = "CT-TLS-005", Critical, "`no-tlsv1_2` leaves no TLS at all",
+        "Before 4.6.2 coturn answers whoever speaks TLS 1.2 or 1.3 with TLS 1.2 alone: without that, every handshake fails.";
     CipherWithoutProtection = "CT-CPH-001", Critical, "a cipher suite that protects nothing is accepted",
         "It does not encrypt, does not show a certificate, or is broken within hours.";
     CipherBroken = "CT-CPH-002", High, "a broken cipher is accepted",
@@ -158,5 +160,17 @@ mod tests {
     fn no_two_share_a_code() {
         let codes: BTreeSet<_> = Id::ALL.iter().map(|id| id.code()).collect();
         assert_eq!(codes.len(), Id::ALL.len());
+    }
+
+    #[test]
+    fn the_documentation_has_them_all() {
+        let page = include_str!("../../../../docs/audit.md");
+        for id in Id::ALL {
+            let (title, why) = (id.title(), id.why());
+            let row = format!("| {id} | {} | {title} | {why} |", id.severity());
+            assert!(page.contains(&row), "docs/audit.md lacks:\n{row}");
+        }
+        let rows = page.lines().filter(|line| line.starts_with("| CT-"));
+        assert_eq!(rows.count(), Id::ALL.len());
     }
 }

@@ -12,6 +12,11 @@ use crate::{
 /// The first version that speaks TLS 1.0 and 1.1 only where `tlsv1` or `tlsv1_1` is set.
 const OLD_BY_REQUEST: Version = Version::new(4, 7, 0);
 
+/// The first version that speaks TLS 1.3. Earlier ones choose a context by the version that a ClientHello
+/// begins with, which in TLS 1.3 is still that of TLS 1.2, and whose context has no other
+/// (`check_tentative_tls` in `ns_ioalib_engine_impl.c`).
+pub(crate) const SPEAKS_TLS_13: Version = Version::new(4, 6, 2);
+
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let heard = facts.heard.iter().flat_map(|heard| {
         [
@@ -20,7 +25,12 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             silent(facts, heard),
         ]
     });
-    let configured = [not_excluded(facts), dtls_left(facts), differs(facts)];
+    let configured = [
+        not_excluded(facts),
+        dtls_left(facts),
+        shut_out(facts),
+        differs(facts),
+    ];
     heard.chain(configured).flatten().collect()
 }
 
@@ -155,6 +165,20 @@ fn dtls_left(facts: &Facts) -> Option<Finding> {
     ))
 }
 
+fn shut_out(facts: &Facts) -> Option<Finding> {
+    let configuration = facts.configuration.as_ref()?;
+    facts.listener(ListenerKind::Tls)?;
+    if configuration.flag("no-tlsv1_2") != Flag::On || facts.is_from(SPEAKS_TLS_13)? {
+        return None;
+    }
+    let source = &configuration.last("no-tlsv1_2")?.source;
+    Some(Finding::new(
+        Id::TlsShutOut,
+        format!("{source}: no-tlsv1_2"),
+        "leave it out, or take coturn 4.6.2 or later, which speaks TLS 1.3",
+    ))
+}
+
 fn differs(facts: &Facts) -> Option<Finding> {
     let (running, tagged) = (facts.running?, facts.build.version?);
     (running != tagged).then(|| {
@@ -210,10 +234,23 @@ mod tests {
     }
 
     #[rstest]
-    #[case("no-tlsv1\nno-tlsv1_1\nno-tlsv1_2", &[Id::DtlsLeftAtOne])]
-    #[case("no-tlsv1\nno-tlsv1_1\nno-tlsv1_2\nno-dtls", &[])]
-    fn dtls_is_not_left_at_its_first_version(#[case] text: &str, #[case] found: &[Id]) {
-        let world = World::of((4, 6, 1), text);
+    #[case((4, 6, 2), "no-tlsv1_2", &[Id::DtlsLeftAtOne])]
+    #[case((4, 6, 2), "no-tlsv1_2\nno-dtls", &[])]
+    #[case((4, 6, 1), "no-tlsv1_2\nno-dtls", &[Id::TlsShutOut])]
+    #[case((4, 6, 1), "no-tlsv1_2\nno-dtls\nno-tls", &[])]
+    #[case((4, 17, 0), "no-tlsv1_2", &[])]
+    #[case((4, 17, 0), "no-tlsv1_2\ndtls", &[Id::DtlsLeftAtOne])]
+    fn what_is_left_without_tls_12_is_judged(
+        #[case] version: (u16, u16, u16),
+        #[case] text: &str,
+        #[case] found: &[Id],
+    ) {
+        let excluded = if version.1 < 7 {
+            "no-tlsv1\nno-tlsv1_1\n"
+        } else {
+            ""
+        };
+        let world = World::of(version, &format!("{excluded}{text}"));
         assert_eq!(ids(&judge(&world.facts)), found);
     }
 

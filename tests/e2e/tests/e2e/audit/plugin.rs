@@ -77,10 +77,11 @@ impl Told {
         )
     }
 
-    /// Why something was not tested.
+    /// What was not tested, and why.
     pub fn gaps(&self) -> Vec<String> {
         let gaps = listed(&self.json()["notTested"]).into_iter();
-        gaps.map(|it| text(&it["why"])).collect()
+        let told = |it: Value| format!("{}: {}", text(&it["what"]), text(&it["why"]));
+        gaps.map(told).collect()
     }
 }
 
