@@ -112,24 +112,28 @@ struct Listening<'a> {
 impl Listening<'_> {
     async fn hear(mut self, facts: &mut Facts) {
         if !self.options.addresses.is_empty() {
-            for address in &self.options.addresses {
-                for kind in kinds(facts, *address) {
-                    self.scan(facts, kind, Ok(Way::to(*address))).await;
-                }
-            }
-            return;
+            return self.hear_addresses(facts).await;
         }
-        let reach = self
-            .subject
-            .ready
-            .as_ref()
-            .and_then(|pod| Reach::of(&self.cluster.client, pod, self.options.via));
-        let Some(reach) = reach else {
-            let why = format!("{} has no Ready pod", self.subject.title);
-            self.gaps.push(Gap::new("what the listeners accept", why));
-            return;
-        };
-        facts.running = self.running(facts, &reach).await;
+        let pod = self.subject.ready.as_ref();
+        let reach = pod.and_then(|pod| Reach::of(&self.cluster.client, pod, self.options.via));
+        if let Some(reach) = reach {
+            return self.hear_pod(facts, &reach).await;
+        }
+        let why = format!("{} has no Ready pod", self.subject.title);
+        self.gaps.push(Gap::new("what the listeners accept", why));
+    }
+
+    async fn hear_addresses(&mut self, facts: &mut Facts) {
+        for address in &self.options.addresses {
+            for kind in kinds(facts, *address) {
+                self.scan(facts, kind, Ok(Way::to(*address))).await;
+            }
+        }
+    }
+
+    /// The version first: on it depends what listens.
+    async fn hear_pod(&mut self, facts: &mut Facts, reach: &Reach) {
+        facts.running = self.running(facts, reach).await;
         facts.build.version = facts.build.version.or(facts.running);
         for (kind, port) in self.ports(facts) {
             let way = match kind {

@@ -161,30 +161,28 @@ impl Reader<'_> {
             return None;
         };
         let place = place(&self.subject.pod, &self.subject.container, path);
-        let presence = match &place {
-            Place::Secret(Entry { object, key, .. }) => {
-                let presence = self.cluster.secret_presence(object, key).await;
-                let what = format!("the keys of Secret {object}");
-                self.readable(&what, presence).unwrap_or(Presence::Unknown)
-            }
-            Place::ConfigMap(Entry { object, key, .. }) => {
-                let text = self.cluster.config_map_text(object, key).await;
-                let what = format!("ConfigMap {object}");
-                match self.readable(&what, text) {
-                    Some(Some(_)) => Presence::There,
-                    Some(None) => Presence::Missing(format!("ConfigMap {object} has no key {key}")),
-                    None => Presence::Unknown,
-                }
-            }
-            Place::Volume(_) | Place::LeftOut { .. } | Place::Image => Presence::Unknown,
-        };
         Some(File {
             option: setting.name,
             source: setting.source.to_string(),
             path: path.to_owned(),
+            presence: self.presence(&place).await,
             place,
-            presence,
         })
+    }
+
+    async fn presence(&mut self, place: &Place) -> Presence {
+        let (what, presence) = match place {
+            Place::Secret(Entry { object, key, .. }) => (
+                format!("the keys of Secret {object}"),
+                self.cluster.secret_presence(object, key).await,
+            ),
+            Place::ConfigMap(Entry { object, key, .. }) => (
+                format!("ConfigMap {object}"),
+                self.cluster.config_map_presence(object, key).await,
+            ),
+            Place::Volume(_) | Place::LeftOut { .. } | Place::Image => return Presence::Unknown,
+        };
+        self.readable(&what, presence).unwrap_or(Presence::Unknown)
     }
 }
 

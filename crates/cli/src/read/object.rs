@@ -27,6 +27,19 @@ impl Cluster {
         Ok(object.data.and_then(|mut data| data.remove(key)))
     }
 
+    /// Whether a ConfigMap has a key.
+    pub(super) async fn config_map_presence(
+        &self,
+        name: &str,
+        key: &str,
+    ) -> Result<Presence, Error> {
+        let text = self.config_map_text(name, key).await?;
+        Ok(text.map_or_else(
+            || Presence::Missing(format!("ConfigMap {name} has no key {key}")),
+            |_| Presence::There,
+        ))
+    }
+
     /// A text of a Secret: only ever a turnserver.conf.
     pub(super) async fn secret_text(&self, name: &str, key: &str) -> Result<Option<String>, Error> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);

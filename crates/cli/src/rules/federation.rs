@@ -1,6 +1,6 @@
 //! Who may federate, and whom `CA-file` asks for certificates.
 
-use coturn::{Configuration, Flag, ListenerKind, Service, Setting, Version};
+use coturn::{Configuration, Entry, Flag, ListenerKind, Service, Setting, Version};
 use probe::Demand;
 
 use crate::{
@@ -102,29 +102,15 @@ fn any_issuer(configuration: &Configuration, authorities: &Setting) -> Option<Fi
 
 /// Entries that the fork compares with names of certificates, and that equal none.
 fn inert(configuration: &Configuration) -> Vec<Finding> {
-    let mut seen: Vec<String> = Vec::new();
-    let entries = configuration.all("federation-remote-whitelist");
-    let entries: Vec<_> = entries.collect();
+    let mut above: Vec<String> = Vec::new();
     let mut findings = Vec::new();
-    for setting in entries {
+    for setting in configuration.all("federation-remote-whitelist") {
         let Some(text) = setting.value.text() else {
             continue;
         };
-        let entry = coturn::Entry::parse(text);
+        let entry = Entry::parse(text);
         let host = entry.host.trim_end_matches('.').to_ascii_lowercase();
-        let reason = if host.contains('*') {
-            Some("a wildcard in the list stands for nothing")
-        } else if host.contains(char::is_whitespace) || host.is_empty() {
-            Some("no name of a certificate has blanks, or is empty")
-        } else if entry.issuer.as_ref().is_some_and(|it| it.trim() != it) {
-            Some("the issuer's common name is compared with its blanks")
-        } else if seen.contains(&host) {
-            Some("an entry above has the same host, and decides")
-        } else {
-            None
-        };
-        seen.push(host);
-        if let Some(reason) = reason {
+        if let Some(reason) = inertia(&host, &entry, &above) {
             findings.push(Finding::new(
                 Id::WhitelistEntryInert,
                 format!("{}: {entry} ({reason})", setting.source),
@@ -132,8 +118,34 @@ fn inert(configuration: &Configuration) -> Vec<Finding> {
                  name right after it",
             ));
         }
+        above.push(host);
     }
     findings
+}
+
+/// Why an entry for a host matches nothing, below these hosts.
+fn inertia(host: &str, entry: &Entry, above: &[String]) -> Option<&'static str> {
+    let has_blanks = |issuer: &String| issuer.trim() != issuer;
+    let reasons = [
+        (
+            host.contains('*'),
+            "a wildcard in the list stands for nothing",
+        ),
+        (
+            host.is_empty() || host.contains(char::is_whitespace),
+            "no name of a certificate has blanks, or is empty",
+        ),
+        (
+            entry.issuer.as_ref().is_some_and(has_blanks),
+            "the issuer's common name is compared with its blanks",
+        ),
+        (
+            above.iter().any(|it| it == host),
+            "an entry above has the same host, and decides",
+        ),
+    ];
+    let mut reasons = reasons.into_iter();
+    reasons.find(|(holds, _)| *holds).map(|(_, reason)| reason)
 }
 
 /// `CA-file` is one for all listeners: what federation needs turns TURN clients away.

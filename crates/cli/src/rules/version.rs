@@ -12,7 +12,7 @@ use crate::{
 /// The first version that speaks TLS 1.0 and 1.1 only where `tlsv1` or `tlsv1_1` is set.
 const OLD_BY_REQUEST: Version = Version::new(4, 7, 0);
 
-/// The first version that speaks TLS 1.3. Earlier ones choose a context by the version that a ClientHello
+/// The first version that speaks TLS 1.3. Earlier ones choose a context by the version that a hello
 /// begins with, which in TLS 1.3 is still that of TLS 1.2, and whose context has no other
 /// (`check_tentative_tls` in `ns_ioalib_engine_impl.c`).
 pub(crate) const SPEAKS_TLS_13: Version = Version::new(4, 6, 2);
