@@ -1,6 +1,6 @@
 //! Command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use coturn::Version;
@@ -41,10 +41,10 @@ pub struct Audit {
     /// Container that runs coturn, if it cannot be told by its image or command.
     #[arg(short, long)]
     pub container: Option<String>,
-    /// Addresses at which to scan in place of the pod's own (IP:PORT; repeat). Each is scanned as the
-    /// listener that is configured for its port, or as TLS and as DTLS.
-    #[arg(long = "address", value_name = "IP:PORT")]
-    pub addresses: Vec<SocketAddr>,
+    /// Addresses at which to scan in place of the pod's own (repeat). Each is scanned as the listener that
+    /// is configured for its port, or as TLS and as DTLS.
+    #[arg(long = "address", value_name = "HOST:PORT")]
+    pub addresses: Vec<String>,
     /// How to reach the pod.
     #[arg(long, value_enum, default_value_t)]
     pub via: Via,

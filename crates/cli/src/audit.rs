@@ -32,6 +32,7 @@ const STUN_PORT: u16 = 3478;
 pub async fn audit(options: &Audit, now: Timestamp) -> Result<Report, Error> {
     let cluster = connect(options).await?;
     let trusted = trusted(options)?;
+    let addresses = resolved(&options.addresses).await?;
     let subject = cluster
         .subject(options.workload.as_ref(), options.container.as_deref())
         .await?;
@@ -47,6 +48,7 @@ pub async fn audit(options: &Audit, now: Timestamp) -> Result<Report, Error> {
         cluster: &cluster,
         subject: &subject,
         options,
+        addresses: &addresses,
         gaps: &mut gaps,
     }
     .hear(&mut facts)
@@ -101,17 +103,40 @@ fn trusted(options: &Audit) -> Result<Option<Vec<u8>>, Error> {
     })
 }
 
+/// Of a name with several addresses, the first.
+async fn resolved(addresses: &[String]) -> Result<Vec<SocketAddr>, Error> {
+    let mut resolved = Vec::new();
+    for address in addresses {
+        let found = tokio::net::lookup_host(address).await;
+        let first = found.map(|mut all| all.next());
+        let reason = match first {
+            Ok(Some(first)) => {
+                resolved.push(first);
+                continue;
+            }
+            Ok(None) => "its name has none".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        return Err(Error::Address {
+            address: address.clone(),
+            reason,
+        });
+    }
+    Ok(resolved)
+}
+
 /// Scans what listens.
 struct Listening<'a> {
     cluster: &'a Cluster,
     subject: &'a Subject,
     options: &'a Audit,
+    addresses: &'a [SocketAddr],
     gaps: &'a mut Vec<Gap>,
 }
 
 impl Listening<'_> {
     async fn hear(mut self, facts: &mut Facts) {
-        if !self.options.addresses.is_empty() {
+        if !self.addresses.is_empty() {
             return self.hear_addresses(facts).await;
         }
         let pod = self.subject.ready.as_ref();
@@ -124,7 +149,7 @@ impl Listening<'_> {
     }
 
     async fn hear_addresses(&mut self, facts: &mut Facts) {
-        for address in &self.options.addresses {
+        for address in self.addresses {
             for kind in kinds(facts, *address) {
                 self.scan(facts, kind, Ok(Way::to(*address))).await;
             }

@@ -50,6 +50,14 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// An address of the command line leads nowhere.
+    #[error("no address is behind {address}: {reason}; give HOST:PORT")]
+    Address {
+        /// As it was given.
+        address: String,
+        /// Why.
+        reason: String,
+    },
     /// The report cannot be written.
     #[error("cannot write the report: {0}")]
     Report(String),

@@ -287,6 +287,9 @@ async fn a_path_that_misses_the_mount_and_what_comes_of_it_are_found() {
 async fn tls_is_scanned_through_a_port_forward_and_dtls_is_said_not_to_be() {
     let server = Server::start("forwarded", BASE, &GOOD, |_| {}).await;
     let direct = server.audited(&[]).await;
+    let address = format!("--address={}", server.tls_address().await);
+    let named = server.audited(&[&address]).await;
+    assert_eq!(named.accepted("TLS"), direct.accepted("TLS"));
     let forwarded = server.audited(&["--via=port-forward"]).await;
     assert_eq!(forwarded.accepted("TLS"), direct.accepted("TLS"));
     assert!(forwarded.accepted("DTLS").is_none());
