@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use api::{Coverage, Usage};
+use api::Usage;
 use der::asn1::ObjectIdentifier;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
@@ -75,9 +75,7 @@ impl Served {
     }
 
     fn of(certificate: &Certificate) -> Self {
-        let coverage = coverage::of(certificate);
-        let usages = coverage.as_ref().map(|it| it.usages.clone());
-        let (dns_names, ip_addresses) = names(coverage);
+        let coverage = coverage::regardless(certificate);
         Self {
             subject: certificate.shown(),
             issuer: name::shown(certificate.issuer()),
@@ -85,12 +83,12 @@ impl Served {
             issuer_common_name: name::common_name(certificate.issuer()),
             is_self_issued: certificate.is_self_issued(),
             has_san: certificate.subject_alt_name.is_some(),
-            dns_names,
-            ip_addresses,
+            dns_names: coverage.dns_names,
+            ip_addresses: coverage.ip_addresses,
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
             key: certificate.key_algorithm().to_string(),
-            usages: usages.unwrap_or_default(),
+            usages: coverage.usages,
             concerns: concerns(certificate),
         }
     }
@@ -129,10 +127,6 @@ pub fn leads_to(chain: &[Vec<u8>], roots: &[u8]) -> Result<bool, String> {
 fn parsed(chain: &[Vec<u8>]) -> Result<Vec<Certificate>, String> {
     let certificates = chain.iter().cloned().map(CertificateDer::from);
     certificates.map(Certificate::parse).collect()
-}
-
-fn names(coverage: Option<Coverage>) -> (BTreeSet<String>, BTreeSet<IpAddr>) {
-    coverage.map_or_else(Default::default, |it| (it.dns_names, it.ip_addresses))
 }
 
 fn concerns(certificate: &Certificate) -> BTreeSet<Concern> {
@@ -207,6 +201,14 @@ mod tests {
         });
         let served = Served::parse(&chain(&pair.certificate)[0]).unwrap();
         assert!(!served.usages.contains(&Usage::ClientAuth));
+    }
+
+    #[test]
+    fn a_ca_that_serves_itself_is_judged_by_what_it_admits() {
+        let root = Served::parse(&chain(&TestCa::example().root())[0]).unwrap();
+        assert!(root.is_self_issued);
+        assert!(root.usages.contains(&Usage::ServerAuth));
+        assert!(!root.usages.contains(&Usage::DigitalSignature));
     }
 
     #[test]

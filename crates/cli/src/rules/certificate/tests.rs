@@ -4,7 +4,10 @@ use openssl::{
     hash::MessageDigest,
     pkey::{PKey, Private},
     rsa::Rsa,
-    x509::{X509, X509Builder, X509Extension, X509NameBuilder, extension::SubjectAlternativeName},
+    x509::{
+        X509, X509Builder, X509Extension, X509NameBuilder,
+        extension::{BasicConstraints, SubjectAlternativeName},
+    },
 };
 use pki::{
     Authority, LeafRequest, issue,
@@ -194,6 +197,16 @@ fn a_short_key_a_broken_hash_a_demand_for_a_staple_and_the_lack_of_names_are_fou
     assert_eq!(of(demanding.signed(sha256())), [Id::MustStaple]);
     let nameless = of(Bad::new(2048).signed(sha256()));
     assert_eq!(nameless, [Id::NameMissing, Id::RealmNotCovered]);
+}
+
+/// As `openssl req -x509` makes it.
+#[test]
+fn a_self_signed_certificate_that_is_a_ca_as_well_is_no_worse() {
+    let mut bad = Bad::new(2048).named();
+    let is_ca = BasicConstraints::new().critical().ca().build().unwrap();
+    bad.builder.append_extension(is_ca).unwrap();
+    let chain = bad.signed(MessageDigest::sha256());
+    assert_eq!(found(&serving(ListenerKind::Tls, &chain)), []);
 }
 
 #[test]
