@@ -13,19 +13,21 @@ use crate::{
 
 /// None for a CA certificate. Names and usages that no spec can ask for are passed over.
 pub(crate) fn of(certificate: &Certificate) -> Option<Coverage> {
-    if certificate.is_ca() {
-        return None;
-    }
+    (!certificate.is_ca()).then(|| regardless(certificate))
+}
+
+/// The same, also of a CA certificate: `openssl req -x509` makes such ones, and servers serve them.
+pub(crate) fn regardless(certificate: &Certificate) -> Coverage {
     let names = || {
         let extension = certificate.subject_alt_name.iter();
         extension.flat_map(|(_, names)| &names.0)
     };
-    Some(Coverage {
+    Coverage {
         dns_names: names().filter_map(dns_name).collect(),
         ip_addresses: names().filter_map(ip_address).collect(),
         usages: usages(certificate),
         key: certificate.key_algorithm().strength(),
-    })
+    }
 }
 
 fn dns_name(name: &GeneralName) -> Option<String> {

@@ -22,6 +22,7 @@ pub mod lint;
 mod name;
 mod pem;
 mod root;
+mod served;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod validity;
@@ -32,4 +33,5 @@ pub use error::{AuthorityError, IssueError, PairError};
 pub use inspect::inspect;
 pub use issue::{IssuedPair, LeafRequest, issue, issue_self_signed};
 pub use root::{RootIdentity, root_of};
+pub use served::{Concern, Served, is_in_order, leads_to};
 pub use validity::{Validity, validity};

@@ -94,6 +94,13 @@ pub(crate) fn to_request(name: &Name) -> Option<(Subject, Option<String>)> {
     Some((subject, common_name))
 }
 
+/// The first common name, if it is in an encoding still in use.
+pub(crate) fn common_name(name: &Name) -> Option<String> {
+    let mut attributes = name.iter_rdn().flat_map(RelativeDistinguishedName::iter);
+    let first = attributes.find(|attribute| attribute.oid == COMMON_NAME)?;
+    text(&first.value)
+}
+
 /// The text of a `DirectoryString` (RFC 5280 appendix A.1) in one of the encodings still in use.
 fn text(value: &Any) -> Option<String> {
     let text = match value.tag() {

@@ -133,7 +133,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     fn shake(mut self) -> Report {
-        let mut outcome = self.connect();
+        let mut outcome = connect(&mut self.stream);
         let is_completed = outcome == Outcome::Completed;
         let demand = self.stream.get_ref().handshake.demand(is_completed);
         if is_completed && demand == Demand::Asked {
@@ -152,23 +152,6 @@ impl<S: Read + Write> Client<S> {
         report
     }
 
-    fn connect(&mut self) -> Outcome {
-        loop {
-            let error = match self.stream.connect() {
-                Ok(()) => return Outcome::Completed,
-                Err(error) => error,
-            };
-            match self.ends_by(&error) {
-                Some(outcome) => return outcome,
-                None => {
-                    if let Some(trouble) = self.stream.get_ref().too_late() {
-                        return Outcome::Failed(trouble);
-                    }
-                }
-            }
-        }
-    }
-
     /// Waits until the server has judged what it was shown. To the client of TLS 1.3 the handshake is
     /// complete before that (RFC 8446, section 4.4): a ticket or data tells that it went well.
     fn judgement(&mut self) -> Outcome {
@@ -179,7 +162,7 @@ impl<S: Read + Write> Client<S> {
             let Err(error) = self.stream.ssl_read(&mut [0; 1]) else {
                 return Outcome::Completed;
             };
-            match self.ends_by(&error) {
+            match ends_by(&self.stream, &error) {
                 None => {}
                 Some(Outcome::Failed(
                     Trouble::Slow(_) | Trouble::Silent(_) | Trouble::Endless(_),
@@ -189,22 +172,40 @@ impl<S: Read + Write> Client<S> {
         }
         Outcome::Completed
     }
+}
 
-    /// What an error means; none if it means to go on.
-    fn ends_by(&self, error: &ssl::Error) -> Option<Outcome> {
-        if [ErrorCode::WANT_READ, ErrorCode::WANT_WRITE].contains(&error.code()) {
-            return None;
+/// Shakes hands, to whatever end.
+pub(crate) fn connect(stream: &mut SslStream<Wire<Socket>>) -> Outcome {
+    loop {
+        let error = match stream.connect() {
+            Ok(()) => return Outcome::Completed,
+            Err(error) => error,
+        };
+        match ends_by(stream, &error) {
+            Some(outcome) => return outcome,
+            None => {
+                if let Some(trouble) = stream.get_ref().too_late() {
+                    return Outcome::Failed(trouble);
+                }
+            }
         }
-        let stack = error.ssl_error().filter(|stack| !stack.errors().is_empty());
-        Some(match (stack, &self.stream.get_ref().trouble) {
-            (Some(stack), _) => alert(stack).map_or_else(
-                || Outcome::Failed(Trouble::Broken(reason(stack))),
-                Outcome::Refused,
-            ),
-            (None, Some(trouble)) => Outcome::Failed(trouble.clone()),
-            (None, None) => Outcome::Failed(Trouble::Cut),
-        })
     }
+}
+
+/// What an error means; none if it means to go on.
+fn ends_by(stream: &SslStream<Wire<Socket>>, error: &ssl::Error) -> Option<Outcome> {
+    if [ErrorCode::WANT_READ, ErrorCode::WANT_WRITE].contains(&error.code()) {
+        return None;
+    }
+    let stack = error.ssl_error().filter(|stack| !stack.errors().is_empty());
+    Some(match (stack, &stream.get_ref().trouble) {
+        (Some(stack), _) => alert(stack).map_or_else(
+            || Outcome::Failed(Trouble::Broken(reason(stack))),
+            Outcome::Refused,
+        ),
+        (None, Some(trouble)) => Outcome::Failed(trouble.clone()),
+        (None, None) => Outcome::Failed(Trouble::Cut),
+    })
 }
 
 fn context(
@@ -253,7 +254,7 @@ fn session(ssl: &SslRef) -> Session {
     }
 }
 
-fn chain(ssl: &SslRef) -> Vec<Certificate> {
+pub(crate) fn chain(ssl: &SslRef) -> Vec<Certificate> {
     let chain = ssl.peer_cert_chain().into_iter().flatten();
     let served: Vec<_> = chain.filter_map(certificate).collect();
     if served.is_empty() {

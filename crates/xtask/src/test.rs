@@ -126,13 +126,23 @@ fn api(filter: Option<&str>) -> anyhow::Result<()> {
 
 /// The operator's binary for tests that need no image of it.
 fn operator() -> anyhow::Result<PathBuf> {
+    binary("operator", image::BINARY)
+}
+
+/// The kubectl plugin.
+fn plugin() -> anyhow::Result<PathBuf> {
+    binary("cli", "kubectl-coturn_cert")
+}
+
+/// A binary of a package of this workspace, as developers run it.
+fn binary(package: &str, name: &str) -> anyhow::Result<PathBuf> {
     shell::run(&mut shell::cargo(&[
         "build",
         "--locked",
         "--package",
-        "operator",
+        package,
     ]))?;
-    Ok(shell::target().join("debug").join(image::BINARY))
+    Ok(shell::target().join("debug").join(name))
 }
 
 /// Tests of the cluster crate that start clusters themselves.
@@ -146,6 +156,7 @@ fn clusters_own(name: &str) -> Command {
 /// the tests of clusters with a node.
 fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
     let built = image::fast()?;
+    let plugin = plugin()?;
     let state = shell::target().join("cluster").join("e2e");
     let cluster = OwnCluster::fresh(&ClusterOptions::real(&state))?;
     cluster.load_image(&built.archive)?;
@@ -154,7 +165,8 @@ fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
     command
         .env("RUST_BACKTRACE", "0")
         .env(cluster::STATE_VARIABLE, &state)
-        .env("COTURN_CERT_OPERATOR", &built.binary);
+        .env("COTURN_CERT_OPERATOR", &built.binary)
+        .env("COTURN_CERT_PLUGIN", &plugin);
     let outcome = shell::run(&mut command);
     cluster.end(outcome)?;
     let mut command = clusters_own("node");

@@ -9,6 +9,7 @@
 
 mod adoption;
 mod agent;
+mod audit;
 mod authority;
 mod budget;
 mod dial;

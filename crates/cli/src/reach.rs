@@ -1,0 +1,156 @@
+//! The way to a pod's ports: at its own address, or through the API server.
+
+use std::{
+    io::ErrorKind,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, ResourceExt};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::args::Via;
+
+/// How long a pod's own address may take to answer before a port-forward is tried.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A pod, and how to reach it.
+pub struct Reach {
+    client: Client,
+    namespace: String,
+    pod: String,
+    address: IpAddr,
+    via: Via,
+}
+
+/// Where a port of the pod is reached.
+pub struct Way {
+    /// From here.
+    pub address: SocketAddr,
+    /// What it is called in a report.
+    pub name: String,
+    /// Whether it is the pod's own address.
+    pub is_direct: bool,
+    /// Ends with it.
+    _forward: Option<Forward>,
+}
+
+impl Way {
+    /// The way to an address that was named.
+    #[must_use]
+    pub fn to(address: SocketAddr) -> Self {
+        Self {
+            address,
+            name: address.to_string(),
+            is_direct: true,
+            _forward: None,
+        }
+    }
+}
+
+impl Reach {
+    /// Of a pod; none if it has no address yet.
+    #[must_use]
+    pub fn of(client: &Client, pod: &Pod, via: Via) -> Option<Self> {
+        let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
+        Some(Self {
+            client: client.clone(),
+            namespace: pod.namespace().unwrap_or_default(),
+            pod: pod.name_any(),
+            address,
+            via,
+        })
+    }
+
+    /// The way to a TCP port.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub async fn tcp(&self, port: u16) -> Result<Way, String> {
+        let own = SocketAddr::new(self.address, port);
+        let is_direct = match self.via {
+            Via::Direct => true,
+            Via::PortForward => false,
+            Via::Auto => is_within_reach(own).await,
+        };
+        if is_direct {
+            return Ok(Way::to(own));
+        }
+        let forward = Forward::start(self, port).await;
+        let forward = forward.map_err(|error| format!("no port can be forwarded: {error}"))?;
+        Ok(Way {
+            address: forward.address,
+            name: format!("{own} (port-forward to {})", self.pod),
+            is_direct: false,
+            _forward: Some(forward),
+        })
+    }
+
+    /// The way to a UDP port.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn udp(&self, port: u16) -> Result<Way, String> {
+        match self.via {
+            Via::Auto | Via::Direct => Ok(Way::to(SocketAddr::new(self.address, port))),
+            Via::PortForward => Err(
+                "a port-forward carries no UDP: run this where the pod's own \
+                                     address can be reached, as in a pod of the cluster"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// Also a refusal shows that the pod was reached.
+async fn is_within_reach(address: SocketAddr) -> bool {
+    match timeout(PATIENCE, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => error.kind() == ErrorKind::ConnectionRefused,
+        Err(_) => false,
+    }
+}
+
+/// A port of this machine that leads to one of the pod.
+struct Forward {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Forward {
+    async fn start(reach: &Reach, port: u16) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let pods = Api::namespaced(reach.client.clone(), &reach.namespace);
+        let task = tokio::spawn(forward(listener, pods, reach.pod.clone(), port));
+        Ok(Self { address, task })
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn forward(listener: TcpListener, pods: Api<Pod>, pod: String, port: u16) {
+    while let Ok((client, _)) = listener.accept().await {
+        let (pods, pod) = (pods.clone(), pod.clone());
+        // A connection that fails is closed; the scan tells what came of it.
+        tokio::spawn(async move { connect(client, &pods, &pod, port).await });
+    }
+}
+
+async fn connect(mut client: TcpStream, pods: &Api<Pod>, pod: &str, port: u16) -> Option<()> {
+    let mut forward = pods.portforward(pod, &[port]).await.ok()?;
+    let mut server = forward.take_stream(port)?;
+    let copied = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    drop(server);
+    forward.abort();
+    copied.ok().map(drop)
+}

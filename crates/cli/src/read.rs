@@ -1,0 +1,77 @@
+//! Reading a workload from the cluster: its pods, what they mount, and what coturn is told in them.
+//!
+//! Of Secrets only the metadata is read, which names the keys and holds no value. One exception: a
+//! turnserver.conf that lies in a Secret itself.
+
+mod config;
+mod container;
+mod object;
+mod workload;
+
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use kube::Client;
+
+use crate::{error::Error, report::Gap};
+
+pub use config::Configured;
+pub use workload::Workload;
+
+/// A workload as it was found.
+pub struct Subject {
+    /// Kind, namespace and name.
+    pub title: String,
+    /// Its pods' template, or the pod's own specification.
+    pub pod: PodSpec,
+    /// Name of the container that runs coturn.
+    pub container: Container,
+    /// A Ready pod, if there is one.
+    pub ready: Option<Pod>,
+}
+
+/// Where to look.
+pub struct Cluster {
+    /// A client of the user's.
+    pub client: Client,
+    /// The namespace.
+    pub namespace: String,
+}
+
+impl Cluster {
+    /// Reads a workload.
+    ///
+    /// # Errors
+    /// What could not be read, or that it is not clear what to read.
+    pub async fn subject(
+        &self,
+        workload: Option<&Workload>,
+        container: Option<&str>,
+    ) -> Result<Subject, Error> {
+        let workload = match workload {
+            Some(workload) => workload.clone(),
+            None => self.only_workload().await?,
+        };
+        let (pod, ready) = self.pods(&workload).await?;
+        let title = format!("{} {}/{}", workload.kind, self.namespace, workload.name);
+        let container = container::of(&pod, container).ok_or_else(|| Error::NoContainer {
+            workload: title.clone(),
+            containers: pod.containers.iter().map(|it| it.name.clone()).collect(),
+        })?;
+        Ok(Subject {
+            title,
+            container: container.clone(),
+            pod,
+            ready,
+        })
+    }
+
+    /// Reads what coturn is told there. What cannot be read is a gap, and no error.
+    pub async fn configured(&self, subject: &Subject, gaps: &mut Vec<Gap>) -> Configured {
+        config::Reader {
+            cluster: self,
+            subject,
+            gaps,
+        }
+        .read()
+        .await
+    }
+}

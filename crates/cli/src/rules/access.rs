@@ -1,0 +1,185 @@
+//! Who may do what: relaying, and the two interfaces for administrators.
+
+use std::net::IpAddr;
+
+use coturn::{Configuration, Flag, ListenerKind, Value, Version};
+
+use crate::{
+    facts::Facts,
+    finding::{Finding, Id},
+};
+
+/// The first version whose command-line interface is off unless `cli` is set.
+const CLI_BY_REQUEST: Version = Version::new(4, 10, 0);
+
+pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+    let Some(configuration) = &facts.configuration else {
+        return Vec::new();
+    };
+    let findings = [
+        tcp_relay(configuration),
+        loopback(configuration),
+        no_authentication(configuration),
+        web_admin_without_tls(facts, configuration),
+        web_admin_exposed(configuration),
+        cli_exposed(facts, configuration),
+    ];
+    findings.into_iter().flatten().collect()
+}
+
+fn tcp_relay(configuration: &Configuration) -> Option<Finding> {
+    (configuration.flag("no-tcp-relay") == Flag::Off).then(|| {
+        Finding::new(
+            Id::TcpRelay,
+            "neither the file nor the command line has `no-tcp-relay`",
+            "no-tcp-relay",
+        )
+    })
+}
+
+fn loopback(configuration: &Configuration) -> Option<Finding> {
+    on(configuration, "allow-loopback-peers").map(|source| {
+        Finding::new(
+            Id::LoopbackPeers,
+            format!("{source}: allow-loopback-peers"),
+            "leave it out",
+        )
+    })
+}
+
+/// Where a switch that is on was given.
+fn on(configuration: &Configuration, switch: &str) -> Option<String> {
+    let setting = configuration.last(switch)?;
+    (configuration.flag(switch) == Flag::On).then(|| setting.source.to_string())
+}
+
+/// Ways to let in only whom one knows; `zrest` is the fork's.
+const MECHANISMS: [&str; 6] = [
+    "lt-cred-mech",
+    "use-auth-secret",
+    "static-auth-secret",
+    "zrest",
+    "user",
+    "oauth",
+];
+
+fn no_authentication(configuration: &Configuration) -> Option<Finding> {
+    if configuration.flag("stun-only") == Flag::On {
+        return None;
+    }
+    let set = "lt-cred-mech or use-auth-secret, without no-auth";
+    if let Some(source) = on(configuration, "no-auth") {
+        let seen = format!("{source}: no-auth");
+        return Some(Finding::new(Id::NoAuthentication, seen, set));
+    }
+    let mut mechanisms = MECHANISMS.into_iter();
+    let has_any = mechanisms.any(|it| configuration.last(it).is_some());
+    (!has_any).then(|| {
+        Finding::new(
+            Id::NoAuthentication,
+            "no mechanism is set, and no user",
+            set,
+        )
+    })
+}
+
+fn web_admin_without_tls(facts: &Facts, configuration: &Configuration) -> Option<Finding> {
+    let source = on(configuration, "web-admin")?;
+    let files = configuration.files();
+    let has_certificate = files.certificate.is_some() && files.key.is_some();
+    let is_encrypted = facts.listener(ListenerKind::Tls).is_some() && has_certificate;
+    (!is_encrypted).then(|| {
+        Finding::new(
+            Id::WebAdminWithoutTls,
+            format!("{source}: web-admin, without TLS"),
+            "leave `web-admin` out, or set cert and pkey and no `no-tls`",
+        )
+    })
+}
+
+/// Unless it is told where, it listens on 127.0.0.1.
+fn web_admin_exposed(configuration: &Configuration) -> Option<Finding> {
+    on(configuration, "web-admin")?;
+    let on_workers = on(configuration, "web-admin-listen-on-workers")
+        .map(|source| format!("{source}: web-admin-listen-on-workers"));
+    let seen = on_workers.or_else(|| beyond_loopback(configuration, "web-admin-ip"))?;
+    Some(Finding::new(
+        Id::WebAdminExposed,
+        seen,
+        "web-admin-ip=127.0.0.1, no web-admin-listen-on-workers, and `kubectl port-forward` to it",
+    ))
+}
+
+/// Without a password it is off in every version.
+fn cli_exposed(facts: &Facts, configuration: &Configuration) -> Option<Finding> {
+    let is_on = match facts.is_from(CLI_BY_REQUEST) {
+        Some(true) => configuration.flag("cli") == Flag::On,
+        Some(false) | None => configuration.flag("no-cli") == Flag::Off,
+    };
+    if !is_on || configuration.last("cli-password").is_none() {
+        return None;
+    }
+    let seen = beyond_loopback(configuration, "cli-ip")?;
+    Some(Finding::new(
+        Id::CliExposed,
+        seen,
+        "cli-ip=127.0.0.1, or `no-cli` (from 4.10 on: no `cli`)",
+    ))
+}
+
+fn beyond_loopback(configuration: &Configuration, option: &str) -> Option<String> {
+    let setting = configuration.last(option)?;
+    let is_loopback = match &setting.value {
+        Value::Text(text) => text
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback()),
+        Value::Absent | Value::Unresolved(_) | Value::Withheld => false,
+    };
+    (!is_loopback).then(|| format!("{}: {option}={}", setting.source, setting.value))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::rules::testing::{HARDENED, World, ids};
+
+    #[rstest]
+    #[case::hardened("", &[])]
+    #[case::tcp_relay("no-tcp-relay=no", &[Id::TcpRelay])]
+    #[case::loopback("allow-loopback-peers", &[Id::LoopbackPeers])]
+    #[case::no_loopback("allow-loopback-peers=0", &[])]
+    #[case::no_auth("no-auth", &[Id::NoAuthentication])]
+    #[case::web_admin("web-admin", &[])]
+    #[case::web_admin_without_tls("web-admin\nno-tls", &[Id::WebAdminWithoutTls])]
+    #[case::web_admin_exposed("web-admin\nweb-admin-ip=0.0.0.0", &[Id::WebAdminExposed])]
+    #[case::web_admin_on_workers("web-admin\nweb-admin-listen-on-workers", &[Id::WebAdminExposed])]
+    #[case::web_admin_within("web-admin\nweb-admin-ip=127.0.0.1", &[])]
+    #[case::web_admin_somewhere("web-admin\nweb-admin-ip=$IP", &[Id::WebAdminExposed])]
+    #[case::no_web_admin("web-admin-ip=0.0.0.0", &[])]
+    #[case::cli("cli-password=p\ncli-ip=0.0.0.0", &[Id::CliExposed])]
+    #[case::cli_within("cli-password=p", &[])]
+    #[case::cli_without_a_password("cli-ip=0.0.0.0", &[])]
+    #[case::no_cli("cli-password=p\ncli-ip=0.0.0.0\nno-cli", &[])]
+    fn access_is_judged(#[case] lines: &str, #[case] found: &[Id]) {
+        let world = World::of((4, 6, 1), &format!("{HARDENED}{lines}\n"));
+        assert_eq!(ids(&judge(&world.facts)), found);
+    }
+
+    #[test]
+    fn from_4_10_on_the_command_line_interface_is_off_unless_it_is_asked_for() {
+        let text = format!("{HARDENED}cli-password=p\ncli-ip=0.0.0.0\n");
+        assert_eq!(ids(&judge(&World::of((4, 10, 0), &text).facts)), []);
+        let world = World::of((4, 10, 0), &format!("{text}cli\n"));
+        assert_eq!(ids(&judge(&world.facts)), [Id::CliExposed]);
+    }
+
+    #[test]
+    fn a_server_that_knows_nobody_lets_everybody_in_unless_it_relays_nothing() {
+        let world = World::of((4, 6, 1), "no-tcp-relay");
+        assert_eq!(ids(&judge(&world.facts)), [Id::NoAuthentication]);
+        let world = World::of((4, 6, 1), "no-tcp-relay\nstun-only");
+        assert_eq!(ids(&judge(&world.facts)), []);
+    }
+}

@@ -1,0 +1,287 @@
+//! Versions of the protocol, and what a listener says before any cipher is at stake.
+
+use coturn::{Configuration, Flag, ListenerKind, Version};
+use probe::{Answer, Spoken, Trouble, Version as Protocol};
+
+use crate::{
+    facts::{Facts, Heard, name},
+    finding::{Finding, Id},
+    guideline::Policy,
+};
+
+/// The first version that speaks TLS 1.0 and 1.1 only where `tlsv1` or `tlsv1_1` is set.
+const OLD_BY_REQUEST: Version = Version::new(4, 7, 0);
+
+/// The first version that speaks TLS 1.3. Earlier ones choose a context by the version that a hello
+/// begins with, which in TLS 1.3 is still that of TLS 1.2, and whose context has no other
+/// (`check_tentative_tls` in `ns_ioalib_engine_impl.c`).
+pub(crate) const SPEAKS_TLS_13: Version = Version::new(4, 6, 2);
+
+pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+    let heard = facts.heard.iter().flat_map(|heard| {
+        [
+            accepted(facts, heard),
+            renegotiation(heard),
+            silent(facts, heard),
+        ]
+    });
+    let configured = [
+        not_excluded(facts),
+        dtls_left(facts),
+        shut_out(facts),
+        differs(facts),
+    ];
+    heard.chain(configured).flatten().collect()
+}
+
+fn is_old(version: Protocol) -> bool {
+    match version {
+        Protocol::Ssl30 | Protocol::Tls10 | Protocol::Tls11 | Protocol::Dtls10 => true,
+        Protocol::Tls12 | Protocol::Tls13 | Protocol::Dtls12 => false,
+    }
+}
+
+fn joined(versions: impl Iterator<Item = Protocol>) -> String {
+    versions
+        .map(|it| it.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn accepted(facts: &Facts, heard: &Heard) -> Option<Finding> {
+    let spoken = |spoken: &&Spoken| is_old(spoken.version) && spoken.answer.is_accepted();
+    let old: Vec<_> = heard.scan.versions.iter().filter(spoken).collect();
+    if old.is_empty() || facts.policy == Policy::Old {
+        return None;
+    }
+    let versions = joined(old.iter().map(|spoken| spoken.version));
+    Some(Finding::new(
+        Id::OldVersionAccepted,
+        format!("{} at {} accepts {versions}", name(heard.kind), heard.at),
+        exclusion(facts, heard.kind),
+    ))
+}
+
+fn exclusion(facts: &Facts, kind: ListenerKind) -> &'static str {
+    match (kind, facts.is_from(OLD_BY_REQUEST)) {
+        (ListenerKind::Federation, _) => {
+            "nothing: the fork starts at DTLS 1.2; look what listens there"
+        }
+        (ListenerKind::Dtls, Some(true)) => {
+            "a `cipher-list` without @SECLEVEL=0: coturn bounds DTLS by OpenSSL alone"
+        }
+        (_, Some(true)) => "neither `tlsv1` nor `tlsv1_1`",
+        (_, Some(false)) => "`no-tlsv1` and `no-tlsv1_1`",
+        (_, None) => {
+            "`no-tlsv1` and `no-tlsv1_1` up to 4.6; from 4.7 on neither `tlsv1` nor `tlsv1_1`"
+        }
+    }
+}
+
+fn renegotiation(heard: &Heard) -> Option<Finding> {
+    let mut versions = heard.scan.versions.iter();
+    let without = versions.find(|it| it.answer.is_accepted() && !it.has_secure_renegotiation)?;
+    Some(Finding::new(
+        Id::NoSecureRenegotiation,
+        format!(
+            "{} at {} in {}",
+            name(heard.kind),
+            heard.at,
+            without.version
+        ),
+        "nothing: coturn has no option for it; take an image with a current OpenSSL",
+    ))
+}
+
+/// A closed port is evidence where the way there is: all that coturn drops, it drops without a word.
+fn silent(facts: &Facts, heard: &Heard) -> Option<Finding> {
+    facts.listener(heard.kind)?;
+    let is_closed = |spoken: &Spoken| match &spoken.answer {
+        Answer::Failed(Trouble::Closed) | Answer::NotTested(_) => true,
+        Answer::Failed(_) | Answer::Accepted(_) | Answer::Refused(_) => false,
+    };
+    let closed = heard.is_direct && heard.scan.versions.iter().all(is_closed);
+    closed.then(|| {
+        Finding::new(
+            Id::ListenerSilent,
+            format!("{} at {} is closed", name(heard.kind), heard.at),
+            "look into coturn's log for the file that it misses; see the findings on files",
+        )
+    })
+}
+
+fn not_excluded(facts: &Facts) -> Option<Finding> {
+    let configuration = facts.configuration.as_ref()?;
+    if !facts.encrypts() || facts.policy == Policy::Old {
+        return None;
+    }
+    if facts.is_from(OLD_BY_REQUEST)? {
+        requested(configuration)
+    } else {
+        missing_exclusion(configuration)
+    }
+}
+
+fn missing_exclusion(configuration: &Configuration) -> Option<Finding> {
+    let switches = ["no-tlsv1", "no-tlsv1_1"];
+    let off: Vec<_> = switches
+        .into_iter()
+        .filter(|switch| configuration.flag(switch) == Flag::Off)
+        .collect();
+    (!off.is_empty()).then(|| {
+        Finding::new(
+            Id::OldVersionNotExcluded,
+            format!(
+                "neither the file nor the command line has {}",
+                off.join(", ")
+            ),
+            off.join(" and "),
+        )
+    })
+}
+
+fn requested(configuration: &Configuration) -> Option<Finding> {
+    let mut switches = ["tlsv1", "tlsv1_1"].into_iter();
+    let on = switches.find(|switch| configuration.flag(switch) == Flag::On)?;
+    let source = &configuration.last(on)?.source;
+    Some(Finding::new(
+        Id::OldVersionNotExcluded,
+        format!("{source}: {on}"),
+        "leave it out: TLS then starts at OpenSSL's own bound, which is 1.2",
+    ))
+}
+
+fn dtls_left(facts: &Facts) -> Option<Finding> {
+    let configuration = facts.configuration.as_ref()?;
+    facts.listener(ListenerKind::Dtls)?;
+    if configuration.flag("no-tlsv1_2") != Flag::On {
+        return None;
+    }
+    let source = &configuration.last("no-tlsv1_2")?.source;
+    Some(Finding::new(
+        Id::DtlsLeftAtOne,
+        format!("{source}: no-tlsv1_2, with a DTLS listener"),
+        "leave `no-tlsv1_2` out, or do without DTLS: `no-dtls` up to 4.16, no `dtls` from 4.17 on",
+    ))
+}
+
+fn shut_out(facts: &Facts) -> Option<Finding> {
+    let configuration = facts.configuration.as_ref()?;
+    facts.listener(ListenerKind::Tls)?;
+    if configuration.flag("no-tlsv1_2") != Flag::On || facts.is_from(SPEAKS_TLS_13)? {
+        return None;
+    }
+    let source = &configuration.last("no-tlsv1_2")?.source;
+    Some(Finding::new(
+        Id::TlsShutOut,
+        format!("{source}: no-tlsv1_2"),
+        "leave it out, or take coturn 4.6.2 or later, which speaks TLS 1.3",
+    ))
+}
+
+fn differs(facts: &Facts) -> Option<Finding> {
+    let (running, tagged) = (facts.running?, facts.build.version?);
+    (running != tagged).then(|| {
+        Finding::new(
+            Id::VersionDiffers,
+            format!("the server says {running}, the image's tag {tagged}"),
+            "a tag that tells the version",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::rules::testing::{World, ids};
+
+    #[rstest]
+    #[case(Protocol::Tls10, &[Id::OldVersionAccepted])]
+    #[case(Protocol::Tls11, &[Id::OldVersionAccepted])]
+    #[case(Protocol::Tls12, &[])]
+    #[case(Protocol::Tls13, &[])]
+    fn a_version_before_12_that_is_accepted_is_found(
+        #[case] version: Protocol,
+        #[case] found: &[Id],
+    ) {
+        let world = World::hardened().hears(ListenerKind::Tls, version, &[]);
+        assert_eq!(ids(&judge(&world.facts)), found);
+    }
+
+    #[test]
+    fn the_old_policy_lets_old_versions_be() {
+        let mut world = World::hardened().hears(ListenerKind::Tls, Protocol::Tls10, &[]);
+        world.facts.policy = Policy::Old;
+        assert_eq!(ids(&judge(&world.facts)), []);
+    }
+
+    #[rstest]
+    #[case::one_of_two((4, 6, 1), "no-tlsv1", &[Id::OldVersionNotExcluded])]
+    #[case::both((4, 6, 1), "no-tlsv1\nno-tlsv1_1", &[])]
+    #[case::set_back((4, 6, 1), "no-tlsv1\nno-tlsv1_1\nno-tlsv1=0", &[Id::OldVersionNotExcluded])]
+    #[case::no_need((4, 7, 0), "", &[])]
+    #[case::asked_for((4, 7, 0), "tlsv1_1", &[Id::OldVersionNotExcluded])]
+    #[case::without_tls((4, 6, 1), "no-tls\nno-dtls", &[])]
+    fn old_versions_are_excluded_by_the_switches_of_the_version(
+        #[case] version: (u16, u16, u16),
+        #[case] text: &str,
+        #[case] found: &[Id],
+    ) {
+        let world = World::of(version, text);
+        assert_eq!(ids(&judge(&world.facts)), found);
+    }
+
+    #[rstest]
+    #[case((4, 6, 2), "no-tlsv1_2", &[Id::DtlsLeftAtOne])]
+    #[case((4, 6, 2), "no-tlsv1_2\nno-dtls", &[])]
+    #[case((4, 6, 1), "no-tlsv1_2\nno-dtls", &[Id::TlsShutOut])]
+    #[case((4, 6, 1), "no-tlsv1_2\nno-dtls\nno-tls", &[])]
+    #[case((4, 17, 0), "no-tlsv1_2", &[])]
+    #[case((4, 17, 0), "no-tlsv1_2\ndtls", &[Id::DtlsLeftAtOne])]
+    fn what_is_left_without_tls_12_is_judged(
+        #[case] version: (u16, u16, u16),
+        #[case] text: &str,
+        #[case] found: &[Id],
+    ) {
+        let excluded = if version.1 < 7 {
+            "no-tlsv1\nno-tlsv1_1\n"
+        } else {
+            ""
+        };
+        let world = World::of(version, &format!("{excluded}{text}"));
+        assert_eq!(ids(&judge(&world.facts)), found);
+    }
+
+    #[test]
+    fn a_configured_listener_that_is_closed_is_found_unless_the_way_there_may_be() {
+        let mut world = World::hardened().hears_nothing(ListenerKind::Tls, Trouble::Closed);
+        assert_eq!(ids(&judge(&world.facts)), [Id::ListenerSilent]);
+        world.facts.heard[0].is_direct = false;
+        assert_eq!(ids(&judge(&world.facts)), []);
+    }
+
+    #[test]
+    fn a_silent_listener_may_be_behind_a_firewall() {
+        let trouble = Trouble::Silent(std::time::Duration::from_secs(1));
+        let world = World::hardened().hears_nothing(ListenerKind::Tls, trouble);
+        assert_eq!(ids(&judge(&world.facts)), []);
+    }
+
+    #[test]
+    fn a_server_without_secure_renegotiation_is_found() {
+        let mut world = World::hardened().hears(ListenerKind::Tls, Protocol::Tls12, &[]);
+        world.facts.heard[0].scan.versions[0].has_secure_renegotiation = false;
+        assert_eq!(ids(&judge(&world.facts)), [Id::NoSecureRenegotiation]);
+    }
+
+    #[test]
+    fn a_version_other_than_the_tags_is_found() {
+        let mut world = World::hardened();
+        world.facts.running = world.facts.build.version;
+        assert_eq!(ids(&judge(&world.facts)), []);
+        world.facts.running = Some(Version::new(4, 5, 2));
+        assert_eq!(ids(&judge(&world.facts)), [Id::VersionDiffers]);
+    }
+}

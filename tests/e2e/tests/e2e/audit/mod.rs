@@ -1,0 +1,332 @@
+//! The plugin's audit of real coturn servers: what was planted is found, nothing is found in a hardened
+//! one, and what a scan accepts is what another scanner accepts.
+
+mod plugin;
+mod sslyze;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::Usage;
+use e2e::{World, fixtures, wait};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, ConfigMapVolumeSource, Pod, Volume, VolumeMount},
+};
+use kube::{api::ListParams, core::ObjectMeta};
+use pki::{Authority, issue, testing::request};
+
+use plugin::{Told, audited, plugin};
+use sslyze::Sslyze;
+
+/// Where the configuration is mounted.
+const CONFIG: &str = "/config";
+/// What every coturn here needs, whatever else it is told.
+const BASE: &str = "\
+cert=/coturn-dtls-certificate/tls.crt
+pkey=/coturn-dtls-certificate/tls.key
+realm=example.com
+";
+
+/// A coturn with a configuration file and a certificate, without an operator.
+struct Server {
+    world: World,
+}
+
+/// How a certificate is.
+struct Certificate {
+    days: i64,
+    with_root: bool,
+}
+
+const GOOD: Certificate = Certificate {
+    days: 365,
+    with_root: false,
+};
+
+impl Server {
+    async fn start(
+        name: &str,
+        text: &str,
+        certificate: &Certificate,
+        change: impl FnOnce(&mut StatefulSet),
+    ) -> Self {
+        let world = World::empty(name).await;
+        world.create_secret(&secret(&world, certificate)).await;
+        world.create_workload(&config_map(text)).await;
+        let mut workload = fixtures::coturn(1);
+        configure(&mut workload);
+        change(&mut workload);
+        world.create_workload(&workload).await;
+        let server = Self { world };
+        server.until_ready().await;
+        server
+    }
+
+    async fn until_ready(&self) {
+        wait::until("a coturn that is Ready", async || {
+            let workload = self.world.api::<StatefulSet>().get(fixtures::COTURN).await;
+            let status = workload.ok()?.status?;
+            (status.ready_replicas == Some(1)).then_some(())
+        })
+        .await;
+    }
+
+    /// Audits it until its TLS listener answers: a pod is Ready before that is, at times.
+    async fn audited(&self, options: &[&str]) -> Told {
+        wait::until("an audit that heard the TLS listener", async || {
+            let told = audited(&self.world.namespace, options).await;
+            told.accepted("TLS").is_some().then_some(told)
+        })
+        .await
+    }
+
+    async fn tls_address(&self) -> String {
+        let pods = self.world.api::<Pod>().list(&ListParams::default()).await;
+        let pod = pods.unwrap().items.remove(0);
+        format!(
+            "{}:{}",
+            pod.status.unwrap().pod_ip.unwrap(),
+            fixtures::DTLS_PORT
+        )
+    }
+}
+
+fn secret(world: &World, certificate: &Certificate) -> k8s_openapi::api::core::v1::Secret {
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+    let authority = Authority::load(&world.ca.secret().as_secret(), now).unwrap();
+    let mut request = request(&["coturn.example.com"]);
+    request.duration = SignedDuration::from_hours(certificate.days * 24);
+    request.content.key = api::KeyKind::Rsa2048;
+    request.content.usages.extend(Usage::DEFAULT);
+    let pair = issue(&authority, &request, now).unwrap();
+    let chain = if certificate.with_root {
+        format!("{}{}", pair.certificate, world.ca.root())
+    } else {
+        pair.certificate.clone()
+    };
+    let mut secret = fixtures::tls_secret(fixtures::PUBLISHED, &chain, &pair.key);
+    let data = secret.data.as_mut().unwrap();
+    data.insert("ca.crt".to_owned(), fixtures::text(&world.ca.root()));
+    secret
+}
+
+fn config_map(text: &str) -> ConfigMap {
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(fixtures::COTURN.to_owned()),
+            ..ObjectMeta::default()
+        },
+        data: Some(BTreeMap::from([(
+            "turnserver.conf".to_owned(),
+            text.to_owned(),
+        )])),
+        ..ConfigMap::default()
+    }
+}
+
+/// Has the samples' coturn read its configuration from a file.
+fn configure(workload: &mut StatefulSet) {
+    let pod = workload
+        .spec
+        .as_mut()
+        .unwrap()
+        .template
+        .spec
+        .as_mut()
+        .unwrap();
+    let kept = ["--log-file", "--pidfile", "--userdb"];
+    let container = &mut pod.containers[0];
+    let arguments = container.args.get_or_insert_default();
+    arguments.retain(|argument| kept.iter().any(|kept| argument.starts_with(kept)));
+    arguments.extend(["-c".to_owned(), format!("{CONFIG}/turnserver.conf")]);
+    container
+        .volume_mounts
+        .get_or_insert_default()
+        .push(VolumeMount {
+            name: "config".to_owned(),
+            mount_path: CONFIG.to_owned(),
+            ..VolumeMount::default()
+        });
+    pod.volumes.get_or_insert_default().push(Volume {
+        name: "config".to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: fixtures::COTURN.to_owned(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
+}
+
+/// Gives the files of Secrets to coturn's group, and to nobody else.
+fn lock_files(workload: &mut StatefulSet) {
+    let pod = workload
+        .spec
+        .as_mut()
+        .unwrap()
+        .template
+        .spec
+        .as_mut()
+        .unwrap();
+    for volume in pod.volumes.iter_mut().flatten() {
+        if let Some(secret) = &mut volume.secret {
+            secret.default_mode = Some(0o440);
+        }
+    }
+}
+
+/// What is wrong with it, but for what the certificate and the volume have.
+const WEAK: &str = "\
+cipher-list=ALL:COMPLEMENTOFALL:@SECLEVEL=0
+dh1066
+CA-file=/coturn-dtls-certificate/ca.crt
+web-admin
+web-admin-ip=0.0.0.0
+cli-ip=0.0.0.0
+cli-password=north
+allow-loopback-peers
+no-auth
+no-sslv3
+tls-is-nice=yes
+cert=/coturn-dtls-certificate/tls.crt
+pkey=/coturn-dtls-certificate/tls.key
+realm=dummy.io
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_finds_what_was_planted_in_a_real_coturn() {
+    let certificate = Certificate {
+        days: 10,
+        with_root: true,
+    };
+    let server = Server::start("weak", WEAK, &certificate, |_| {}).await;
+    let told = server.audited(&["--name=turn.example.com"]).await;
+    assert_eq!(told.code, 1, "{told:?}");
+    let planted = [
+        "CT-ADM-002",
+        "CT-ADM-003",
+        "CT-AUT-001",
+        "CT-CPH-001",
+        "CT-CPH-003",
+        "CT-CPH-004",
+        "CT-CPH-006",
+        "CT-CRT-002",
+        "CT-CRT-007",
+        "CT-CRT-008",
+        "CT-CRT-011",
+        "CT-DH-001",
+        "CT-KEY-001",
+        "CT-OPT-001",
+        "CT-OPT-002",
+        "CT-RLY-001",
+        "CT-RLY-002",
+        "CT-TLS-001",
+        "CT-TLS-002",
+        "CT-TRN-001",
+    ];
+    assert_eq!(told.ids(), planted.map(str::to_owned).into(), "{told:?}");
+    assert!(
+        told.text.contains("4.6.1"),
+        "the server says its version: {told:?}"
+    );
+    assert!(!told.text.contains("north"), "a password is told");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_finds_nothing_in_what_harden_prints() {
+    let lines = plugin(&["harden", "--for=4.6.1"]).await;
+    assert_eq!(lines.code, 0, "{lines:?}");
+    let rest = "lt-cred-mech\nuser=demo:demo\n";
+    let text = format!("{}{BASE}{rest}", lines.text);
+    let server = Server::start("hardened", &text, &GOOD, lock_files).await;
+    let root = server.world.ca_file();
+    let trusted = format!("--trusted={}", root.display());
+    let options = [
+        "--coturn-version=4.6.1",
+        "--fail-on=info",
+        "--name=coturn.example.com",
+        &trusted,
+    ];
+    let told = server.audited(&options).await;
+    assert_eq!(told.ids(), BTreeSet::new(), "{told:?}");
+    assert_eq!(told.code, 0, "{told:?}");
+    // DTLS was heard as well.
+    assert!(told.accepted("DTLS").is_some(), "{told:?}");
+}
+
+/// Before 4.6.2 coturn speaks no TLS 1.3.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_tls_12_this_coturn_speaks_no_tls_at_all_and_that_is_found() {
+    let modern = plugin(&["harden", "--for=4.6.1", "--policy=modern"])
+        .await
+        .text;
+    assert!(!modern.lines().any(|line| line == "no-tlsv1_2"), "{modern}");
+
+    let text = format!("{BASE}no-tlsv1_2\nno-auth\n");
+    let server = Server::start("shut-out", &text, &GOOD, |_| {}).await;
+    let told = audited(&server.world.namespace, &[]).await;
+    let found = told.ids();
+    for id in ["CT-TLS-003", "CT-TLS-005"] {
+        assert!(found.contains(id), "{id}: {told:?}");
+    }
+    assert!(told.accepted("TLS").is_none(), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_misses_the_mount_and_what_comes_of_it_are_found() {
+    let text = "cert=/elsewhere/tls.crt\npkey=/coturn-dtls-certificate/other.key\nno-dtls\n";
+    let server = Server::start("misplaced", text, &GOOD, |_| {}).await;
+    let told = audited(&server.world.namespace, &[]).await;
+    let found = told.ids();
+    for id in ["CT-FIL-001", "CT-FIL-002", "CT-LSN-001"] {
+        assert!(found.contains(id), "{id}: {told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_scanned_through_a_port_forward_and_dtls_is_said_not_to_be() {
+    let server = Server::start("forwarded", BASE, &GOOD, |_| {}).await;
+    let direct = server.audited(&[]).await;
+    let address = format!("--address={}", server.tls_address().await);
+    let named = server.audited(&[&address]).await;
+    assert_eq!(named.accepted("TLS"), direct.accepted("TLS"));
+    let forwarded = server.audited(&["--via=port-forward"]).await;
+    assert_eq!(forwarded.accepted("TLS"), direct.accepted("TLS"));
+    assert!(forwarded.accepted("DTLS").is_none());
+    assert!(
+        forwarded
+            .gaps()
+            .iter()
+            .any(|gap| gap.contains("carries no UDP")),
+        "{forwarded:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_that_cannot_look_says_so_by_its_code() {
+    let world = World::empty("nothing").await;
+    let told = audited(&world.namespace, &["statefulset/coturn"]).await;
+    assert_eq!(told.code, 2);
+    assert!(told.error.contains("StatefulSet"), "{told:?}");
+    let none = audited(&world.namespace, &[]).await;
+    assert_eq!(none.code, 2);
+    assert!(none.error.contains("runs coturn"), "{none:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_accepts_what_sslyze_accepts() {
+    let sslyze = Sslyze::provide();
+    // A client of a version that is switched off this coturn leaves waiting, and sslyze tries it 80 times.
+    let hardened = plugin(&["harden", "--for=4.6.1"]).await.text;
+    let hardened = hardened.replace("\nno-tlsv1", "\n#no-tlsv1");
+    let weak = "cipher-list=ALL:COMPLEMENTOFALL:@SECLEVEL=0\nno-auth\n";
+    for (name, text) in [
+        ("sslyze-weak", weak),
+        ("sslyze-hardened", hardened.as_str()),
+    ] {
+        let server = Server::start(name, &format!("{text}\n{BASE}"), &GOOD, |_| {}).await;
+        let ours = server.audited(&[]).await;
+        let theirs = sslyze.scan(&server.tls_address().await);
+        sslyze::assert_same(&ours, &theirs);
+    }
+}
