@@ -175,7 +175,7 @@ impl<S: Read + Write> Client<S> {
 }
 
 /// Shakes hands, to whatever end.
-pub(crate) fn connect(stream: &mut SslStream<Wire<Socket>>) -> Outcome {
+pub(crate) fn connect<S: Read + Write>(stream: &mut SslStream<Wire<S>>) -> Outcome {
     loop {
         let error = match stream.connect() {
             Ok(()) => return Outcome::Completed,
@@ -193,7 +193,7 @@ pub(crate) fn connect(stream: &mut SslStream<Wire<Socket>>) -> Outcome {
 }
 
 /// What an error means; none if it means to go on.
-fn ends_by(stream: &SslStream<Wire<Socket>>, error: &ssl::Error) -> Option<Outcome> {
+fn ends_by<S: Read + Write>(stream: &SslStream<Wire<S>>, error: &ssl::Error) -> Option<Outcome> {
     if [ErrorCode::WANT_READ, ErrorCode::WANT_WRITE].contains(&error.code()) {
         return None;
     }
