@@ -18,6 +18,7 @@ pub mod kubelet;
 pub mod operator;
 pub mod proxy;
 pub mod wait;
+pub mod watch;
 mod world;
 
 /// Held for writing by whoever changes the schema, which all tests of a cluster share, and for reading
