@@ -286,24 +286,24 @@ mod tests {
         candidate.has_expired(&lease, &spec)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_lease_seen_for_the_first_time_is_not_expired_whatever_its_times_say() {
         let (lease, spec) = lease("1", 0);
         assert!(!candidate().has_expired(&lease, &spec));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_lease_that_does_not_change_for_its_duration_is_expired() {
         assert!(!has_expired("1", 30, Duration::from_secs(29)));
         assert!(has_expired("1", 30, Duration::from_secs(30)));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_lease_that_was_renewed_is_not_expired() {
         assert!(!has_expired("2", 30, Duration::from_mins(5)));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_lease_without_a_sensible_duration_is_held_to_our_own() {
         assert!(!has_expired("1", -1, Duration::from_secs(29)));
         assert!(has_expired("1", -1, DURATION));

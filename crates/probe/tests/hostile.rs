@@ -10,7 +10,7 @@ mod support;
 
 use std::{
     io::Write as _,
-    net::{TcpListener, UdpSocket},
+    net::{TcpListener, TcpStream, UdpSocket},
     thread,
     time::Duration,
 };
@@ -35,11 +35,15 @@ fn trouble(target: &Target, limits: Limits) -> Trouble {
 
 #[test]
 fn a_port_that_nobody_listens_on_is_closed() {
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr();
-    let target = at(Protocol::Dtls12, free.unwrap());
+    // Ports that are taken, so that nobody else gets them, and open to their peers alone.
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    taken.connect(peer.local_addr().unwrap()).unwrap();
+    let target = at(Protocol::Dtls12, taken.local_addr().unwrap());
     assert_eq!(trouble(&target, PATIENT), Trouble::Closed);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-    let target = at(Protocol::Tls, free.unwrap());
+    let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpStream::connect(peer.local_addr().unwrap()).unwrap();
+    let target = at(Protocol::Tls, taken.local_addr().unwrap());
     assert_eq!(trouble(&target, PATIENT), Trouble::Closed);
 }
 

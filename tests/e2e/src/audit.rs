@@ -34,7 +34,9 @@ pub struct Request {
     pub name: String,
     /// HTTP status code of the answer.
     pub code: i64,
-    /// When it was answered, by the API server's clock.
+    /// When it came, by the API server's clock.
+    pub received: Timestamp,
+    /// When it was answered, by the same.
     pub answered: Timestamp,
 }
 
@@ -48,9 +50,9 @@ pub struct Restoration {
 }
 
 impl Restoration {
-    /// The time from the one answer to the other.
+    /// The time from the request that undid it to the answer to the one that put it right.
     pub fn took(&self) -> SignedDuration {
-        self.restored.answered.duration_since(self.undone.answered)
+        self.restored.answered.duration_since(self.undone.received)
     }
 }
 
@@ -121,14 +123,15 @@ impl Request {
     }
 }
 
-/// Lines may stand in the log in another order than their answers were given in.
+/// Lines may stand in the log in another order than their answers were given in, and whoever watches
+/// may have written before the answer to what it saw was given.
 fn restoration(writes: &[Request], user: &str) -> Option<Restoration> {
     let others = writes.iter().filter(|write| !write.is_by(user));
-    let undone = others.max_by_key(|write| write.answered)?;
+    let undone = others.max_by_key(|write| write.received)?;
     let later = writes
         .iter()
-        .filter(|write| write.is_by(user) && write.answered > undone.answered);
-    let restored = later.min_by_key(|write| write.answered)?;
+        .filter(|write| write.is_by(user) && write.received > undone.received);
+    let restored = later.min_by_key(|write| write.received)?;
     Some(Restoration {
         undone: undone.clone(),
         restored: restored.clone(),
@@ -137,6 +140,7 @@ fn restoration(writes: &[Request], user: &str) -> Option<Restoration> {
 
 fn request(event: &Value) -> Request {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let time = |field| text(&event[field]).parse().expect("a time");
     let reference = &event["objectRef"];
     let resource = match reference["subresource"].as_str() {
         Some(subresource) => format!("{}/{subresource}", text(&reference["resource"])),
@@ -148,7 +152,8 @@ fn request(event: &Value) -> Request {
         resource,
         name: text(&reference["name"]),
         code: event["responseStatus"]["code"].as_i64().unwrap_or_default(),
-        answered: text(&event["stageTimestamp"]).parse().expect("a time"),
+        received: time("requestReceivedTimestamp"),
+        answered: time("stageTimestamp"),
     }
 }
 
@@ -161,11 +166,13 @@ mod tests {
     use super::*;
 
     const USER: &str = "system:serviceaccount:here:coturn-cert-operator";
+    const RECEIVED: &str = "2026-01-01T00:00:00.240000Z";
     const ANSWERED: &str = "2026-01-01T00:00:00.250000Z";
 
     fn line(user: &str, namespace: &str, verb: &str, resource: &str) -> String {
         let event = json!({
             "stage": "ResponseComplete",
+            "requestReceivedTimestamp": RECEIVED,
             "stageTimestamp": ANSWERED,
             "verb": verb,
             "user": {"username": user},
@@ -201,13 +208,14 @@ mod tests {
             resource: "secrets".to_owned(),
             name: "x".to_owned(),
             code: 200,
+            received: RECEIVED.parse().unwrap(),
             answered: ANSWERED.parse().unwrap(),
         };
         assert_eq!(mark.writes("here", "coturn-cert-operator"), [write]);
         std::fs::remove_file(path).unwrap();
     }
 
-    /// A write so many milliseconds after midnight.
+    /// A write that came so many milliseconds after midnight, and was answered 20 later.
     fn write(user: &str, milliseconds: i64) -> Request {
         let midnight: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         Request {
@@ -216,7 +224,8 @@ mod tests {
             resource: "secrets".to_owned(),
             name: "x".to_owned(),
             code: 200,
-            answered: midnight + SignedDuration::from_millis(milliseconds),
+            received: midnight + SignedDuration::from_millis(milliseconds),
+            answered: midnight + SignedDuration::from_millis(milliseconds + 20),
         }
     }
 
@@ -232,7 +241,19 @@ mod tests {
         let found = restoration(&writes, "coturn-cert-operator").unwrap();
         assert_eq!(found.undone, writes[3]);
         assert_eq!(found.restored, writes[4]);
-        assert_eq!(found.took(), SignedDuration::from_millis(50));
+        assert_eq!(found.took(), SignedDuration::from_millis(70));
+    }
+
+    #[test]
+    fn what_was_put_right_before_the_answer_to_its_undoing_is_a_restoration() {
+        let mut writes = [100, 300, 310].map(|at| write(USER, at));
+        writes[1] = Request {
+            answered: writes[2].answered + SignedDuration::from_millis(5),
+            ..write("kubernetes-admin", 300)
+        };
+        let found = restoration(&writes, "coturn-cert-operator").unwrap();
+        assert_eq!(found.restored, writes[2]);
+        assert_eq!(found.took(), SignedDuration::from_millis(30));
     }
 
     #[test]

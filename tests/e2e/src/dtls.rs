@@ -10,7 +10,7 @@ use std::{
 use api::Fingerprint;
 use tokio::{process::Command, time::timeout};
 
-use crate::environment::run;
+use crate::{environment::run, wait};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,6 +39,17 @@ pub async fn dial(address: &str, port: u16, ca: &Path) -> Result<String, String>
         let errors = String::from_utf8_lossy(&output.stderr);
         format!("{target}: {}: {errors}\n{text}", output.status)
     })
+}
+
+/// The leaf of the first handshake that succeeds: coturn's DTLS listener may open after the TCP one,
+/// by which a pod is Ready.
+pub async fn until_dialled(address: &str, port: u16, ca: &Path) -> String {
+    wait::until(&format!("a handshake with {address}:{port}"), async || {
+        let dialled = dial(address, port, ca).await;
+        // Shown if the test fails.
+        dialled.inspect_err(|error| eprintln!("{error}")).ok()
+    })
+    .await
 }
 
 /// The first certificate of a text.

@@ -7,13 +7,17 @@ use futures::{StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt as _,
-    runtime::watcher::{self, Error, Event},
+    runtime::watcher::{Config, Event},
 };
 use pki::PairError;
 use tokio::task::JoinHandle;
 
+use crate::{wait, watch};
+
 /// Watches one Secret until dropped.
 pub struct History {
+    secrets: Api<Secret>,
+    name: String,
     seen: Arc<Mutex<Seen>>,
     task: JoinHandle<()>,
 }
@@ -24,13 +28,15 @@ struct Seen {
     /// What it was since the watch began, whoever wrote it; none where it did not exist.
     states: Vec<Option<Secret>>,
     by_operator: Vec<Secret>,
+    /// Whether the list has it with which the watch begins anew.
+    is_listed: bool,
 }
 
 impl History {
     /// Watches from this moment on: what the Secret holds now is known when this returns.
     pub async fn of(secrets: Api<Secret>, name: &str) -> Self {
-        let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-        let mut events = watcher::watcher(secrets, config).boxed();
+        let config = Config::default().fields(&format!("metadata.name={name}"));
+        let mut events = watch::events(secrets.clone(), config);
         let seen = Arc::new(Mutex::new(Seen {
             states: vec![first(&mut events).await],
             ..Seen::default()
@@ -38,16 +44,25 @@ impl History {
         let record = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
-                let mut seen = record.lock().unwrap();
-                match event {
-                    Ok(Event::Apply(secret) | Event::InitApply(secret)) => seen.note(secret),
-                    Ok(Event::Delete(_)) => seen.states.push(None),
-                    // It lists anew by itself.
-                    Ok(Event::Init | Event::InitDone) | Err(_) => {}
-                }
+                record.lock().unwrap().take(event);
             }
         });
-        Self { seen, task }
+        Self {
+            secrets,
+            name: name.to_owned(),
+            seen,
+            task,
+        }
+    }
+
+    /// Waits until the watch has seen the Secret as it is: it may lag behind what a test has read.
+    pub async fn until_up_to_date(&self) {
+        wait::until("a watch that has seen the Secret as it is", async || {
+            let found = self.secrets.get_opt(&self.name).await.ok()?;
+            let is = found.and_then(|secret| secret.resource_version());
+            (self.seen.lock().unwrap().revision() == is).then_some(())
+        })
+        .await;
     }
 
     /// The leaves that were published one after the other, since the watch began; none where there was
@@ -114,25 +129,44 @@ impl Drop for History {
 }
 
 /// The Secret as it is when the watch begins.
-async fn first(events: &mut BoxStream<'_, Result<Event<Secret>, Error>>) -> Option<Secret> {
+async fn first(events: &mut BoxStream<'_, Event<Secret>>) -> Option<Secret> {
     let mut found = None;
     loop {
         match events.next().await.expect("a watch that does not end") {
-            Ok(Event::InitApply(secret) | Event::Apply(secret)) => found = Some(secret),
-            Ok(Event::InitDone) => return found,
-            // It begins anew by itself.
-            Ok(Event::Init | Event::Delete(_)) | Err(_) => {}
+            Event::InitApply(secret) | Event::Apply(secret) => found = Some(secret),
+            Event::InitDone => return found,
+            Event::Init | Event::Delete(_) => {}
         }
     }
 }
 
 impl Seen {
+    fn take(&mut self, event: Event<Secret>) {
+        match event {
+            Event::Apply(secret) => self.note(secret),
+            Event::Delete(_) => self.states.push(None),
+            Event::Init => self.is_listed = false,
+            Event::InitApply(secret) => {
+                self.is_listed = true;
+                self.note(secret);
+            }
+            // It was deleted between two watches.
+            Event::InitDone if !self.is_listed => self.states.push(None),
+            Event::InitDone => {}
+        }
+    }
+
     fn note(&mut self, secret: Secret) {
         let last = self.states.last().and_then(Option::as_ref);
         if is_operators(last, &secret) {
             self.by_operator.push(secret.clone());
         }
         self.states.push(Some(secret));
+    }
+
+    /// Its newest revision; none where it does not exist.
+    fn revision(&self) -> Option<String> {
+        self.states.last()?.as_ref()?.resource_version()
     }
 
     fn leaves(&self) -> Vec<Option<Fingerprint>> {
@@ -302,6 +336,19 @@ mod tests {
         let (one, another) = (leaf(&one), leaf(&another));
         assert!(one.is_some() && another.is_some() && one != another);
         assert_eq!(seen.leaves(), [one, None, another, None, one]);
+    }
+
+    #[test]
+    fn what_is_not_in_a_later_list_was_deleted() {
+        let mut seen = Seen::default();
+        for listed in [Some(published()), None] {
+            seen.take(Event::Init);
+            if let Some(secret) = listed {
+                seen.take(Event::InitApply(secret));
+            }
+            seen.take(Event::InitDone);
+        }
+        assert_eq!(seen.states, [Some(published()), None]);
     }
 
     #[test]

@@ -9,12 +9,14 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Api, ResourceExt as _,
     api::{Patch, PatchParams},
-    runtime::watcher::{self, Event},
+    runtime::watcher::{Config, Event},
 };
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 
-/// How often a kubelet looks for a Secret that is missing.
+use crate::watch::events;
+
+/// How often a kubelet looks for a Secret that is missing, and tries what failed.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// Runs pods until dropped.
@@ -28,9 +30,9 @@ impl Kubelet {
     pub fn of(pods: Api<Pod>, secrets: Api<Secret>) -> Self {
         let (works, mut may_work) = watch::channel(true);
         let task = tokio::spawn(async move {
-            let mut events = watcher::watcher(pods.clone(), watcher::Config::default()).boxed();
+            let mut events = events(pods.clone(), Config::default());
             while let Some(event) = events.next().await {
-                if let Ok(Event::Apply(pod) | Event::InitApply(pod)) = event
+                if let Event::Apply(pod) | Event::InitApply(pod) = event
                     && !is_running(&pod)
                 {
                     // An error means that the test has ended.
@@ -66,22 +68,25 @@ fn is_running(pod: &Pod) -> bool {
 
 /// Starts a pod once its Secrets are there, unless it is gone by then.
 async fn start(pods: &Api<Pod>, secrets: &Api<Secret>, pod: &Pod) {
-    while is_there(pods, pod).await {
-        if can_mount(secrets, pod).await {
-            let patch = Patch::Merge(running(pod));
-            // It may be gone since, or another by its name.
-            let _ = pods
-                .patch_status(&pod.name_any(), &PatchParams::default(), &patch)
-                .await;
+    while !is_gone(pods, pod).await {
+        if can_mount(secrets, pod).await && tell_that_it_runs(pods, pod).await {
             return;
         }
         tokio::time::sleep(RETRY).await;
     }
 }
 
-async fn is_there(pods: &Api<Pod>, pod: &Pod) -> bool {
+/// Whether it does not exist, or another by its name does. Without an answer it may be there.
+async fn is_gone(pods: &Api<Pod>, pod: &Pod) -> bool {
     let found = pods.get_opt(&pod.name_any()).await;
-    found.is_ok_and(|found| found.is_some_and(|found| found.uid() == pod.uid()))
+    found.is_ok_and(|found| found.is_none_or(|found| found.uid() != pod.uid()))
+}
+
+/// Whether the API server has taken it.
+async fn tell_that_it_runs(pods: &Api<Pod>, pod: &Pod) -> bool {
+    let (name, patch) = (pod.name_any(), Patch::Merge(running(pod)));
+    let params = PatchParams::default();
+    pods.patch_status(&name, &params, &patch).await.is_ok()
 }
 
 async fn can_mount(secrets: &Api<Secret>, pod: &Pod) -> bool {

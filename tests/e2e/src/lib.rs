@@ -20,6 +20,7 @@ pub mod operator;
 pub mod partner;
 pub mod proxy;
 pub mod wait;
+pub mod watch;
 mod world;
 
 /// Held for writing by whoever changes the schema, which all tests of a cluster share, and for reading

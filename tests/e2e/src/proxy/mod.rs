@@ -67,10 +67,15 @@ impl Proxy {
         self.traffic.has_struck()
     }
 
-    /// Whether the operator has asked for something since the count began, and for nothing for so
-    /// long; its watches and its Lease aside.
+    /// Whether the operator has asked for something since the count began, has got its answers, and
+    /// was silent for so long since; its watches, its Lease and Events aside.
     pub fn is_calm_for(&self, span: Duration) -> bool {
         self.traffic.is_calm_for(span)
+    }
+
+    /// Whether the operator has asked for this, as `secrets/coturn-ca`, since the count began.
+    pub fn has_read(&self, object: &str) -> bool {
+        self.traffic.has_read(object)
     }
 
     /// Holds the next request of this method whose path ends so.
@@ -124,13 +129,14 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| NoReply)?.to_bytes();
     let asked = Asked::of(&parts, body.clone());
-    traffic.note(&asked);
+    let open = traffic.note(&asked);
     traffic.pass(&asked).await;
     let onward = onward(parts, body);
     // In a task of its own: what was sent on is counted also if the operator ends meanwhile.
     let (answer, fate) = tokio::spawn(async move {
         let answer = client.send(onward).await.map_err(|_| NoReply)?;
         let fate = traffic.answered(&asked, answer.status());
+        drop(open);
         Ok::<_, NoReply>((answer, fate))
     })
     .await

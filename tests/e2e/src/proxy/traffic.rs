@@ -1,7 +1,7 @@
 //! What passed the proxy, and what befalls it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -62,8 +62,25 @@ struct State {
     statuses: HashMap<String, Value>,
     blow: Option<Blow>,
     has_struck: bool,
+    /// What was read since the count began.
+    read: BTreeSet<String>,
+    /// Requests that wait for their answer.
+    open: usize,
+    /// When the last one came or was answered since the count began.
     last: Option<Instant>,
     gates: Vec<Gate>,
+}
+
+/// A request of interest, until it is answered.
+pub(super) struct Open(Arc<Traffic>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut state = self.0.0.lock().unwrap();
+        state.open -= 1;
+        // One that came before the count began tells nothing of whoever asks since.
+        state.last = state.last.map(|_| Instant::now());
+    }
 }
 
 impl Asked {
@@ -117,6 +134,7 @@ impl Traffic {
     pub(super) fn begin(&self, blow: Option<Blow>) {
         let mut state = self.0.lock().unwrap();
         state.writes.clear();
+        state.read.clear();
         state.last = None;
         state.has_struck = false;
         state.blow = blow;
@@ -131,8 +149,12 @@ impl Traffic {
     }
 
     pub(super) fn is_calm_for(&self, span: Duration) -> bool {
-        let last = self.0.lock().unwrap().last;
-        last.is_some_and(|last| last.elapsed() > span)
+        let state = self.0.lock().unwrap();
+        state.open == 0 && state.last.is_some_and(|last| last.elapsed() > span)
+    }
+
+    pub(super) fn has_read(&self, object: &str) -> bool {
+        self.0.lock().unwrap().read.contains(object)
     }
 
     pub(super) fn hold(&self, method: &'static str, path: &'static str) -> Hold {
@@ -141,10 +163,16 @@ impl Traffic {
         hold
     }
 
-    pub(super) fn note(&self, asked: &Asked) {
-        if !asked.is_watch && asked.resource().is_some() {
-            self.0.lock().unwrap().last = Some(Instant::now());
+    /// Notes that it came; none if it is of no interest.
+    pub(super) fn note(self: &Arc<Self>, asked: &Asked) -> Option<Open> {
+        let resource = asked.resource().filter(|_| !asked.is_watch)?;
+        let mut state = self.0.lock().unwrap();
+        state.last = Some(Instant::now());
+        state.open += 1;
+        if asked.method == Method::GET {
+            state.read.insert(resource.to_owned());
         }
+        Some(Open(Arc::clone(self)))
     }
 
     /// Waits where the request is held.
@@ -164,7 +192,6 @@ impl Traffic {
     pub(super) fn answered(&self, asked: &Asked, code: StatusCode) -> Option<Fate> {
         let object = asked.written().filter(|_| code.is_success())?;
         let mut state = self.0.lock().unwrap();
-        state.last = Some(Instant::now());
         if let Some(status) = asked.status()
             && state.statuses.insert(object.clone(), status.clone()) == Some(status)
         {
@@ -254,6 +281,30 @@ mod tests {
             traffic.answered(&request, StatusCode::OK);
         }
         assert_eq!(traffic.writes().len(), 2);
+    }
+
+    #[test]
+    fn an_operator_that_waits_for_an_answer_is_not_calm() {
+        let traffic = Arc::new(Traffic::default());
+        let is_calm = || traffic.is_calm_for(Duration::ZERO);
+        assert!(!is_calm(), "it has asked for nothing yet");
+        let read = asked(Method::GET, "secrets/a", &json!({}));
+        let open = traffic.note(&read);
+        assert!(!is_calm());
+        drop(open);
+        assert!(is_calm());
+        assert!(traffic.has_read("secrets/a") && !traffic.has_read("secrets/b"));
+    }
+
+    #[test]
+    fn what_was_asked_before_the_count_began_does_not_count() {
+        let traffic = Arc::new(Traffic::default());
+        let read = asked(Method::GET, "secrets/a", &json!({}));
+        let open = traffic.note(&read);
+        traffic.begin(None);
+        assert!(!traffic.has_read("secrets/a"));
+        drop(open);
+        assert!(!traffic.is_calm_for(Duration::ZERO));
     }
 
     #[test]

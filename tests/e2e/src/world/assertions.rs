@@ -32,9 +32,8 @@ impl World {
                 .as_ref()
                 .and_then(|status| status.pod_ip.clone())
                 .expect("an address");
-            let served = dtls::dial(&address, fixtures::DTLS_PORT, &self.ca_file())
-                .await
-                .expect("a handshake");
+            let ca = self.ca_file();
+            let served = dtls::until_dialled(&address, fixtures::DTLS_PORT, &ca).await;
             let leaf = dtls::fingerprint(&served);
             assert_eq!(leaf, published, "{} serves something else", pod.name_any());
         }

@@ -11,9 +11,11 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api,
-    runtime::watcher::{self, Event},
+    runtime::watcher::{Config, Event},
 };
 use tokio::task::JoinHandle;
+
+use crate::watch;
 
 /// Shorter pieces may occur by chance.
 const PIECE: usize = 48;
@@ -32,9 +34,9 @@ impl Keys {
         let seen = Arc::new(Mutex::new(BTreeSet::new()));
         let collected = Arc::clone(&seen);
         let task = tokio::spawn(async move {
-            let mut events = watcher::watcher(secrets, watcher::Config::default()).boxed();
+            let mut events = watch::events(secrets, Config::default());
             while let Some(event) = events.next().await {
-                if let Ok(Event::Apply(secret) | Event::InitApply(secret)) = event {
+                if let Event::Apply(secret) | Event::InitApply(secret) = event {
                     collected.lock().unwrap().extend(private(secret));
                 }
             }

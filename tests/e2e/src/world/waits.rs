@@ -7,7 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Condition};
 
 use super::World;
-use crate::{fixtures::COTURN, wait};
+use crate::{
+    audit::Mark,
+    fixtures::{COTURN, PUBLISHED},
+    wait,
+};
 
 /// An operator that has been silent for this long has done what it had to do.
 const CALM: Duration = Duration::from_secs(3);
@@ -48,6 +52,16 @@ impl World {
             tokio::time::sleep(CALM).await;
             let requests = mark.requests(&self.namespace, names::FIELD_MANAGER);
             requests.is_empty().then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until an operator that started after the mark has looked at what is published.
+    pub async fn until_a_pass_since(&self, mark: &Mark) {
+        wait::until("a pass of the new operator", async || {
+            let reads = mark.requests(&self.namespace, names::FIELD_MANAGER);
+            let mut reads = reads.iter().filter(|request| request.verb == "get");
+            reads.any(|read| read.name == PUBLISHED).then_some(())
         })
         .await;
     }

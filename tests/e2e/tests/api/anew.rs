@@ -76,7 +76,7 @@ async fn a_pass_that_is_under_way_writes_nothing_once_its_resource_is_another() 
         .unwrap()
         .dns_names;
     assert_eq!(names, ["new.example.com".to_owned()].into());
-    let serials = scene.issued();
+    let serials = scene.issued().await;
     assert_eq!(serials.len(), 2, "one each: {serials:?}");
 }
 
@@ -128,7 +128,7 @@ async fn a_resource_deleted_during_its_rollout_leaves_the_secret_and_its_success
     let workload: StatefulSet = world.api().get(fixtures::COTURN).await.unwrap();
     let generation = first.generation.map(|generation| generation + 1);
     assert_eq!(workload.metadata.generation, generation, "one stamp");
-    assert_eq!(scene.issued().len(), 2);
+    assert_eq!(scene.issued().await.len(), 2);
     let after = world.workload_state().await;
     assert!(after.pods.iter().all(|pod| !first.pods.contains(pod)));
 }

@@ -98,7 +98,10 @@ impl Scene {
     }
 
     /// Serial numbers of all certificates that the operator ever put into a store.
-    pub fn issued(&self) -> BTreeSet<String> {
+    pub async fn issued(&self) -> BTreeSet<String> {
+        for watched in &self.watched {
+            watched.store.until_up_to_date().await;
+        }
         let revisions = self
             .watched
             .iter()

@@ -6,13 +6,13 @@ use std::sync::{
 };
 
 use api::names;
-use e2e::{World, fixtures, proxy::Proxy};
+use e2e::{World, fixtures, proxy::Proxy, watch};
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{
     Api,
     api::{Patch, PatchParams},
-    runtime::{WatchStreamExt as _, watcher},
+    runtime::watcher::{Config, Event},
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -27,12 +27,11 @@ fn undo_rollouts(world: &World) -> (JoinSet<()>, Arc<AtomicUsize>) {
     let count = Arc::clone(&counted);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
-        let events = watcher(workloads.clone(), watcher::Config::default());
-        let mut events = events.applied_objects().boxed();
+        let mut events = watch::events(workloads.clone(), Config::default());
         let annotation = names::fingerprint_annotation(fixtures::PUBLISHED);
         while let Some(event) = events.next().await {
-            let stamped = event.ok().filter(|workload| carries(workload, &annotation));
-            if let Some(workload) = stamped
+            if let Event::Apply(workload) | Event::InitApply(workload) = event
+                && carries(&workload, &annotation)
                 && strip(&workloads, &workload, &annotation).await
             {
                 count.fetch_add(1, Ordering::SeqCst);
@@ -80,7 +79,8 @@ async fn who_undoes_each_rollout_is_named_and_given_way_to() {
     let proxy = Proxy::start(scene.world.client.clone()).await;
     let _operator = scene.start(&proxy);
     let world = &scene.world;
-    world.create_workload(&fixtures::light(2)).await;
+    // So many that the first rollout is not over before it is undone.
+    world.create_workload(&fixtures::light(5)).await;
     world.create_certificate(&json!({})).await;
     world.until_ready().await;
     let (_undoing, undone) = undo_rollouts(world);
@@ -101,5 +101,5 @@ async fn who_undoes_each_rollout_is_named_and_given_way_to() {
     scene.until_calm(&proxy).await;
     // One rollout, and one that put right what was undone.
     assert_eq!(undone.load(Ordering::SeqCst), 2);
-    assert_eq!(scene.issued().len(), 2);
+    assert_eq!(scene.issued().await.len(), 2);
 }

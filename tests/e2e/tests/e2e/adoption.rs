@@ -140,7 +140,9 @@ async fn a_chart_and_the_operator_share_a_secret(#[case] helm: Helm) {
     let secret = world.secret(fixtures::PUBLISHED).await.unwrap();
     assert_eq!(secret.labels()[names::MANAGED_BY_LABEL], "Helm");
     assert_eq!(secret.type_.as_deref(), Some("Opaque"));
-    assert!(told(&world, "Adopted").await.unwrap().contains("helm"));
+    // It comes after the status that tells of the same.
+    let adopted = wait::until("an Event", async || told(&world, "Adopted").await).await;
+    assert!(adopted.contains("helm"), "{adopted}");
 
     let serial = world.serial().await.unwrap();
     world.renew("away from the chart's").await;

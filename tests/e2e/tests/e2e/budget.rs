@@ -36,7 +36,9 @@ async fn a_rollout_that_may_outlast_the_certificate_is_warned_of_once_until_it_i
     let message = world.condition("RolledOut").await.unwrap().message;
     assert!(message.contains(advice), "{message}");
     world.until_calm().await;
+    let mark = world.mark();
     world.restart_operator().await;
+    world.until_a_pass_since(&mark).await;
     world.until_calm().await;
     assert_eq!(told(&world, "RenewBeforeTooShort").await, [1]);
 

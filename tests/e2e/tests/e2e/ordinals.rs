@@ -39,9 +39,11 @@ async fn uids(world: &World) -> BTreeSet<String> {
     world.pod_uids().await.into_iter().collect()
 }
 
-/// Names of the pods that the operator deleted.
+/// Names of the pods that the operator deleted. It may have asked twice for one.
 fn restarted(writes: &[Request]) -> Vec<&str> {
-    let restarts = writes.iter().filter(|it| it.resource == "pods");
+    let restarts = writes
+        .iter()
+        .filter(|it| it.resource == "pods" && it.code < 300);
     restarts.map(|it| it.name.as_str()).collect()
 }
 

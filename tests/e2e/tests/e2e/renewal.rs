@@ -42,8 +42,12 @@ async fn a_renewal_is_one_rollout_and_no_client_fails() {
 /// How long a client that finds its pod not Ready waits before it looks again.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Dials one pod again and again. A dial counts if the pod was Ready before it, and is the same and
-/// not terminating after it.
+/// After so long a pod that is Ready listens to DTLS too. The time from which it was Ready is rounded
+/// down to seconds.
+const LISTENING: SignedDuration = SignedDuration::from_secs(3);
+
+/// Dials one pod again and again. A dial that fails counts if the pod had been Ready for a while
+/// before it, and is the same and not terminating after it.
 struct Client {
     stop: Arc<AtomicBool>,
     good: Arc<AtomicUsize>,
@@ -96,15 +100,17 @@ impl Client {
     }
 }
 
-/// Uid and address of a pod that is Ready and not terminating.
+/// Uid and address of a pod that has been Ready for a while and is not terminating.
 async fn serving(pods: &Api<Pod>, name: &str) -> Option<(String, String)> {
     let pod = pods.get_opt(name).await.ok()??;
     let status = pod.status.clone()?;
-    let ready = status
-        .conditions?
+    let conditions = status.conditions?;
+    let ready = conditions
         .iter()
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    let serving = ready && pod.metadata.deletion_timestamp.is_none();
+        .find(|condition| condition.type_ == "Ready" && condition.status == "True")?;
+    let since = ready.last_transition_time.as_ref()?.0;
+    let listens = Timestamp::now().duration_since(since) > LISTENING;
+    let serving = listens && pod.metadata.deletion_timestamp.is_none();
     serving.then_some((pod.uid()?, status.pod_ip?))
 }
 

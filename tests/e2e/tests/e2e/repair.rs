@@ -115,7 +115,16 @@ async fn settled(world: &World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_store_is_taken_up_again_from_the_published_secret() {
-    let world = World::ready("store", &fixtures::light(2)).await;
+    let world = World::with_ca("store").await;
+    world.install_operator();
+    world.create_workload(&fixtures::light(2)).await;
+    // Pods of before the publication: that alone is what is not known without the store.
+    wait::until("both pods", async || {
+        (world.pods().await.len() == 2).then_some(())
+    })
+    .await;
+    world.create_certificate(&json!({})).await;
+    world.until_ready().await;
     let (before, workload) = (world.published().await, world.workload_state().await);
 
     world.delete_secret(fixtures::STORE).await;

@@ -13,14 +13,7 @@ async fn an_operator_that_is_restarted_writes_nothing_and_restarts_nothing() {
     let mark = world.mark();
 
     world.restart_operator().await;
-    wait::until("a pass of the new operator", async || {
-        let reads = mark.requests(&world.namespace, names::FIELD_MANAGER);
-        reads
-            .iter()
-            .any(|read| read.verb == "get" && read.name == fixtures::PUBLISHED)
-            .then_some(())
-    })
-    .await;
+    world.until_a_pass_since(&mark).await;
 
     wait::throughout("no write", Duration::from_secs(5), async || {
         mark.writes(&world.namespace, names::FIELD_MANAGER)

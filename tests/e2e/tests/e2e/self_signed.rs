@@ -36,8 +36,8 @@ async fn assert_served(world: &World) -> String {
     assert!(!pods.is_empty());
     for pod in pods {
         let address = pod.status.and_then(|status| status.pod_ip).unwrap();
-        let served = dtls::dial(&address, fixtures::DTLS_PORT, &trusted).await;
-        let shown = dtls::shown_fingerprint(&served.unwrap());
+        let served = dtls::until_dialled(&address, fixtures::DTLS_PORT, &trusted).await;
+        let shown = dtls::shown_fingerprint(&served);
         assert_eq!(format!("sha-256 {shown}"), sdp);
     }
     sdp

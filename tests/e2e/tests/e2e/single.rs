@@ -81,10 +81,12 @@ async fn life(world: &World, pod: &str) -> (Option<String>, Vec<String>) {
     (pod.uid(), ids.collect())
 }
 
-/// Whether the operator asks for a deletion, and of which pods.
+/// Names of what the operator deleted. It may have asked twice for one.
 fn deleted(world: &World, mark: &e2e::audit::Mark) -> Vec<String> {
     let writes = mark.writes(&world.namespace, names::FIELD_MANAGER);
-    let deletions = writes.into_iter().filter(|it| it.verb == "delete");
+    let deletions = writes
+        .into_iter()
+        .filter(|it| it.verb == "delete" && it.code < 300);
     deletions.map(|it| it.name).collect()
 }
 

@@ -17,13 +17,13 @@ use k8s_openapi::{
 
 use super::{
     run::Disturbance,
-    scenario::{Pair, Restarted, Scenario},
+    scenario::{Pair, Restarted, Scenario, Times, Written},
     workload::State,
 };
 use crate::scene::{Scene, published_of};
 
 /// An operator that asks for nothing for so long writes nothing more.
-const QUIET: Duration = Duration::from_millis(1500);
+const QUIET: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(250);
 
 type Data = Option<BTreeMap<String, ByteString>>;
@@ -39,22 +39,46 @@ pub struct Before {
 pub struct Expectation<'a> {
     before: Before,
     scenario: &'a Scenario,
+    disturbance: &'a Disturbance,
     what: &'a str,
+}
+
+/// Who writes.
+pub struct Writers<'a> {
+    /// The proxy of the operator that runs.
+    pub acting: &'a Proxy,
+    /// That of the one that was killed.
+    pub killed: Option<Proxy>,
+}
+
+impl Writers<'_> {
+    /// What was under way when one was killed is counted once it is done.
+    fn writes(&self) -> Vec<Mark> {
+        let mut writes = self.acting.writes();
+        writes.extend(self.killed.iter().flat_map(Proxy::writes));
+        writes
+    }
 }
 
 impl Before {
     pub async fn of(scenario: &Scenario, scene: &Scene) -> Self {
         Self {
-            issued: scene.issued(),
+            issued: scene.issued().await,
             workload: State::of(scene, scenario.setting.workload).await,
             published: scene.world.published().await,
         }
     }
 
-    pub fn expecting<'a>(self, scenario: &'a Scenario, what: &'a str) -> Expectation<'a> {
+    pub fn expecting<'a>(
+        self,
+        scenario: &'a Scenario,
+        disturbance: &'a Disturbance,
+        what: &'a str,
+    ) -> Expectation<'a> {
         Expectation {
             before: self,
             scenario,
+            disturbance,
             what,
         }
     }
@@ -62,13 +86,12 @@ impl Before {
 
 impl Expectation<'_> {
     /// Waits until the world is as it is to be, and the operator at rest.
-    pub async fn until_met(&self, scene: &Scene, proxy: &Proxy) {
+    pub async fn until_met(&self, scene: &Scene, writers: &Writers<'_>) {
         let started = Instant::now();
         loop {
-            let unmet = if proxy.is_calm_for(QUIET) {
-                self.unmet(scene).await
-            } else {
-                Some("the operator is not yet at rest".to_owned())
+            let unmet = match self.unfinished(writers) {
+                Some(unfinished) => Some(unfinished),
+                None => self.unmet(scene).await,
             };
             let Some(unmet) = unmet else {
                 return;
@@ -77,10 +100,40 @@ impl Expectation<'_> {
                 started.elapsed() < wait::DEADLINE,
                 "{}: {unmet} after {:?}",
                 self.what,
-                proxy.writes(),
+                writers.writes(),
             );
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// What the operator that runs has still to do. Where the world looks as it did before, nothing
+    /// but its requests tells that it has looked.
+    fn unfinished(&self, writers: &Writers<'_>) -> Option<String> {
+        if let Some(secret) = self.unread(writers.acting) {
+            return Some(format!("Secret {secret} is still to be read"));
+        }
+        if let Some(object) = self.unwritten(&writers.writes()) {
+            return Some(format!("{object} is still to be written"));
+        }
+        let is_at_rest = writers.acting.is_calm_for(QUIET);
+        (!is_at_rest).then(|| "the operator is not yet at rest".to_owned())
+    }
+
+    fn unread(&self, proxy: &Proxy) -> Option<String> {
+        let certificates = self.scenario.setting.certificates.iter();
+        certificates
+            .flat_map(|name| [names::store_secret(name), published_of(name).to_owned()])
+            .find(|secret| !proxy.has_read(&format!("secrets/{secret}")))
+    }
+
+    fn unwritten(&self, writes: &[Mark]) -> Option<&str> {
+        let times = self.times(writes);
+        let mut expected = self.expected();
+        let unwritten = expected.find(|written| {
+            let (Times::Exactly(least) | Times::AtLeast(least)) = written.times;
+            times.get(written.object).is_none_or(|found| *found < least)
+        });
+        Some(unwritten?.object)
     }
 
     /// What is not yet as it is to be.
@@ -90,7 +143,7 @@ impl Expectation<'_> {
                 return Some(format!("{name}: {unmet}"));
             }
         }
-        if self.issued(scene) < self.scenario.end.certificates {
+        if self.issued(scene).await < self.scenario.end.certificates {
             return Some("a certificate is still to be issued".to_owned());
         }
         let workload = State::of(scene, self.scenario.setting.workload).await;
@@ -129,9 +182,9 @@ impl Expectation<'_> {
     }
 
     /// Stops the test unless the end is the one that was to come, and came in the way it should.
-    pub async fn judge(&self, scene: &Scene, writes: &[Mark], disturbance: &Disturbance) {
-        self.judge_writes(writes, disturbance);
-        self.judge_certificates(scene);
+    pub async fn judge(&self, scene: &Scene, writers: &Writers<'_>) {
+        self.judge_writes(&writers.writes());
+        self.judge_certificates(scene).await;
         self.judge_pair(scene).await;
         self.judge_workload(scene).await;
         for watched in scene.watched() {
@@ -144,20 +197,10 @@ impl Expectation<'_> {
         scene.world.assert_no_key_in(&scene.log()).await;
     }
 
-    /// The same writes in each run, none of them twice. How often the status is written depends on
-    /// what the operator lived to see.
-    fn judge_writes(&self, writes: &[Mark], disturbance: &Disturbance) {
-        let mut times = BTreeMap::<_, usize>::new();
-        for write in writes {
-            *times.entry(write.object.as_str()).or_default() += 1;
-        }
-        let counts = |object: &str| match disturbance {
-            Disturbance::None => true,
-            Disturbance::KilledAfter(_) | Disturbance::ReplyLost(_) => !object.ends_with("/status"),
-        };
-        times.retain(|object, _| counts(object));
-        let expected = self.scenario.writes.iter();
-        for written in expected.filter(|written| counts(written.object)) {
+    /// The same writes in each run, none of them twice.
+    fn judge_writes(&self, writes: &[Mark]) {
+        let mut times = self.times(writes);
+        for written in self.expected() {
             let found = times.remove(written.object).unwrap_or_default();
             let admitted = written.times.admits(found);
             assert!(admitted, "{}: {} {writes:?}", self.what, written.object);
@@ -165,13 +208,38 @@ impl Expectation<'_> {
         assert!(times.is_empty(), "{}: {times:?} too", self.what);
     }
 
-    fn judge_certificates(&self, scene: &Scene) {
-        let issued = self.issued(scene);
+    fn expected(&self) -> impl Iterator<Item = &Written> {
+        let expected = self.scenario.writes.iter();
+        expected.filter(|written| self.counts(written.object))
+    }
+
+    /// How often each object was written.
+    fn times<'w>(&self, writes: &'w [Mark]) -> BTreeMap<&'w str, usize> {
+        let mut times = BTreeMap::new();
+        for object in writes.iter().map(|write| write.object.as_str()) {
+            if self.counts(object) {
+                *times.entry(object).or_default() += 1;
+            }
+        }
+        times
+    }
+
+    /// How often the status is written depends on what the operator lived to see.
+    fn counts(&self, object: &str) -> bool {
+        match self.disturbance {
+            Disturbance::None => true,
+            Disturbance::KilledAfter(_) | Disturbance::ReplyLost(_) => !object.ends_with("/status"),
+        }
+    }
+
+    async fn judge_certificates(&self, scene: &Scene) {
+        let issued = self.issued(scene).await;
         assert_eq!(issued, self.scenario.end.certificates, "{}", self.what);
     }
 
-    fn issued(&self, scene: &Scene) -> usize {
-        scene.issued().difference(&self.before.issued).count()
+    async fn issued(&self, scene: &Scene) -> usize {
+        let issued = scene.issued().await;
+        issued.difference(&self.before.issued).count()
     }
 
     fn changes(&self, after: &State) -> i64 {

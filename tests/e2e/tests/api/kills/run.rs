@@ -10,7 +10,7 @@ use e2e::{
 };
 
 use super::{
-    oracles::Before,
+    oracles::{Before, Writers},
     scenario::{self, Scenario},
 };
 use crate::scene::Scene;
@@ -29,7 +29,7 @@ pub async fn run(scenario: &Scenario, disturbance: &Disturbance) {
     let mut stage = Stage::prepared(scenario, &scene).await;
     let before = Before::of(scenario, &scene).await;
     stage.disturb(scenario, &scene, disturbance).await;
-    let expectation = before.expecting(scenario, &what);
+    let expectation = before.expecting(scenario, disturbance, &what);
     if let Disturbance::KilledAfter(mark) | Disturbance::ReplyLost(mark) = disturbance {
         wait::until(&format!("{what}: the write"), async || {
             stage.proxy.has_struck().then_some(())
@@ -41,11 +41,12 @@ pub async fn run(scenario: &Scenario, disturbance: &Disturbance) {
         Disturbance::KilledAfter(_) => Some(stage.replaced(scenario, &scene).await),
         Disturbance::None | Disturbance::ReplyLost(_) => None,
     };
-    expectation.until_met(&scene, &stage.proxy).await;
-    let mut writes = stage.proxy.writes();
-    // What was under way when it was killed is counted once it is done.
-    writes.extend(killed.iter().flat_map(Proxy::writes));
-    expectation.judge(&scene, &writes, disturbance).await;
+    let writers = Writers {
+        acting: &stage.proxy,
+        killed,
+    };
+    expectation.until_met(&scene, &writers).await;
+    expectation.judge(&scene, &writers).await;
 }
 
 /// An operator and the proxy that it speaks through.

@@ -3,7 +3,7 @@
 use e2e::{
     World, fixtures,
     gate::{Gate, What},
-    operator::{self, Operator},
+    operator::{self, Operator, Start},
     wait,
 };
 use kube::ResourceExt as _;
@@ -19,8 +19,11 @@ async fn two_operators_that_both_act_issue_one_certificate_per_request_and_roll_
     let scene = Scene::ready("both").await;
     let world = &scene.world;
     let other = Gate::start(world.client.clone()).await;
-    // Of the same identity: the Lease does not part them.
-    let mut second = Operator::start(&start(world, &other, "second.log", &[]));
+    // With a Lease of its own: it acts beside the first.
+    let mut second = Operator::start(&Start {
+        arguments: &["--lease", "second"],
+        ..start(world, &other, "second.log", &[])
+    });
     wait::until("a pass of the second operator", async || {
         (!other.passed().is_empty()).then_some(())
     })

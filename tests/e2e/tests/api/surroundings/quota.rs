@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use e2e::{World, gate::What, wait};
+use e2e::{World, fixtures, gate::What, wait};
 use k8s_openapi::{
     api::core::v1::{ResourceQuota, ResourceQuotaSpec, Secret},
     apimachinery::pkg::api::resource::Quantity,
@@ -19,26 +19,30 @@ fn limit(count: usize) -> BTreeMap<String, Quantity> {
     [(SECRETS.to_owned(), Quantity(count.to_string()))].into()
 }
 
-/// Limits the Secrets of a namespace to those that are there, and waits until that is enforced.
+/// Limits the Secrets of a namespace to those that are there, and waits until another is refused.
 async fn exhaust(world: &World) {
     let secrets = world.api::<Secret>().list(&ListParams::default()).await;
-    let hard = limit(secrets.unwrap().items.len());
     let quota = ResourceQuota {
         metadata: ObjectMeta {
             name: Some(QUOTA.to_owned()),
             ..ObjectMeta::default()
         },
         spec: Some(ResourceQuotaSpec {
-            hard: Some(hard.clone()),
+            hard: Some(limit(secrets.unwrap().items.len())),
             ..ResourceQuotaSpec::default()
         }),
         status: None,
     };
     let quotas = world.api::<ResourceQuota>();
     quotas.create(&PostParams::default(), &quota).await.unwrap();
-    wait::until("a quota that is used up", async || {
-        let used = quotas.get(QUOTA).await.unwrap().status?.used?;
-        (used == hard).then_some(())
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let another = fixtures::tls_secret("one-too-many", "", "");
+    wait::until("a Secret that is refused", async || {
+        let created = world.api::<Secret>().create(&dry, &another).await;
+        created.err().map(drop)
     })
     .await;
 }
