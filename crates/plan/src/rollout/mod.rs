@@ -329,9 +329,13 @@ fn beside(observed: &Observed, live: &Live, certificates: &[Mounted], now: Times
         coalescing::waits_until(observed, &published, &[eviction.mounted], now)
     });
     let evict = eviction.filter(|eviction| waits_until.is_none() && eviction.from <= now);
+    let touch = reload::touch(live, &published);
+    // The next pod is touched in the next pass.
+    let soon = touch.as_ref().map(|_| now + SignedDuration::from_secs(1));
+    let turn = waits_until.or(eviction.map(|eviction| eviction.from));
     Plan {
-        action: reload::touch(live, &published).or_else(|| evict.map(|it| it.action())),
-        next_check: waits_until.or(eviction.map(|eviction| eviction.from)),
+        action: touch.or_else(|| evict.map(|it| it.action())),
+        next_check: soon.into_iter().chain(turn).min(),
     }
 }
 

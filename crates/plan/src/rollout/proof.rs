@@ -93,7 +93,7 @@ pub enum Verdict {
 const CONFIRMATION: SignedDuration = SignedDuration::from_secs(10);
 
 /// How soon a handshake is repeated that did not show what was hoped for, at first and at last.
-const SOON: SignedDuration = SignedDuration::from_secs(2);
+const SOON: SignedDuration = SignedDuration::from_secs(1);
 const LATE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the handshakes with a pod tell of the certificate that it serves.
@@ -226,5 +226,5 @@ fn due(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Timestamp {
     }
     let published = mounted.published_since().unwrap_or(proof.at);
     let lasts = proof.at.duration_since(proof.since.max(published));
-    proof.at + (lasts / 2).clamp(SOON, LATE)
+    proof.at + (lasts / 4).clamp(SOON, LATE)
 }

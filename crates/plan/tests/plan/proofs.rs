@@ -216,9 +216,9 @@ fn what_is_not_shown_yet_is_asked_for_ever_less_often() {
     };
     assert_eq!(
         wait_after(SignedDuration::ZERO),
-        SignedDuration::from_secs(2)
+        SignedDuration::from_secs(1)
     );
-    assert_eq!(wait_after(minutes(2)), minutes(1));
+    assert_eq!(wait_after(minutes(4)), minutes(1));
     assert_eq!(wait_after(hours(9)), minutes(5));
 }
 
