@@ -211,7 +211,7 @@ fn a_certificate_that_was_taken_back_is_never_put_back_for_the_one_that_replaced
     assert_eq!(taken_back(&case), None);
 }
 
-fn asking_for(leaf: impl ToString) -> Case {
+fn asking_for(leaf: &impl ToString) -> Case {
     let value = leaf.to_string();
     Case::converged().with(|it| it.resource.rollback_to = Some(value))
 }
@@ -238,7 +238,7 @@ fn who_asks_for_the_certificate_before_gets_it_once(#[case] value: String) {
 #[case::unknown(fingerprint(77))]
 #[case::expired(previous().leaf.fingerprint)]
 fn what_cannot_be_put_back_is_refused_with_the_reason(#[case] leaf: Fingerprint) {
-    let asked = asking_for(leaf).with_store(|stored| {
+    let asked = asking_for(&leaf).with_store(|stored| {
         stored.previous.as_mut().unwrap().leaf.not_after = now() - minutes(1);
     });
     assert_eq!(taken_back(&asked), None);
