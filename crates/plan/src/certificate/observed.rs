@@ -14,7 +14,7 @@ use crate::{
     partner::Answers,
     publication::Held,
     renewal_time,
-    rollout::{Assurance, Mounted, Progress, Proofs, Workload, assess},
+    rollout::{Assurance, Mounted, Progress, Proofs, Stage, Workload, assess},
     store::{Root, StoreState},
 };
 
@@ -340,6 +340,17 @@ impl Observed {
             log.holds(it.from) && again.is_none_or(|again| at < again)
         });
         (!is_outdated).then_some(at)
+    }
+
+    /// Whether what was told of the pods stays until handshakes tell more: whoever is to be dialled runs
+    /// since all were on the certificate. An operator that has just started has seen none of them.
+    pub(super) fn stays_told(&self, progress: &Progress) -> bool {
+        let (Some(at), Some(Workload::Present(live))) = (self.completed_at(), &self.workload)
+        else {
+            return false;
+        };
+        let mut unproven = progress.unproven(live);
+        progress.stage == Stage::Proving && unproven.all(|pod| pod.runs_since(at))
     }
 
     /// Whether a write of a Secret is due for it, as far as its workload does not hold that back.
