@@ -30,7 +30,8 @@ use crate::{CoturnCertificateStatus, OnFailure, OrdinalDnsNames, PrivateKey, Usa
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Serial", type_ = "string", json_path = ".status.certificate.serialNumber", priority = "1"),
     printcolumn(name = "Issuer", type_ = "string", json_path = ".status.certificate.issuer", priority = "1"),
-    printcolumn(name = "Rolled-Out", type_ = "string", json_path = ".status.conditions[?(@.type=='RolledOut')].status", priority = "1")
+    printcolumn(name = "Rolled-Out", type_ = "string", json_path = ".status.conditions[?(@.type=='RolledOut')].status", priority = "1"),
+    printcolumn(name = "Verified", type_ = "string", json_path = ".status.conditions[?(@.type=='Verified')].status", priority = "1")
 )]
 #[x_kube(
     validation = ("has(self.issuer.selfSigned) || has(self.ordinalDNSNames) || size(self.dnsNames) + size(self.ipAddresses) > 0", "set dnsNames or ipAddresses: a certificate without a name is accepted by nobody, unless it is known by its fingerprint (issuer.selfSigned)"),

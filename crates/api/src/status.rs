@@ -147,10 +147,12 @@ pub struct PodNotCurrent {
 #[serde(rename_all = "camelCase")]
 pub struct PartnerStatus {
     /// As specified.
+    #[schemars(length(max = 253))]
     pub host: String,
     /// As specified.
     pub port: u16,
     /// A reason of the condition PartnerAccepted, for this partner alone.
+    #[schemars(length(max = 63))]
     pub result: String,
 }
 

@@ -115,7 +115,7 @@ impl Metrics {
         ];
         for (name, help, family) in gauges.into_iter().chain([(
             "certificate_proof_timestamp_seconds",
-            "When the pod that was dialled longest ago was dialled",
+            "When the pod that was seen longest ago to serve the certificate in service was",
             &self.proven,
         )]) {
             registry.register(name, help, family.clone());
@@ -220,7 +220,10 @@ impl Metrics {
             .progress(now)
             .filter(|progress| !matches!(progress.stage, Stage::Unreadable(_)));
         self.pods(&label, progress.as_ref());
-        match observed.proofs.oldest() {
+        let leaf = observed
+            .stored()
+            .map(|stored| stored.current.leaf.fingerprint);
+        match leaf.and_then(|leaf| observed.proofs.oldest_of(leaf)) {
             Some(oldest) => {
                 self.proven.get_or_create(&label).set(seconds(oldest));
             }

@@ -17,7 +17,11 @@ use plan::partner::{Answer, Answered, Answers, Call, Own, Way};
 use probe::{Identity, Limits, Outcome, Protocol, Relay, Report, Target, dial, dial_through};
 
 use crate::{
-    clock::ServerClock, error::ObjectName, metrics::Metrics, requests, secret, wake::Bell,
+    clock::ServerClock,
+    error::{Error, ObjectName},
+    metrics::Metrics,
+    requests, secret,
+    wake::Bell,
 };
 
 /// How long a handshake may take: half of what coturn itself gives a partner.
@@ -81,6 +85,21 @@ impl Partners {
         }
     }
 
+    /// Forgets partners of a certificate that are none of these.
+    pub fn retain(&self, certificate: &str, partners: &[Partner]) {
+        let mut known = self.known();
+        let Some(answers) = known.answers.get_mut(certificate) else {
+            return;
+        };
+        answers.retain(|partner, _| {
+            let is_kept = partners.contains(partner);
+            if !is_kept {
+                self.metrics.forget_partner(certificate, partner);
+            }
+            is_kept
+        });
+    }
+
     /// Asks partners about the certificate in service, and wakes the pass that is to see their answers.
     pub fn ask(&self, certificate: &str, leaf: Fingerprint, calls: Vec<Call>) {
         let calls: Vec<_> = calls
@@ -92,7 +111,7 @@ impl Partners {
         }
         let (partners, certificate) = (self.clone(), certificate.to_owned());
         tokio::spawn(async move {
-            let pairs = partners.pairs(&certificate).await;
+            let pairs = partners.pairs(&certificate).await.ok().flatten();
             let asked = calls
                 .into_iter()
                 .map(|call| partners.call(&certificate, leaf, call, pairs.as_ref()));
@@ -127,12 +146,19 @@ impl Partners {
             .under_way
             .remove(&(certificate.to_owned(), call.partner.clone()));
         let answers = known.answers.entry(certificate.to_owned()).or_default();
-        let since = answers
-            .get(&call.partner)
-            .filter(|before| before.leaf == leaf && before.answer == answer)
+        let before = answers.get(&call.partner).filter(|it| it.leaf == leaf);
+        let since = before
+            .filter(|before| before.answer == answer)
             .map_or(at, |before| before.since);
+        let has_accepted = match &answer {
+            Answer::Accepted => true,
+            Answer::Refused(_) => false,
+            // That it could not be asked this time says nothing else.
+            Answer::Unreached(_) => before.is_some_and(|before| before.has_accepted),
+        };
         let answered = Answered {
             leaf,
+            has_accepted,
             answer,
             own: Own::NotJudged("not yet".to_owned()),
             way: call.way,
@@ -149,28 +175,28 @@ impl Partners {
         certificate: &str,
         calls: Vec<Call>,
         pair: &IssuedPair,
-    ) -> Vec<(Partner, Answer)> {
+    ) -> Result<Vec<(Partner, Answer)>, Error> {
         let next = Identity::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes());
         let (Ok(next), false) = (next, calls.is_empty()) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        let Some(pairs) = self.pairs(certificate).await else {
-            return Vec::new();
+        let Some(pairs) = self.pairs(certificate).await? else {
+            return Ok(Vec::new());
         };
         let asked = calls.into_iter().map(async |call| {
             let report = asked(&call, next.clone(), &pairs).await;
             let answer = report.map_or_else(Answer::Unreached, |report| answer(&report));
             (call.partner, answer)
         });
-        futures::future::join_all(asked).await
+        Ok(futures::future::join_all(asked).await)
     }
 
-    async fn pairs(&self, certificate: &str) -> Option<Pairs> {
+    async fn pairs(&self, certificate: &str) -> Result<Option<Pairs>, Error> {
         let name = names::store_secret(certificate);
         let object = ObjectName::new("Secret", &self.namespace, &name);
         let api = requests::secrets(&self.client, &self.namespace);
-        let store = requests::read(&api, object, &name).await.ok()??;
-        pairs(&store)
+        let store = requests::read(&api, object, &name).await?;
+        Ok(store.as_ref().and_then(pairs))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -169,7 +169,7 @@ impl Prober {
             .remove(&(certificate.to_owned(), key.clone()));
         let proofs = known.proofs.entry(certificate.to_owned()).or_default();
         if let Shown::Leaf(_) = shown {
-            proofs.answered.insert(probe.endpoint.clone());
+            proofs.answered.insert(probe.endpoint.clone(), at);
         }
         let before = proofs.by_pod.get(&key);
         let since = before

@@ -15,6 +15,8 @@ pub struct Answered {
     pub leaf: Fingerprint,
     /// What the partner made of it.
     pub answer: Answer,
+    /// Whether it has accepted it, as far as is remembered.
+    pub has_accepted: bool,
     /// What coturn would make of the partner's own certificate.
     pub own: Own,
     /// From where it was dialled.

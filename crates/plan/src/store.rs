@@ -205,6 +205,8 @@ pub struct NewPair<'a> {
     pub beginning: Beginning,
     /// The value of the annotation `coturncert.dev/renew` that this pair answers.
     pub handled_renew: Option<&'a str>,
+    /// The value of the annotation `coturncert.dev/rollback-to`: what it asked for is past with this pair.
+    pub handled_rollback: Option<&'a str>,
     /// When, by the operator's clock.
     pub time: Timestamp,
 }
@@ -305,7 +307,10 @@ impl StoreState {
             // Where the pair was issued for ordinals, its issuer adds them.
             ordinals: None,
             grown_from: Vec::new(),
-            handled_rollback: before.and_then(|before| before.handled_rollback.clone()),
+            handled_rollback: pair
+                .handled_rollback
+                .or_else(|| before?.handled_rollback.as_deref())
+                .map(str::to_owned),
             rolled_back: before.and_then(|before| before.rolled_back.clone()),
             before: before.map(Self::as_before),
             distrusted: Vec::new(),

@@ -176,6 +176,8 @@ fn ask(context: &Context, observed: &Observed, calls: Vec<Call>) {
     let resource = &observed.resource;
     if let Some(stored) = observed.stored() {
         let leaf = stored.current.leaf.fingerprint;
+        let named = &resource.wanted.verifying.partners;
+        context.partners.retain(&resource.name, named);
         context.partners.ask(&resource.name, leaf, calls);
     }
 }

@@ -52,6 +52,7 @@ fn state(number: usize) -> StoreState {
         origin: Origin::Issued(Trigger::DoesNotExist),
         beginning: Beginning::First,
         handled_renew: Some("a"),
+        handled_rollback: None,
         time: NOW,
     };
     StoreState::with_pair(None, &pair)

@@ -45,7 +45,7 @@ pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findin
         ready,
         reconciling,
         stalled,
-        verified: verified::judge(observed),
+        verified: verified::judge(observed, now),
         partner_accepted: partners::judge(observed),
         contested: contest::condition(observed, progress.as_ref(), now),
     }
@@ -192,10 +192,10 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
         Stage::Failed(failure) => Finding::no(
             Reason::RolloutFailed,
             format!(
-                "{named}: {}; {}; mend that, or put the certificate before back by annotation {}",
+                "{named}: {}; {}; mend that{}",
                 failure.describe(),
                 pods(),
-                api::names::ROLLBACK_TO,
+                rollback::offer(observed),
             ),
         ),
         Stage::Missing => Finding::no(

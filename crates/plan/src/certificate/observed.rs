@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use api::{
-    AuthorityFacts, CoturnCertificateStatus, Leaf, RolloutStrategy, SerialNumber, Wanted, names,
+    AuthorityFacts, CoturnCertificateStatus, HistoryEntry, HistoryEvent, Leaf, RolloutStrategy,
+    SerialNumber, Wanted, names,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -237,6 +238,16 @@ impl Stored {
         leaf.signer == wanted.issuer.signer() && holds_what_it_shall
     }
 
+    /// Whether its history has this line.
+    fn remembers(&self, line: &HistoryEntry) -> bool {
+        let mut history = self.state.history.iter();
+        history.any(|entry| {
+            entry.what == line.what
+                && entry.time.as_second() == line.time.0.as_second()
+                && entry.serial.to_string() == line.serial_number
+        })
+    }
+
     /// Whether it tells of a certificate.
     #[must_use]
     pub fn knows(&self, serial: &SerialNumber) -> bool {
@@ -278,7 +289,15 @@ impl Observed {
         let known = stored.state.history.first();
         let is_later =
             known.is_none_or(|known| newest.time.0.as_second() >= known.time.as_second());
-        (is_later && !stored.knows(&serial)).then_some(serial)
+        let is_known = match newest.what {
+            // The certificate is known in any case, as it was in service before.
+            HistoryEvent::RolledBack => stored.remembers(newest),
+            HistoryEvent::Issued
+            | HistoryEvent::Adopted
+            | HistoryEvent::Recovered
+            | HistoryEvent::Lost => stored.knows(&serial),
+        };
+        (is_later && !is_known).then_some(serial)
     }
 
     /// The certificate as the workload's controller sees it: none before there is one, and none while
@@ -303,20 +322,13 @@ impl Observed {
 
     fn assurance(&self, stored: &Stored) -> Assurance {
         let verifying = &self.resource.wanted.verifying;
-        let is_one_pod = match &self.workload {
-            Some(Workload::Present(live)) => live.replicas <= 1,
-            Some(Workload::Missing | Workload::Unreadable(_)) | None => true,
-        };
-        let endpoints = verifying.endpoints.iter();
+        // That a pod serves a certificate with fewer names is good only for a time.
+        let is_grown = !stored.state.grown_from.is_empty();
         Assurance {
-            // Of several pods nobody knows which of them answers at one address.
-            endpoints: endpoints
-                .filter(|endpoint| endpoint.address.is_none() || is_one_pod)
-                .cloned()
-                .collect(),
+            endpoints: verifying.endpoints.clone(),
             interval: verifying.interval,
             proofs: self.proofs.clone(),
-            completed: self.was_completed(),
+            completed: self.completed_at().filter(|_| !is_grown),
             reverts: rollback::target(self, stored).is_some(),
             instead_of: rollback::active(stored).map(|rolled_back| rolled_back.from),
             distrusted: stored.state.distrusted.clone(),
@@ -350,7 +362,8 @@ impl Observed {
             return false;
         };
         let mut unproven = progress.unproven(live);
-        progress.stage == Stage::Proving && unproven.all(|pod| pod.runs_since(at))
+        progress.stage == Stage::Proving
+            && unproven.all(|pod| pod.runs_since(&self.resource.wanted.secret_name, at))
     }
 
     /// Whether a write of a Secret is due for it, as far as its workload does not hold that back.

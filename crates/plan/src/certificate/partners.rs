@@ -30,13 +30,28 @@ impl Observed {
         let Answer::Refused(why) = next else {
             return None;
         };
-        let accepts = self.answered(partner)?.answer == Answer::Accepted;
+        let accepts = match self.answered(partner) {
+            Some(answered) => answered.has_accepted,
+            None => self.was_told_to_accept(partner),
+        };
         accepts.then(|| Refusal {
             reason: Reason::PartnerRefuses,
             message: format!(
                 "{partner} accepts the certificate in service and refuses the next one, which was thrown away: {why}"
             ),
         })
+    }
+
+    /// Whether the status tells that a partner accepts the certificate in service: an operator that has
+    /// just started has asked nobody.
+    fn was_told_to_accept(&self, partner: &Partner) -> bool {
+        let status = &self.resource.status;
+        let told = status.partners.iter().find(|it| it.is_of(partner));
+        let current = self
+            .stored()
+            .map(|it| it.current.leaf.fingerprint.to_string());
+        let told_of = status.certificate.as_ref().map(|it| &it.fingerprint);
+        told_of == current.as_ref() && told.is_some_and(|it| it.result == Reason::Accepted.as_str())
     }
 
     fn call(&self, partner: &Partner) -> Call {

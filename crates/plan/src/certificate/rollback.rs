@@ -1,7 +1,7 @@
 //! Putting the certificate before back into service: as pods broke with its successor, or as somebody
 //! asks for it.
 
-use api::{Fingerprint, OnFailure, Reason, Trigger};
+use api::{Fingerprint, Leaf, OnFailure, Reason, RolloutStrategy, Trigger};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Decision, Observed, Pair, Step, Stored, claim, wait};
@@ -35,7 +35,7 @@ fn by_hand(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<By> {
     let value = unhandled(observed, stored)?;
     let previous = stored.previous.as_ref()?;
     let is_meant = parsed(value) == Some(previous.leaf.fingerprint);
-    (is_meant && previous.leaf.is_valid_at(now)).then(|| By::Hand {
+    (is_meant && works(observed, &previous.leaf, now)).then(|| By::Hand {
         value: value.to_owned(),
     })
 }
@@ -82,12 +82,17 @@ pub fn refusal(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<R
 fn by_failure(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<By> {
     let failure = failure(observed, now)?;
     let previous = target(observed, stored)?;
-    let works = previous.leaf.is_valid_at(now);
-    works.then(|| By::Failure {
+    works(observed, &previous.leaf, now).then(|| By::Failure {
         what: failure.describe(),
         trigger: cause(stored),
         attempts: attempts(stored, previous),
     })
+}
+
+/// Whether a leaf is valid, by both clocks.
+fn works(observed: &Observed, leaf: &Leaf, now: Timestamp) -> bool {
+    let clocks = [now, observed.server_time(now)];
+    clocks.into_iter().all(|time| leaf.is_valid_at(time))
 }
 
 fn failure(observed: &Observed, now: Timestamp) -> Option<Failure> {
@@ -111,10 +116,19 @@ fn failure(observed: &Observed, now: Timestamp) -> Option<Failure> {
 
 /// The pair to which the one in service is taken back if pods break with it.
 pub fn target<'a>(observed: &Observed, stored: &'a Stored) -> Option<&'a Pair> {
-    let may = match observed.resource.wanted.on_failure {
-        OnFailure::Rollback => !observed.resource.wanted.suspend,
+    let wanted = &observed.resource.wanted;
+    let is_asked_for = match wanted.on_failure {
+        OnFailure::Rollback => !wanted.suspend,
         OnFailure::Hold => false,
     };
+    let rolls_out = match wanted.strategy {
+        RolloutStrategy::RollingRestart | RolloutStrategy::PodByPod | RolloutStrategy::Reload => {
+            true
+        }
+        RolloutStrategy::None => false,
+    };
+    // What only adds names has replaced no pod; who broke is one more.
+    let may = is_asked_for && rolls_out && cause(stored) != Trigger::ReplicasGrew;
     let rejected = active(stored).map(|rolled_back| rolled_back.from);
     stored
         .previous
@@ -146,6 +160,10 @@ fn attempts(stored: &Stored, previous: &Pair) -> u32 {
 pub fn active(stored: &Stored) -> Option<&RolledBack> {
     let rolled_back = stored.state.rolled_back.as_ref()?;
     (rolled_back.to == stored.current.leaf.fingerprint).then_some(rolled_back)
+}
+
+fn is_by_hand(stored: &Stored) -> bool {
+    put_back_by_hand(stored).is_some()
 }
 
 /// When somebody put the certificate in service back, if somebody did.
@@ -195,11 +213,10 @@ pub fn awaits_retry(
 ) -> Option<Refusal> {
     let waits = match trigger {
         Trigger::SpecChanged | Trigger::ReplicasGrew => is_pinned(observed, stored),
-        Trigger::Renewing => true,
+        Trigger::Renewing => !is_by_hand(stored),
         Trigger::DoesNotExist | Trigger::Expired | Trigger::Corrupt | Trigger::Requested => false,
     };
-    let rolled_back = active(stored).filter(|_| waits)?;
-    retry_at(rolled_back).filter(|at| now < *at)?;
+    active(stored).filter(|_| waits)?;
     told(observed, stored, now)
 }
 
@@ -237,10 +254,16 @@ fn note(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> 
         return None;
     };
     let mounted = observed.mounted()?;
-    let may_be_replaced = mounted.may_be_replaced_alone(live);
+    let mounted = mounted.at(observed.server_time(now)).within(live);
+    let is_noted = live
+        .pods
+        .iter()
+        .any(|pod| mounted.trust(pod) == Trust::Withdrawn);
+    let may_be_replaced =
+        mounted.may_be_replaced_alone(live) && !is_noted && !mounted.is_replacing_in_vain(live);
     let mut pods = live.pods.iter().filter(|pod| {
         pod.terminating.is_none()
-            && evidence_of(pod, &mounted.at(observed.server_time(now))).serves_something_else()
+            && evidence_of(pod, &mounted).serves_something_else()
             && mounted.trust(pod) == Trust::ToBeNoted
     });
     let pod = pods.next().filter(|_| may_be_replaced)?;
@@ -248,5 +271,19 @@ fn note(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> 
         store: stored.version.clone(),
         pod: pod.name.clone(),
         uid: pod.version.uid.clone(),
+    })
+}
+
+/// What else can be done about pods that break, if anything.
+pub fn offer(observed: &Observed) -> String {
+    let previous = observed
+        .stored()
+        .and_then(|stored| stored.previous.as_ref());
+    previous.map_or_else(String::new, |previous| {
+        format!(
+            ", or put the certificate before back by annotation {}={}",
+            api::names::ROLLBACK_TO,
+            previous.leaf.fingerprint
+        )
     })
 }

@@ -122,8 +122,8 @@ fn completed(
         let told = observed.resource.status.rollout.as_ref()?;
         return told.completed_at.as_ref().map(|time| time.0);
     }
+    let is_proven = verified::judge(observed, now).is_none_or(|finding| finding.holds());
     let now = observed.server_time(now);
-    let is_proven = verified::judge(observed).is_none_or(|finding| finding.holds());
     let is_tried = now >= mounted.published_since()? + ON_TRIAL;
     (progress.stage == Stage::Done && (is_proven || is_tried)).then_some(now)
 }

@@ -4,10 +4,10 @@ use api::{ConditionType, Reason};
 use jiff::Timestamp;
 
 use super::{Observed, finding::Finding};
-use crate::rollout::{Live, Probe, Verdict, Workload, wanted};
+use crate::rollout::{Live, Mounted, Probe, Verdict, Workload, wanted};
 
 /// What the handshakes with the pods tell, if any are asked for.
-pub fn judge(observed: &Observed) -> Option<Finding> {
+pub fn judge(observed: &Observed, now: Timestamp) -> Option<Finding> {
     if observed.resource.wanted.verifying.endpoints.is_empty() {
         return None;
     }
@@ -15,6 +15,7 @@ pub fn judge(observed: &Observed) -> Option<Finding> {
     else {
         return Some(awaited("no pod is dialled yet"));
     };
+    let mounted = mounted.at(observed.server_time(now)).within(live);
     if let Some(message) = cannot_tell_who_answers(observed, live) {
         return Some(Finding::unknown(Reason::Unreachable, message));
     }
@@ -55,7 +56,7 @@ pub fn judge(observed: &Observed) -> Option<Finding> {
             Finding::yes(Reason::Verified, of_all)
         }
         Some((Verdict::Awaited | Verdict::Current | Verdict::Unasked, _)) | None => {
-            kept(observed).unwrap_or_else(|| awaited(&of_all))
+            kept(observed, live, &mounted).unwrap_or_else(|| awaited(&of_all))
         }
     })
 }
@@ -78,8 +79,15 @@ fn cannot_tell_who_answers(observed: &Observed, live: &Live) -> Option<String> {
 }
 
 /// What was told of this certificate, while an operator that has just started dials its pods.
-fn kept(observed: &Observed) -> Option<Finding> {
-    observed.was_completed().then_some(())?;
+fn kept(observed: &Observed, live: &Live, mounted: &Mounted) -> Option<Finding> {
+    let completed = mounted.assurance.completed?;
+    let mut awaited = live
+        .pods
+        .iter()
+        .filter(|pod| mounted.verdict(pod) == Verdict::Awaited);
+    if !awaited.all(|pod| pod.runs_since(&mounted.secret, completed)) {
+        return None;
+    }
     let conditions = &observed.resource.status.conditions;
     let told = conditions.iter().find(|condition| {
         condition.type_ == ConditionType::Verified.as_str()
@@ -93,7 +101,8 @@ fn kept(observed: &Observed) -> Option<Finding> {
 pub fn probes(observed: &Observed, now: Timestamp) -> (Vec<Probe>, Option<Timestamp>) {
     match (&observed.workload, observed.mounted()) {
         (Some(Workload::Present(live)), Some(mounted)) => {
-            wanted(live, &mounted, observed.server_time(now))
+            let now = observed.server_time(now);
+            wanted(live, &mounted.at(now).within(live), now)
         }
         (Some(_) | None, _) => (Vec::new(), None),
     }

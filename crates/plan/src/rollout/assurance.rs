@@ -1,10 +1,10 @@
 //! What is known, and wanted, of a certificate on its pods beyond their start times.
 
 use api::{Endpoint, Fingerprint};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Mounted, Pod, proof::Proofs};
+use super::{Live, Mounted, Pod, evidence, proof::Proofs};
 
 /// What is known, and wanted, of a certificate on its pods beyond their start times.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct Assurance {
     pub interval: SignedDuration,
     /// What that showed.
     pub proofs: Proofs,
-    /// Whether every pod was on the certificate once.
-    pub completed: bool,
+    /// When every pod was on the certificate for the first time, if each was.
+    pub completed: Option<Timestamp>,
     /// Whether the certificate before is put back into service if pods break with this one.
     pub reverts: bool,
     /// The certificate that this one was put back into service for.
@@ -31,7 +31,7 @@ impl Default for Assurance {
             endpoints: Vec::new(),
             interval: SignedDuration::from_hours(24),
             proofs: Proofs::default(),
-            completed: false,
+            completed: None,
             reverts: false,
             instead_of: None,
             distrusted: Vec::new(),
@@ -66,6 +66,28 @@ pub enum Trust {
 const NOTED: usize = 16;
 
 impl Mounted {
+    /// The same without what tells nothing of this workload: of several pods nobody knows which of them
+    /// answers at one address.
+    #[must_use]
+    pub fn within(&self, live: &Live) -> Self {
+        let mut mounted = self.clone();
+        let endpoints = &mut mounted.assurance.endpoints;
+        endpoints.retain(|endpoint| endpoint.address.is_none() || live.replicas <= 1);
+        mounted
+    }
+
+    /// Whether a replaced pod did not help, or one is noted and not replaced yet: then no other is.
+    #[must_use]
+    pub fn is_replacing_in_vain(&self, live: &Live) -> bool {
+        let wrong = live
+            .pods
+            .iter()
+            .filter(|pod| evidence::of(pod, self).serves_something_else());
+        wrong
+            .map(|pod| self.trust(pod))
+            .any(|trust| trust == Trust::Lost)
+    }
+
     /// Whether a pod that serves something else may be replaced for it.
     #[must_use]
     pub fn trust(&self, pod: &Pod) -> Trust {

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Evidence, Live, Mounted, NotCurrent, Pod, Trust, evidence};
+use super::{Evidence, Live, Mounted, NotCurrent, Pod, Trust, evidence, longest_rollout};
 
 /// A pod that broke with a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,14 @@ pub enum Symptom {
 /// How often containers may end before that counts.
 const CRASHES: u32 = 3;
 
+/// How long a certificate is on trial at least: where pods cannot be dialled nobody knows that all serve it.
+const TRIAL: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long pods that break are the certificate's matter: as long as its rollout may well take.
+fn trial(live: &Live) -> SignedDuration {
+    longest_rollout(live).saturating_mul(2).max(TRIAL)
+}
+
 /// How long a pod may run without being Ready.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 
@@ -38,10 +46,19 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 pub fn of(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Failure> {
     let published = mounted
         .published_since()
-        .filter(|_| !mounted.assurance.completed)?;
+        .filter(|_| mounted.assurance.completed.is_none())
+        .filter(|published| now < *published + trial(live))?;
     let mut pods: Vec<_> = live.pods.iter().collect();
     pods.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut there = pods.into_iter().filter(|pod| pod.terminating.is_none());
+    // Who is about to be replaced for what it serves has its successor tell.
+    // Who is about to be replaced for what it serves has its successor tell.
+    let is_waited_for = live.pods.iter().any(|pod| {
+        evidence::of(pod, mounted) == Evidence::NotCurrent(NotCurrent::ServesAnother)
+            && mounted.trust(pod) == Trust::Withdrawn
+    });
+    let mut there = pods
+        .into_iter()
+        .filter(|pod| pod.terminating.is_none() && !is_waited_for);
     there.find_map(|pod| {
         let symptom = symptom(pod, mounted, published, now)?;
         Some(Failure {
@@ -69,7 +86,9 @@ fn symptom(pod: &Pod, mounted: &Mounted, published: Timestamp, now: Timestamp) -
     if pod.restarts >= CRASHES {
         return Some(Symptom::Crashes);
     }
-    let runs = now.duration_since(pod.running_since(&mounted.secret)?);
+    // Its node's clock may be behind.
+    let started = pod.running_since(&mounted.secret)?.max(pod.created);
+    let runs = now.duration_since(started);
     (runs > PATIENCE).then_some(Symptom::NeverReady)
 }
 
@@ -100,7 +119,7 @@ impl Failure {
                 "{pod} started with it and serves another certificate, as it did before it was replaced"
             ),
             Symptom::Crashes => {
-                format!("{pod} started with it and ended {CRASHES} times without becoming Ready")
+                format!("{pod} was made for it, ended {CRASHES} times and is not Ready")
             }
             Symptom::NeverReady => format!(
                 "{pod} started with it and did not become Ready in {} min",

@@ -108,7 +108,8 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
             next_check: None,
         };
     };
-    let certificates: Vec<_> = observed.certificates.iter().map(|it| it.at(now)).collect();
+    let certificates = observed.certificates.iter();
+    let certificates: Vec<_> = certificates.map(|it| it.at(now).within(live)).collect();
     let restarting: Vec<_> = certificates
         .iter()
         .filter(|mounted| mounted.strategy == RolloutStrategy::RollingRestart)
@@ -123,14 +124,14 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         stamp(live, &restarting, Effect::NoPods, now)
     } else if let Some(reverting) = reverting::due(live, &restarting) {
         Some(reverting)
-    } else if beside.action.is_some() {
-        beside.action
     } else if !due.is_empty() && waits_until.is_none() && may_start(live, &due, now) {
         stamp(live, &restarting, Effect::Rollout, now)
     } else {
-        alone
-            .filter(|restart| waits_until.is_none() && restart.from <= now)
-            .map(|restart| restart.action())
+        beside.action.or_else(|| {
+            alone
+                .filter(|restart| waits_until.is_none() && restart.from <= now)
+                .map(|restart| restart.action())
+        })
     };
     let next_check = certificates
         .iter()
@@ -154,12 +155,12 @@ fn beside(observed: &Observed, live: &Live, certificates: &[Mounted], now: Times
         coalescing::waits_until(observed, &published, &[eviction.mounted], now)
     });
     let evict = eviction.filter(|eviction| waits_until.is_none() && eviction.from <= now);
-    let touch = reload::touch(live, &published);
+    let touch = reload::touch(live, &published, now);
     // The next pod is touched in the next pass.
     let soon = touch.as_ref().map(|_| now + SignedDuration::from_secs(1));
     let turn = waits_until.or(eviction.map(|eviction| eviction.from));
     Plan {
-        action: touch.or_else(|| evict.map(|it| it.action())),
+        action: evict.map(|it| it.action()).or(touch),
         next_check: soon.into_iter().chain(turn).min(),
     }
 }
@@ -170,8 +171,18 @@ fn due<'a>(live: &Live, restarting: &[&'a Mounted]) -> Vec<&'a Mounted> {
         .iter()
         .copied()
         .filter(|mounted| !live.is_stamped_for(mounted))
-        .filter(|mounted| live.pods.iter().any(|pod| pod.needs_restart_for(mounted)))
+        .filter(|mounted| {
+            let mut pods = live.pods.iter();
+            pods.any(|pod| pod.needs_restart_for(mounted) && !is_owed(live, pod, mounted))
+        })
         .collect()
+}
+
+/// Whether Kubernetes is to replace a pod anyway, as the rollout that made it was taken back.
+fn is_owed(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
+    mounted.assurance.instead_of.is_some()
+        && !reverting::is_reverted(live, mounted)
+        && !live.is_of_the_template(pod)
 }
 
 /// A rollout that is under way is not stacked on, and one that Kubernetes would not make is not asked

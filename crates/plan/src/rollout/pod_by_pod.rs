@@ -43,17 +43,28 @@ pub fn next<'a>(
     certificates: &[&'a Mounted],
     now: Timestamp,
 ) -> Option<Eviction<'a>> {
+    // Who is evicted for one certificate takes up all of them.
+    let mut others = certificates
+        .iter()
+        .filter(|mounted| mounted.strategy != RolloutStrategy::None);
+    let are_sound = others
+        .all(|mounted| failure::of(live, mounted, now).is_none() && are_proven(live, mounted));
     let evictions = certificates
         .iter()
         .filter_map(|mounted| due(live, mounted, now));
-    evictions.min_by_key(|eviction| eviction.from)
+    evictions
+        .filter(|_| are_sound)
+        .min_by_key(|eviction| eviction.from)
 }
 
 /// The pod whose turn it is for a certificate. One that is not Ready goes first: its calls are cut
 /// already. Then the highest ordinal, as in a `StatefulSet`'s own rollout.
 pub fn due<'a>(live: &'a Live, mounted: &'a Mounted, now: Timestamp) -> Option<Eviction<'a>> {
     let published = mounted.published_since()?;
-    if failure::of(live, mounted, now).is_some() || !are_proven(live, mounted) {
+    if failure::of(live, mounted, now).is_some()
+        || !are_proven(live, mounted)
+        || mounted.is_replacing_in_vain(live)
+    {
         return None;
     }
     let leaving = live.pods.iter().filter(|pod| leaves(live, pod, mounted));
@@ -66,6 +77,12 @@ pub fn due<'a>(live: &'a Live, mounted: &'a Mounted, now: Timestamp) -> Option<E
         mounted,
         from: published + patience(live, mounted),
     })
+}
+
+/// Until when coturn is given to take a certificate up by itself.
+pub fn patience_ends(live: &Live, mounted: &Mounted) -> Timestamp {
+    let published = mounted.published_since().unwrap_or(Timestamp::MIN);
+    published + patience(live, mounted)
 }
 
 fn patience(live: &Live, mounted: &Mounted) -> SignedDuration {

@@ -80,7 +80,7 @@ pub fn assess(workload: &Workload, mounted: &Mounted, now: Timestamp) -> Progres
         Workload::Present(live) if !live.mounts.contains(&mounted.secret) => {
             bare(Stage::NotMounted)
         }
-        Workload::Present(live) => assess_live(live, &mounted.at(now), now),
+        Workload::Present(live) => assess_live(live, &mounted.at(now).within(live), now),
     }
 }
 
@@ -113,6 +113,8 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
     let next_check = match stage {
         Stage::UnderWay | Stage::Proving => Some(now + POLL),
         Stage::RestartLater(until) => Some(until),
+        // A pod that never becomes Ready wakes nobody.
+        Stage::Stuck if mounted.assurance.reverts => Some(now + POLL),
         Stage::Missing
         | Stage::Unreadable(_)
         | Stage::NotMounted

@@ -2,7 +2,7 @@
 //! would see.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
 };
 
@@ -41,8 +41,8 @@ pub enum Shown {
 pub struct Proofs {
     /// By the incarnation of a pod's containers and the endpoint.
     pub by_pod: BTreeMap<(String, Endpoint), Proof>,
-    /// Endpoints at which some pod of the workload has answered, if it is gone by now or not.
-    pub answered: BTreeSet<Endpoint>,
+    /// When some pod of the workload, if it is gone by now or not, showed a leaf at an endpoint last.
+    pub answered: BTreeMap<Endpoint, Timestamp>,
 }
 
 impl Proofs {
@@ -51,10 +51,22 @@ impl Proofs {
             .get(&(pod.incarnation.clone(), endpoint.clone()))
     }
 
-    /// When the oldest of them was made.
+    /// When the oldest of those was made that show this leaf.
     #[must_use]
-    pub fn oldest(&self) -> Option<Timestamp> {
-        self.by_pod.values().map(|proof| proof.at).min()
+    pub fn oldest_of(&self, leaf: Fingerprint) -> Option<Timestamp> {
+        let proofs = self.by_pod.values();
+        let good = proofs.filter(|proof| proof.shown == Shown::Leaf(leaf));
+        good.map(|proof| proof.at).min()
+    }
+
+    /// Whether another pod shows a certificate at this endpoint.
+    fn another_serves(&self, pod: &Pod, endpoint: &Endpoint) -> bool {
+        let mut proofs = self.by_pod.iter();
+        proofs.any(|((incarnation, at), proof)| {
+            at == endpoint
+                && *incarnation != pod.incarnation
+                && matches!(proof.shown, Shown::Leaf(_))
+        })
     }
 }
 
@@ -118,22 +130,39 @@ fn of_endpoint(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Verdict {
                 Verdict::Current
             }
         }
-        // coturn opens no listener without its files, and a firewall closes all pods to us alike.
-        Shown::Closed(how) if mounted.assurance.proofs.answered.contains(endpoint) => {
+        // coturn opens no listener without its files, or fails each handshake. What is wrong with the
+        // endpoint, or between it and us, is wrong for all pods alike.
+        Shown::Closed(how) | Shown::Nothing(how) if mounted.is_served(pod, endpoint) => {
             if counts {
                 Verdict::Nothing(format!("{endpoint}: {how}"))
             } else {
                 Verdict::Awaited
             }
         }
-        Shown::Silence(why) | Shown::Closed(why) if proof.at >= published => {
+        Shown::Silence(why) | Shown::Closed(why) | Shown::Nothing(why) if proof.at >= published => {
             Verdict::Unreached(format!("{endpoint}: {why}"))
         }
-        Shown::Nothing(how) if counts => Verdict::Nothing(format!("{endpoint}: {how}")),
         Shown::Leaf(leaf) if counts => Verdict::Another(endpoint.to_string(), *leaf),
         Shown::Leaf(_) | Shown::Nothing(_) | Shown::Closed(_) | Shown::Silence(_) => {
             Verdict::Awaited
         }
+    }
+}
+
+/// How long before a publication a pod may have shown its certificate that is gone since.
+const LATELY: SignedDuration = SignedDuration::from_mins(10);
+
+impl Mounted {
+    /// Whether a certificate is known to be served at an endpoint: another pod shows one, or a pod did
+    /// since shortly before this one was published, and it is being rolled out.
+    fn is_served(&self, pod: &Pod, endpoint: &Endpoint) -> bool {
+        let proofs = &self.assurance.proofs;
+        let published = self.published_since().unwrap_or(Timestamp::MAX);
+        let lately = proofs
+            .answered
+            .get(endpoint)
+            .is_some_and(|at| at.saturating_add(LATELY).unwrap_or(Timestamp::MAX) >= published);
+        proofs.another_serves(pod, endpoint) || (lately && self.assurance.completed.is_none())
     }
 }
 
@@ -149,11 +178,10 @@ fn may_have_changed_since(mounted: &Mounted, at: Timestamp) -> bool {
 }
 
 /// What is known of a pod, by what its start tells and by what handshakes show.
-pub fn weigh(by_start: Evidence, verdict: &Verdict, mounted: &Mounted) -> Evidence {
+pub fn weigh(pod: &Pod, by_start: Evidence, verdict: &Verdict, mounted: &Mounted) -> Evidence {
     use Doubt::{Unproven, Unreached};
     match (by_start, verdict) {
-        (Evidence::NotStarted | Evidence::NotCurrent(NotCurrent::DoesNotMount), _)
-        | (_, Verdict::Unasked) => by_start,
+        (Evidence::NotStarted | Evidence::NotCurrent(NotCurrent::DoesNotMount), _) => by_start,
         (_, Verdict::Current) => Evidence::Current,
         (Evidence::Current | Evidence::Unknown(_), Verdict::Another(..)) => {
             Evidence::NotCurrent(NotCurrent::ServesAnother)
@@ -161,26 +189,45 @@ pub fn weigh(by_start: Evidence, verdict: &Verdict, mounted: &Mounted) -> Eviden
         (Evidence::Current | Evidence::Unknown(_), Verdict::Nothing(_)) => {
             Evidence::NotCurrent(NotCurrent::ServesNothing)
         }
+        (Evidence::NotCurrent(_), Verdict::Another(..) | Verdict::Nothing(_))
+        | (Evidence::Current, _) => by_start,
+        // Whatever it took up without a restart, it was current then, and nothing has changed since.
+        (
+            Evidence::Unknown(_) | Evidence::NotCurrent(_),
+            Verdict::Unasked | Verdict::Awaited | Verdict::Unreached(_),
+        ) if mounted.was_on(pod) => Evidence::Current,
         (Evidence::Unknown(_), Verdict::Awaited) => Evidence::Unknown(Unproven),
-        // It may have taken the certificate up without a restart.
-        (Evidence::NotCurrent(_), Verdict::Awaited) if mounted.may_reload() => {
+        (Evidence::NotCurrent(_), Verdict::Awaited) if mounted.is_worth_asking(pod) => {
             Evidence::Unknown(Unproven)
         }
-        (Evidence::NotCurrent(_), Verdict::Unreached(_)) if mounted.may_reload() => {
+        (Evidence::NotCurrent(_), Verdict::Unreached(_)) if mounted.reloads() => {
             Evidence::Unknown(Unreached)
         }
         (
-            Evidence::Current | Evidence::Unknown(_) | Evidence::NotCurrent(_),
-            Verdict::Awaited | Verdict::Unreached(_) | Verdict::Another(..) | Verdict::Nothing(_),
+            Evidence::Unknown(_) | Evidence::NotCurrent(_),
+            Verdict::Unasked | Verdict::Awaited | Verdict::Unreached(_),
         ) => by_start,
     }
 }
 
 impl Mounted {
-    /// Whether pods may serve the certificate in service although they started before it: that is asked
-    /// for, or every pod was on it once.
-    fn may_reload(&self) -> bool {
-        self.assurance.completed || self.strategy == RolloutStrategy::Reload
+    /// Whether pods take the certificate up without a restart.
+    fn reloads(&self) -> bool {
+        self.strategy == RolloutStrategy::Reload
+    }
+
+    /// Whether a handshake comes before what the start tells of a pod: it may have taken the certificate up
+    /// since. Who is not Ready is not dialled.
+    fn is_worth_asking(&self, pod: &Pod) -> bool {
+        pod.ready_since.is_some() && (self.reloads() || self.assurance.completed.is_some())
+    }
+
+    /// Whether the processes of a pod run since every pod was on the certificate, and nothing else was
+    /// published since that they may have taken up.
+    fn was_on(&self, pod: &Pod) -> bool {
+        let completed = self.assurance.completed;
+        completed
+            .is_some_and(|at| pod.runs_since(&self.secret, at) && !may_have_changed_since(self, at))
     }
 }
 
@@ -195,8 +242,8 @@ impl Progress {
 
 impl Pod {
     /// Whether all containers that mount a Secret run since that time, or longer.
-    pub(crate) fn runs_since(&self, time: Timestamp) -> bool {
-        let mut starts = self.started.values().flatten();
+    pub(crate) fn runs_since(&self, secret: &str, time: Timestamp) -> bool {
+        let mut starts = self.started.get(secret).into_iter().flatten();
         starts.all(|started| started.is_some_and(|started| started <= time))
     }
 }

@@ -2,8 +2,9 @@
 //! pods, what has coturn load them is not the operator's.
 
 use api::RolloutStrategy;
+use jiff::Timestamp;
 
-use super::{Action, Evidence, Live, Mounted, Pod, evidence};
+use super::{Action, Evidence, Live, Mounted, Pod, evidence, pod_by_pod};
 
 /// Whether the operator may hurry the kubelet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,10 +18,12 @@ pub enum Touches {
 
 /// The next pod whose kubelet is to be hurried: any change of a pod has it look at the pod's volumes at
 /// once. Once per pod and certificate.
-pub fn touch(live: &Live, certificates: &[&Mounted]) -> Option<Action> {
+pub fn touch(live: &Live, certificates: &[&Mounted], now: Timestamp) -> Option<Action> {
     let reloaded = certificates
         .iter()
-        .filter(|mounted| mounted.strategy == RolloutStrategy::Reload);
+        .filter(|mounted| mounted.strategy == RolloutStrategy::Reload)
+        // Later it comes too late.
+        .filter(|mounted| now < pod_by_pod::patience_ends(live, mounted));
     let mut due = reloaded.flat_map(|mounted| {
         let pods = live.pods.iter();
         pods.filter(|pod| is_to_be_touched(pod, mounted))

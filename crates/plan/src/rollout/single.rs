@@ -59,7 +59,10 @@ pub fn due<'a>(live: &'a Live, mounted: &'a Mounted) -> Option<Restart<'a>> {
         && mounted.strategy == RolloutStrategy::RollingRestart
         && !live.holds_back()
         && live.mounts.contains(&mounted.secret);
-    let published = mounted.published_since().filter(|_| may_restart)?;
+    let is_in_vain = mounted.is_replacing_in_vain(live);
+    let published = mounted
+        .published_since()
+        .filter(|_| may_restart && !is_in_vain)?;
     let pods = live
         .pods
         .iter()
@@ -87,7 +90,7 @@ pub fn is_wrong(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
         // What is about to be taken back is not tried again.
         Evidence::NotCurrent(NotCurrent::ServesAnother) => pod_by_pod::is_to_go_once(pod, mounted),
         Evidence::NotCurrent(NotCurrent::ServesNothing) => {
-            let is_taken_back = mounted.assurance.reverts && !mounted.assurance.completed;
+            let is_taken_back = mounted.assurance.reverts && mounted.assurance.completed.is_none();
             !is_taken_back && pod_by_pod::is_to_go_once(pod, mounted)
         }
         Evidence::Current

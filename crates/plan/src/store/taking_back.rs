@@ -66,9 +66,14 @@ impl StoreState {
     }
 
     /// The state that is written when the pair before is put back into service; `serial` is that of the
-    /// pair that is put back.
+    /// pair that is put back, `asked` the value of the annotation `coturncert.dev/rollback-to`.
     #[must_use]
-    pub fn with_the_pair_before(&self, rolled_back: RolledBack, serial: &SerialNumber) -> Self {
+    pub fn with_the_pair_before(
+        &self,
+        rolled_back: RolledBack,
+        serial: &SerialNumber,
+        asked: Option<&str>,
+    ) -> Self {
         let before = self.before.clone().unwrap_or_default();
         let entry = Issuance {
             time: rolled_back.at,
@@ -76,16 +81,13 @@ impl StoreState {
             trigger: None,
             serial: serial.clone(),
         };
-        let handled = match &rolled_back.by {
-            By::Hand { value } => Some(value.clone()),
-            By::Failure { .. } => self.handled_rollback.clone(),
-        };
+        let handled = asked.or(self.handled_rollback.as_deref());
         Self {
             version: format_version(),
             root: before.root.or(self.root),
             ordinals: before.ordinals,
             grown_from: Vec::new(),
-            handled_rollback: handled,
+            handled_rollback: handled.map(str::to_owned),
             rolled_back: Some(rolled_back),
             before: Some(self.as_before()),
             distrusted: Vec::new(),

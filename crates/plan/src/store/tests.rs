@@ -14,6 +14,7 @@ fn with_pair(before: Option<&StoreState>, handled_renew: Option<&str>) -> StoreS
         key_algorithm: "ECDSA-256".to_owned(),
     };
     let pair = NewPair {
+        handled_rollback: None,
         leaf: &leaf,
         root: None,
         origin: Origin::Issued(Trigger::Renewing),

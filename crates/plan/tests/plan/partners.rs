@@ -27,6 +27,7 @@ fn asking() -> Case {
 fn answer(observed: &mut Observed, host: &str, answer: Answer, own: Own) {
     let answered = Answered {
         leaf: current().leaf.fingerprint,
+        has_accepted: answer == Answer::Accepted,
         answer,
         own,
         way: Way::Operator,

@@ -124,7 +124,8 @@ fn shown(case: Case, leaf: api::Fingerprint, lasts: SignedDuration, at: Timestam
 #[test]
 fn a_pod_is_touched_once_for_a_certificate_where_that_is_allowed() {
     let allowed = |sts: Sts| sts.with(|live| live.touches = Touches::Allowed);
-    let due = decided(&reloaded(allowed(outdated(Sts::of(1)))), now());
+    let soon = published_at() + SignedDuration::from_secs(30);
+    let due = decided(&reloaded(allowed(outdated(Sts::of(1)))), soon);
     let Some(Action::TouchPod { pod, leaf, .. }) = due else {
         panic!("{due:?}");
     };
@@ -134,7 +135,7 @@ fn a_pod_is_touched_once_for_a_certificate_where_that_is_allowed() {
     );
     let touched = Sts::of(1).pod_with(hours(50), |pod| pod.touched = Some(leaf.to_string()));
     assert_eq!(decided(&reloaded(allowed(touched)), now()), None);
-    assert_eq!(decided(&reloaded(outdated(Sts::of(1))), now()), None);
+    assert_eq!(decided(&reloaded(outdated(Sts::of(1))), soon), None);
     let other_strategy = by(RolloutStrategy::PodByPod, allowed(outdated(Sts::of(1))));
     let due = decided(&other_strategy, now());
     assert!(matches!(due, Some(Action::EvictPod { .. })), "{due:?}");

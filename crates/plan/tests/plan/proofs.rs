@@ -1,6 +1,6 @@
 //! What handshakes show stands above what start times tell.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use api::{Endpoint, Fingerprint, Protocol, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
@@ -58,7 +58,7 @@ fn showing(case: Case, shown: &[Shown], lasts: SignedDuration) -> Case {
         });
         observed.proofs = Proofs {
             by_pod: proofs.collect(),
-            answered: BTreeSet::new(),
+            answered: BTreeMap::new(),
         };
     })
 }
@@ -94,7 +94,6 @@ fn on_their_way() -> SignedDuration {
     "False RestartNeeded"
 )]
 #[case::nobody_answers(silence(), "Unknown Unreachable", "True RolledOut", "True Ready")]
-#[case::closed_and_always_was(closed(), "Unknown Unreachable", "True RolledOut", "True Ready")]
 fn what_is_shown_decides_whatever_the_start_tells(
     #[case] shown: Shown,
     #[case] verified: &str,
@@ -120,10 +119,39 @@ fn completed(case: Case) -> Case {
 #[test]
 fn a_port_that_is_closed_where_another_pod_answers_is_a_server_without_its_files() {
     let case = completed(started());
-    let case = showing(case, &[leaf(CURRENT), closed()], on_their_way()).with(|observed| {
-        observed.proofs.answered.insert(endpoint());
-    });
+    let case = showing(case, &[leaf(CURRENT), closed()], on_their_way());
     assert_eq!(case.condition("Verified"), "False ServesNothing");
+}
+
+#[rstest]
+#[case::closed(closed())]
+#[case::no_certificate(nothing())]
+fn what_is_wrong_with_the_endpoint_is_wrong_for_all_pods_and_none_of_them(#[case] shown: Shown) {
+    let case = completed(started());
+    let case = showing(case, &[shown.clone(), shown], on_their_way()).with(|observed| {
+        // It answered a while ago.
+        observed
+            .proofs
+            .answered
+            .insert(endpoint(), now() - hours(1));
+    });
+    assert_eq!(case.condition("Verified"), "Unknown Unreachable");
+    assert_eq!(case.condition("Ready"), "True Ready");
+}
+
+#[test]
+fn the_only_pod_that_serves_nothing_while_a_certificate_is_rolled_out_is_one_that_broke() {
+    let sts = Sts::of(1).pod(minutes(50));
+    let case = Case::converged()
+        .with_workload(sts)
+        .with_store(|stored| stored.state.log = crate::support::log_since(now() - minutes(55)));
+    let case = showing(case, &[closed()], on_their_way()).with(|observed| {
+        observed
+            .proofs
+            .answered
+            .insert(endpoint(), now() - hours(1));
+    });
+    assert!(matches!(case.action(), Some(Action::RollBack { .. })));
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Certificates that are taken back, as pods broke with them or as somebody asks for it.
 
-use api::{Fingerprint, OnFailure, RolloutStrategy, Trigger};
+use api::{Fingerprint, HistoryEvent, OnFailure, RolloutStrategy, Trigger};
 use jiff::SignedDuration;
 use plan::{
     certificate::Action,
     rollout::{Pod, Workload},
-    store::{By, RolledBack},
+    store::{By, Issuance, RolledBack},
 };
 use rstest::rstest;
 
@@ -233,7 +233,7 @@ fn that_all_pods_were_on_a_certificate_counts_only_since_it_was_put_back(
         it.resource.status.rollout = Some(rollout);
     });
     let assurance = case.0.mounted().unwrap().assurance;
-    assert_eq!(assurance.completed, counts);
+    assert_eq!(assurance.completed.is_some(), counts);
 }
 
 fn asking_for(leaf: &impl ToString) -> Case {
@@ -295,4 +295,62 @@ fn what_was_put_back_by_hand_stays_until_the_specification_changes() {
 fn an_immutable_secret_keeps_what_it_holds() {
     let case = midway(crashing).with_published(|published| published.immutable = true);
     assert_eq!(taken_back(&case), None);
+}
+
+#[test]
+fn a_pod_that_came_with_a_growth_and_breaks_takes_no_names_back() {
+    let grown = midway(crashing).with_store(|stored| {
+        stored.state.history[0].trigger = Some(Trigger::ReplicasGrew);
+    });
+    assert_eq!(taken_back(&grown), None);
+}
+
+#[test]
+fn a_pod_of_a_template_that_was_taken_back_is_kubernetes_to_replace_however_long_that_takes() {
+    // OrderedReady: Kubernetes waits for the pod that never becomes Ready.
+    let sts = Sts::of(2)
+        .with(|live| live.changed = now() - minutes(25))
+        .pod(hours(50))
+        .pod_with(minutes(40), |pod| {
+            pod.revision = Some("of the other template".to_owned());
+            pod.fingerprints
+                .insert("tls".to_owned(), current().leaf.fingerprint.to_string());
+            never_ready(pod);
+        });
+    let case = rolled_back(minutes(30), 1).with_workload(sts);
+    let observed = plan::rollout::Observed {
+        workload: case.0.workload.clone().unwrap(),
+        certificates: case.0.mounted().into_iter().collect(),
+        pending: Vec::new(),
+    };
+    assert_eq!(plan::rollout::plan(&observed, now()).action, None);
+}
+
+#[test]
+fn what_was_asked_for_before_a_certificate_was_issued_is_past() {
+    let value = current().leaf.fingerprint.to_string();
+    let asked = asking_for(&value).with(|it| it.resource.renew = Some("now".to_owned()));
+    let mut cluster = settled(asked);
+    assert_eq!(cluster.issued, [Trigger::Requested]);
+    assert!(!cluster.step(), "what was in service is not put back");
+}
+
+#[test]
+fn a_store_that_is_put_back_to_before_a_certificate_was_taken_back_is_noticed() {
+    let rejected = current().leaf.serial;
+    let case = rolled_back(minutes(30), 1).with_store(|stored| {
+        stored.state.history.insert(
+            0,
+            Issuance {
+                time: now() - minutes(30),
+                what: HistoryEvent::RolledBack,
+                trigger: None,
+                serial: previous().leaf.serial,
+            },
+        );
+    });
+    let told = case.reported().0.resource.status;
+    let put_back = Case::converged().with(|it| it.resource.status = told);
+    assert_eq!(put_back.0.stored().unwrap().current.leaf.serial, rejected);
+    assert_eq!(put_back.0.lost(), Some(previous().leaf.serial));
 }

@@ -132,7 +132,8 @@ fn proofs(view: &View, days: &facts::Days) -> Proofs {
     });
     Proofs {
         by_pod: by_pod.collect(),
-        answered: BTreeSet::new(),
+        // Whoever is dialled has answered at some time.
+        answered: [(probing::endpoint(), jiff::Timestamp::MAX)].into(),
     }
 }
 

@@ -160,6 +160,7 @@ impl Writer<'_> {
             origin: Origin::Issued(trigger),
             beginning,
             handled_renew: self.observed.resource.renew.as_deref(),
+            handled_rollback: self.observed.resource.rollback_to.as_deref(),
             time: self.now,
         });
         let written = self.put_pair(store, pair, state)?;
@@ -192,6 +193,7 @@ impl Writer<'_> {
             origin: Origin::Recovered(None),
             beginning: Beginning::Unknown,
             handled_renew: self.observed.resource.renew.as_deref(),
+            handled_rollback: self.observed.resource.rollback_to.as_deref(),
             time: self.now,
         });
         self.put_pair(store, pair, state.with_publication(publication, &secret))

@@ -69,6 +69,7 @@ impl Writer<'_> {
         else {
             return Err(model::Refused::Conflict);
         };
+        let asked = self.observed.resource.rollback_to.as_deref();
         let days = &self.state.truth.days;
         let to = back.facts(days).leaf;
         let rolled_back = RolledBack {
@@ -81,7 +82,11 @@ impl Writer<'_> {
         let thing = StoreThing::Good {
             current: back,
             previous: Some(rejected),
-            state: Sealed::new(stored.state.with_the_pair_before(rolled_back, &to.serial)),
+            state: Sealed::new(
+                stored
+                    .state
+                    .with_the_pair_before(rolled_back, &to.serial, asked),
+            ),
         };
         let at = Precondition::At(at.clone());
         self.put(Name::Store(self.certificate), &at, Thing::Store(thing))

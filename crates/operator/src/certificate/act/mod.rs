@@ -110,6 +110,7 @@ impl Writer<'_> {
             origin: Origin::Issued(trigger),
             beginning,
             handled_renew: self.observation.observed.answered_by(trigger),
+            handled_rollback: self.observation.observed.resource.rollback_to.as_deref(),
             time: self.now,
         });
         let state = self.observation.observed.with_ordinals(state, trigger);
@@ -132,7 +133,7 @@ impl Writer<'_> {
             .context
             .partners
             .rehearse(&observed.resource.name, calls, pair)
-            .await;
+            .await?;
         let mut objections = asked
             .iter()
             .filter_map(|(partner, answer)| observed.partner_objects(partner, answer));
@@ -168,7 +169,10 @@ impl Writer<'_> {
             generation: observed.resource.generation,
             by: by.clone(),
         };
-        let state = stored.state.with_the_pair_before(rolled_back, &to.serial);
+        let asked = observed.resource.rollback_to.as_deref();
+        let state = stored
+            .state
+            .with_the_pair_before(rolled_back, &to.serial, asked);
         let before = self.store_secret(store).await?;
         let body = secret::with_the_pair_before(&before, &state)
             .map_err(|error| encode(self.object(&name), &error))?

@@ -101,6 +101,7 @@ impl Writer<'_> {
                 origin: taken.origin,
                 beginning: taken.beginning,
                 handled_renew: self.observation.observed.resource.renew.as_deref(),
+                handled_rollback: None,
                 time: self.now,
             })
             .with_publication(

@@ -321,6 +321,10 @@ impl Case {
         self.with(|observed| {
             observed.resource.wanted.workload = Some(workload());
             observed.workload = Some(sts.observed());
+            // That all pods were on the certificate was told of others.
+            if let Some(told) = &mut observed.resource.status.rollout {
+                told.completed_at = None;
+            }
         })
     }
 

@@ -15,6 +15,7 @@ impl Cluster {
     /// The pair before is in service again.
     pub(super) fn roll_back(&mut self, at: &Version, by: &By) -> Result<(), Stale> {
         let (clock, generation) = (self.clock, self.truth.resource.generation);
+        let asked = self.truth.resource.rollback_to.clone();
         self.revision += 1;
         let plan::certificate::Store::Present(stored) = &mut self.truth.store else {
             return Err(Stale);
@@ -32,7 +33,9 @@ impl Cluster {
             by: by.clone(),
         };
         let serial = &stored.current.leaf.serial;
-        stored.state = stored.state.with_the_pair_before(rolled_back, serial);
+        stored.state = stored
+            .state
+            .with_the_pair_before(rolled_back, serial, asked.as_deref());
         stored.previous = Some(rejected);
         stored.version.resource_version = self.revision.to_string();
         Ok(())

@@ -207,6 +207,7 @@ impl Cluster {
                     Some(trigger) => self.truth.answered_by(trigger),
                     None => self.truth.resource.renew.as_deref(),
                 },
+                handled_rollback: self.truth.resource.rollback_to.as_deref(),
                 time: self.clock,
             },
         );
