@@ -177,11 +177,12 @@ pub fn evidence_of(pod: &Pod, mounted: &Mounted) -> Evidence {
 }
 
 impl Mounted {
-    /// What handshakes with a pod tell. One that is to be replaced may serve what it likes.
+    /// What handshakes with a pod tell. One that is to be replaced in the rollout may serve what it likes.
     #[must_use]
     pub fn verdict(&self, pod: &Pod) -> Verdict {
+        let is_due = !self.assurance.completed && evidence::by_start(pod, self).is_outdated();
         match proof::verdict(pod, self) {
-            Verdict::Another(..) if evidence::by_start(pod, self).is_outdated() => Verdict::Awaited,
+            Verdict::Another(..) if is_due => Verdict::Awaited,
             told => told,
         }
     }

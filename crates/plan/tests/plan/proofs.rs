@@ -164,6 +164,15 @@ fn an_operator_that_has_just_started_restarts_nothing_that_was_on_the_certificat
     assert_eq!(forgotten.action(), None, "and nothing is written");
 }
 
+#[test]
+fn what_an_outdated_pod_shows_is_told_once_all_pods_were_on_the_certificate() {
+    let shows_another =
+        |case| showing(case, &[leaf(CURRENT), leaf(OTHER)], on_their_way()).condition("Verified");
+    assert_eq!(shows_another(outdated()), "Unknown AwaitingProof");
+    let was_proven = showing(outdated(), &[leaf(CURRENT), leaf(CURRENT)], on_their_way());
+    assert_eq!(shows_another(completed(was_proven)), "False ServesAnother");
+}
+
 #[rstest]
 #[case::another(leaf(OTHER))]
 #[case::none(nothing())]
