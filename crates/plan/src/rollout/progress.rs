@@ -177,7 +177,7 @@ fn stage(
     if let Some(failure) = failure::of(live, mounted, now) {
         return Stage::Failed(failure);
     }
-    if let Some(stage) = of_turns(live, mounted, within_budget, now) {
+    if let Some(stage) = of_turns(live, mounted, published, now) {
         return stage;
     }
     if some(|evidence| *evidence == Evidence::Unknown(Doubt::Unproven)) {
@@ -218,14 +218,17 @@ fn stage(
 }
 
 /// Pods go one by one, each when its turn comes.
-fn of_turns(live: &Live, mounted: &Mounted, within_budget: bool, now: Timestamp) -> Option<Stage> {
+fn of_turns(live: &Live, mounted: &Mounted, published: Timestamp, now: Timestamp) -> Option<Stage> {
+    let within_budget = now < last_step(live).max(published) + STEP_BUDGET;
+    // Who was evicted ends in its own time.
+    let moves = within_budget || under_way_since(live, published, now) == UnderWay::Yes;
     let waits = live
         .pods
         .iter()
         .any(|pod| pod_by_pod::leaves(live, pod, mounted));
     waits.then(|| match blocking(live, within_budget) {
         Some(refusal) => Stage::Blocked(refusal.clone()),
-        None if within_budget || pod_by_pod::due(live, mounted, now).is_some() => Stage::UnderWay,
+        None if moves || pod_by_pod::due(live, mounted, now).is_some() => Stage::UnderWay,
         None => Stage::Stuck,
     })
 }

@@ -183,11 +183,12 @@ pub fn weigh(pod: &Pod, by_start: Evidence, verdict: &Verdict, mounted: &Mounted
     match (by_start, verdict) {
         (Evidence::NotStarted | Evidence::NotCurrent(NotCurrent::DoesNotMount), _) => by_start,
         (_, Verdict::Current) => Evidence::Current,
-        (Evidence::Current | Evidence::Unknown(_), Verdict::Another(..)) => {
+        (Evidence::Current, Verdict::Another(..)) => {
             Evidence::NotCurrent(NotCurrent::ServesAnother)
         }
-        (Evidence::Current | Evidence::Unknown(_), Verdict::Nothing(_)) => {
-            Evidence::NotCurrent(NotCurrent::ServesNothing)
+        (Evidence::Current, Verdict::Nothing(_)) => Evidence::NotCurrent(NotCurrent::ServesNothing),
+        (Evidence::Unknown(doubt), Verdict::Another(..) | Verdict::Nothing(_)) => {
+            Evidence::NotCurrent(dispelled(doubt))
         }
         (Evidence::NotCurrent(_), Verdict::Another(..) | Verdict::Nothing(_))
         | (Evidence::Current, _) => by_start,
@@ -207,6 +208,18 @@ pub fn weigh(pod: &Pod, by_start: Evidence, verdict: &Verdict, mounted: &Mounted
             Evidence::Unknown(_) | Evidence::NotCurrent(_),
             Verdict::Unasked | Verdict::Awaited | Verdict::Unreached(_),
         ) => by_start,
+    }
+}
+
+/// What a pod started with that may have read the certificate in service and does not serve it: what else
+/// it may have read. It is not known to break with the certificate.
+const fn dispelled(doubt: Doubt) -> NotCurrent {
+    match doubt {
+        Doubt::Predecessor | Doubt::BeforeTheLog | Doubt::Unproven | Doubt::Unreached => {
+            NotCurrent::StartedBefore
+        }
+        Doubt::Overwritten => NotCurrent::StartedWithForeign,
+        Doubt::MayLackItsName => NotCurrent::LacksItsName,
     }
 }
 

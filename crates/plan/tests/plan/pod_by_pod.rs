@@ -93,6 +93,15 @@ fn a_rollout_pod_by_pod_tells_how_far_it_is_and_that_it_is_stuck() {
     assert_eq!(under_way.condition("Ready"), "True Ready");
 }
 
+#[test]
+fn a_rollout_pod_by_pod_is_under_way_as_long_as_an_evicted_pod_takes_to_end() {
+    let ending = |until| outdated(Sts::of(2)).pod_with(hours(50), terminating(until));
+    let draining = by(RolloutStrategy::PodByPod, ending(now() + hours(11)));
+    assert_eq!(draining.condition("RolledOut"), "False RollingOut");
+    let overdue = by(RolloutStrategy::PodByPod, ending(now() - hours(1)));
+    assert_eq!(overdue.condition("RolledOut"), "False RolloutStuck");
+}
+
 /// What coturn takes up by itself.
 fn reloaded(sts: Sts) -> Case {
     by(RolloutStrategy::Reload, sts).with(|observed| {

@@ -193,6 +193,40 @@ fn an_operator_that_has_just_started_restarts_nothing_that_was_on_the_certificat
 }
 
 #[test]
+fn what_an_outdated_pod_shows_is_told_once_all_pods_were_on_the_certificate() {
+    let shows_another =
+        |case| showing(case, &[leaf(CURRENT), leaf(OTHER)], on_their_way()).condition("Verified");
+    assert_eq!(shows_another(outdated()), "Unknown AwaitingProof");
+    let was_proven = showing(outdated(), &[leaf(CURRENT), leaf(CURRENT)], on_their_way());
+    assert_eq!(shows_another(completed(was_proven)), "False ServesAnother");
+}
+
+#[rstest]
+#[case::another(leaf(OTHER))]
+#[case::none(nothing())]
+fn who_may_have_read_the_certificate_before_and_does_not_serve_this_one_gets_the_rollout(
+    #[case] shown: Shown,
+) {
+    let doubtful = SignedDuration::from_secs(50);
+    let sts = Sts::of(1).pod_with(hours(50), |pod| {
+        let started = vec![Some(published_at() + doubtful)];
+        pod.started.insert("tls".to_owned(), started);
+    });
+    let case = showing(
+        Case::converged().with_workload(sts),
+        &[shown],
+        on_their_way(),
+    );
+    let due = rollout(&case);
+    assert!(
+        matches!(due, Some(plan::rollout::Action::StampTemplate { .. })),
+        "{due:?}"
+    );
+    let taken_back = matches!(case.action(), Some(Action::RollBack { .. }));
+    assert!(!taken_back, "it is not known to have started with it");
+}
+
+#[test]
 fn a_process_that_started_since_all_were_on_the_certificate_is_not_taken_for_one_that_was() {
     let was_proven = showing(outdated(), &[leaf(CURRENT), leaf(CURRENT)], on_their_way());
     let restarted = completed(was_proven)
