@@ -326,7 +326,8 @@ impl Marked for CoturnCertificateStatus {
         let started = status
             .rollout
             .iter_mut()
-            .filter_map(|it| it.started_at.as_mut());
+            .flat_map(|it| [it.started_at.as_mut(), it.completed_at.as_mut()])
+            .flatten();
         for time in started.chain(status.history.iter_mut().map(|line| &mut line.time)) {
             *time = Time(moved(time.0, rename));
         }

@@ -20,6 +20,7 @@ pub fn of_a_decision(state: &State, operator: usize, eviction: Eviction) -> Resu
     holds(is_meant, || {
         format!("guarantee 4: {strategy:?}, and a pod is evicted")
     })?;
+    is_not_spared(state, eviction.ordinal)?;
     let Some(pod) = &state.pods[eviction.ordinal] else {
         return Ok(());
     };
@@ -38,7 +39,7 @@ fn is_due(
     let known = state.operators[operator].proofs[eviction.ordinal];
     is_needed(state, pod, known, certificate)?;
     others_are_proven(state, operator, eviction.ordinal, certificate)?;
-    holds(!state.all_were_on_it(certificate), || {
+    holds(!state.all_were_on_it(operator, certificate), || {
         "guarantee 4: a pod is evicted although every pod serves the certificate and was seen to"
             .to_owned()
     })?;
@@ -100,7 +101,6 @@ pub fn of_an_eviction(state: &mut State, evicted: Ordinal) -> Result<(), String>
     holds(down.iter().all(|it| *it == evicted), || {
         format!("guarantee 4: pod {evicted} is evicted while {down:?} have not come back")
     })?;
-    is_not_spared(state, evicted)?;
     for certificate in 0..state.certificates() {
         let Some(pod) = &state.pods[evicted] else {
             continue;
@@ -150,13 +150,18 @@ impl State {
         rollout.is_some_and(|told| told.fingerprint == leaf && told.completed_at.is_some())
     }
 
-    /// Whether it tells that, and every pod serves the certificate still.
-    pub fn all_were_on_it(&self, certificate: Certificate) -> bool {
+    /// Whether it tells that, every pod serves it still, and the operator has seen nothing else.
+    pub fn all_were_on_it(&self, operator: usize, certificate: Certificate) -> bool {
         let current = self.current(certificate);
+        let published = self.published(certificate).map_or(0, |it| it.written);
         let serves =
             |pod: &Pod| pod.runs() && pod.broken.is_none() && pod.reads[certificate] == current;
-        let mut pods = self.pods.iter().map(Option::as_ref);
-        self.is_completed(certificate) && pods.all(|pod| pod.is_some_and(serves))
+        let mut pods = self.pods.iter().zip(&self.operators[operator].proofs);
+        self.is_completed(certificate)
+            && pods.all(|(pod, known)| {
+                pod.as_ref().is_some_and(serves)
+                    && known.is_none_or(|known| !known.disproves(current, published))
+            })
     }
 
     /// Whether what is not served can be seen: pods are dialled, and can be.

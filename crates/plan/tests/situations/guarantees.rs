@@ -158,6 +158,11 @@ pub fn of_a_decision(state: &State, operator: usize, intent: &Intent) -> Result<
                 return Ok(());
             }
             is_needed(state, operator, stamp)?;
+            let mut carried = state.workload().template.iter().flatten();
+            // What pods break with is taken back at once.
+            if carried.any(|leaf| state.truth.rejected.contains(leaf)) {
+                return Ok(());
+            }
             is_not_stacked(state)
         }
     }
@@ -178,7 +183,8 @@ pub fn of_a_stamp(before: &State, after: &mut State, stamp: &Stamp) -> Result<()
         })?;
         let there = before.workload().template[certificate];
         let in_service = before.current(certificate) == Some(Pair::Ours(leaf));
-        holds(in_service || there <= Some(leaf), || {
+        let gives_way = there.is_some_and(|there| before.truth.rejected.contains(&there));
+        holds(in_service || gives_way || there <= Some(leaf), || {
             format!("guarantee 4: a rollout back from leaf {there:?} to leaf {leaf}")
         })?;
     }
@@ -202,7 +208,7 @@ fn is_needed(before: &State, operator: usize, stamp: &Stamp) -> Result<(), Strin
         let pods = (0..).zip(&before.pods);
         let mut there = pods.filter_map(|(ordinal, pod)| Some((ordinal, pod.as_ref()?)));
         there.any(|(ordinal, pod)| !pod.terminating && !serves(ordinal, pod, certificate, leaf))
-            && !before.all_were_on_it(certificate)
+            && !before.all_were_on_it(operator, certificate)
     });
     holds(needed, || {
         "guarantee 4: a rollout although every pod serves the certificate".to_owned()
@@ -265,14 +271,20 @@ pub fn is_unknowable(state: &State, pod: &Pod, certificate: Certificate) -> bool
     forgotten || pod.unknowable[certificate]
 }
 
-/// Each pod that was seen serves the certificate; as long as one was not, what was told stays.
+/// No pod was seen to serve something else. As long as that is to be confirmed, what was told stays.
 fn is_verified(state: &State, operator: usize, certificate: Certificate) -> Result<(), String> {
-    let proofs = &state.operators[operator].proofs;
     let current = state.current(certificate);
-    let wrong = |pod: &&Pod| pod.runs() && (pod.is_mute() || pod.reads[certificate] != current);
-    let unseen = proofs.iter().any(Option::is_none);
-    let disproven = state.pods.iter().flatten().find(wrong);
-    holds(unseen || disproven.is_none(), || {
+    let published = state.published(certificate).map_or(0, |it| it.written);
+    let proofs = &state.operators[operator].proofs;
+    let is_wrong = |pod: &Pod| pod.is_mute() || pod.reads[certificate] != current;
+    let mut pods = state.pods.iter().zip(proofs);
+    let disproven = pods.find(|(pod, known)| {
+        pod.as_ref().is_some_and(|pod| pod.runs() && is_wrong(pod))
+            && known.is_some_and(|known| {
+                known.disproves(current, published) || known.proves(current, published)
+            })
+    });
+    holds(disproven.is_none(), || {
         format!("guarantee 9: Verified with {disproven:?} where {current:?} is in service")
     })
 }

@@ -44,8 +44,23 @@ fn of_the_kubelet(state: &State, ordinal: Ordinal, pod: &Pod) -> Option<Move> {
     }
 }
 
-/// Processes that may take up what is published without a restart, or never do.
-pub fn reloads(state: &State) -> impl Iterator<Item = Move> {
+/// What may happen and need not.
+pub fn chances(state: &State, reloads: bool) -> Vec<Move> {
+    let mut chances = Vec::new();
+    if reloads {
+        chances.extend(reloading(state));
+    }
+    if state.truth.may_break.is_some() {
+        chances.extend(moves(state).into_iter().filter_map(|it| match it {
+            Move::Start(ordinal) => Some(Move::Break(ordinal)),
+            _ => None,
+        }));
+    }
+    chances
+}
+
+/// Processes that may take up what is published without a restart.
+fn reloading(state: &State) -> impl Iterator<Item = Move> {
     let published: Vec<_> = (0..state.certificates())
         .map(|it| state.published(it).and_then(|secret| secret.pair))
         .collect();
@@ -71,6 +86,11 @@ pub fn take(state: &mut State, step: Move) {
         Move::Gone(ordinal) => {
             state.pods[ordinal] = None;
             state.forget_process(ordinal);
+        }
+        Move::Break(ordinal) => {
+            state.truth.breaks = state.truth.may_break.take();
+            state.truth.disturbed = true;
+            start(state, ordinal);
         }
         Move::Reload(ordinal) => reload(state, ordinal),
         Move::Start(ordinal) => start(state, ordinal),

@@ -16,7 +16,7 @@ use plan::{
 use crate::{
     facts::{
         Certificate, DAY, Kinds as _, Leaf, Name, Pair, PublishedThing, Resource, Sealed,
-        StoreThing, Thing, identity, second,
+        StoreThing, Thing, at, identity, second,
     },
     guarantees,
     memory::{Memory, Wish},
@@ -286,8 +286,12 @@ impl Writer<'_> {
     ) -> Result<(Name, Identity), Refused> {
         let mut status = taking_back::without_the_next_attempt(status, self.observed.stored());
         if let Some(rollout) = &mut status.rollout {
-            // That it was is what decides.
-            rollout.completed_at = rollout.completed_at.take().map(|_| Time(TRANSITION));
+            let noted = rollout.completed_at.take();
+            let is_new = noted
+                .as_ref()
+                .is_some_and(|it| it.0 == self.state.server_time());
+            let latest = Time(at(self.state.latest_start_or_publication(self.certificate)));
+            rollout.completed_at = noted.map(|it| if is_new { latest } else { it });
         }
         for condition in &mut status.conditions {
             condition.last_transition_time = Time(TRANSITION);

@@ -133,32 +133,38 @@ fn is_telling(state: &State, operator: usize, ordinal: Ordinal) -> bool {
         shown if shown != known.shown => true,
         Shown::Leaf(pair) if Some(pair) == state.current(DIALLED) => known.at < published,
         Shown::Silence => known.at < published,
+        // Without a reloader it serves what it started with, which is what counts in a rollout.
+        Shown::Leaf(_)
+            if !state.setting.reloads && pod.sure[DIALLED] && !state.is_completed(DIALLED) =>
+        {
+            false
+        }
         Shown::Leaf(_) | Shown::Nothing => !counts,
     }
 }
 
 /// A handshake. One that is made again to see whether it shows the same is made after a while.
+///
+/// Of its time it counts only what was before it, the start of the process and the last publication, and
+/// whether it showed the same before: that time stands for it.
 pub fn dial(state: &mut State, operator: usize, ordinal: Ordinal) {
     let Some(pod) = &state.pods[ordinal] else {
         return;
     };
+    let published = state.published(DIALLED).map_or(0, |it| it.written);
+    let since = published.max(pod.started.unwrap_or(state.now));
     let shown = shown_by(state, pod);
     let before = state.operators[operator].proofs[ordinal];
-    let same = before.filter(|before| before.shown == shown);
-    state.now += same.map_or(0, |_| WHILE - TICK);
-    let since = match shown {
-        // Since when it was shown decides only where it is wrong, and until the next publication it is not.
-        Shown::Leaf(pair) if Some(pair) == state.current(DIALLED) => state.now,
-        Shown::Leaf(_) | Shown::Nothing | Shown::Silence => {
-            same.map_or(state.now, |before| before.since)
-        }
-    };
-    let glimpse = Glimpse {
+    let is_right = state.current(DIALLED).map(Shown::Leaf) == Some(shown);
+    let is_again =
+        !is_right && shown != Shown::Silence && before.is_some_and(|before| before.shown == shown);
+    let lasts = if is_again { WHILE } else { 0 };
+    state.now += (lasts - TICK).max(0);
+    state.operators[operator].proofs[ordinal] = Some(Glimpse {
         shown,
-        at: state.now,
+        at: since + lasts,
         since,
-    };
-    state.operators[operator].proofs[ordinal] = Some(glimpse);
+    });
 }
 
 impl State {

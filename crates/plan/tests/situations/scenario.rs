@@ -10,7 +10,7 @@ use crate::{
     memory::Memory,
     operator, probing,
     search::{Judged, Space},
-    state::{Budget, Earlier, HOUR, LONG, Operator, Setting, State, TICK},
+    state::{Break, Budget, Earlier, HOUR, LONG, Operator, Setting, State, TICK},
     step::{Hand, Move, Passing, Reply, Seen, Step},
     workload,
 };
@@ -34,6 +34,8 @@ pub struct Scenario {
     /// How time may pass.
     pub passing: &'static [Passing],
     pub setting: Setting,
+    /// How one container may break when it starts.
+    pub may_break: Option<Break>,
     pub memory: Memory,
 }
 
@@ -66,6 +68,7 @@ impl Default for Scenario {
                 on_failure: OnFailure::Hold,
                 ..Setting::default()
             },
+            may_break: None,
             memory: Memory::default(),
         }
     }
@@ -223,9 +226,8 @@ impl Space for Scenario {
             (budget > 0 || hand.is_free()) && hand.is_possible(state)
         });
         steps.extend(hands.map(Step::Hand));
-        if self.setting.reloads {
-            steps.extend(kubernetes::reloads(state).map(Step::Kubernetes));
-        }
+        let chances = kubernetes::chances(state, self.setting.reloads);
+        steps.extend(chances.into_iter().map(Step::Kubernetes));
         let passing = self
             .passing
             .iter()
@@ -320,7 +322,7 @@ impl Step {
         match self {
             Self::Read(_, _, seen) => seen == Seen::AsTheyAre,
             Self::Write(_, _, reply) | Self::Act(_, reply) => reply == Reply::Arrives,
-            Self::Kubernetes(it) => !it.may_never_come(),
+            Self::Kubernetes(it) => !it.is_chance(),
             Self::Time(passing) => passing == Passing::Rest,
             Self::Decide(_) | Self::Probe(..) => true,
             Self::Crash(_) | Self::Hand(_) => false,
@@ -332,7 +334,7 @@ impl State {
     fn spend(&mut self, step: Step) {
         let ordinary = match step {
             Step::Hand(hand) if hand.is_free() => return,
-            Step::Kubernetes(it) if it.may_never_come() => return,
+            Step::Kubernetes(it) if it.is_chance() => return,
             Step::Hand(hand) => hand.is_ordinary(),
             Step::Time(Passing::ToRenewal(_) | Passing::ToExpiry(_) | Passing::AnHour) => true,
             _ if step.is_by_itself() => return,

@@ -90,6 +90,8 @@ pub struct Truth {
     pub records_lost: bool,
     /// How the next container to start will break.
     pub breaks: Option<Break>,
+    /// How one container may break that starts from now on.
+    pub may_break: Option<Break>,
     /// Nobody reaches a pod.
     pub firewall: bool,
     /// Leaves with which some pod broke.
@@ -259,7 +261,10 @@ impl State {
             pods: vec![None; scenario.pods],
             operators: vec![operator; scenario.operators],
             earlier: vec![Earlier::default(); scenario.certificates],
-            truth: Truth::default(),
+            truth: Truth {
+                may_break: scenario.may_break,
+                ..Truth::default()
+            },
             budget: Budget {
                 faults: 0,
                 events: 0,
@@ -291,6 +296,13 @@ impl State {
             StoreThing::Good { current, .. } => Some(*current),
             StoreThing::Corrupt => None,
         }
+    }
+
+    /// The last of what a time in the status is compared with: it stands for any time since.
+    pub fn latest_start_or_publication(&self, certificate: Certificate) -> i64 {
+        let written = self.published(certificate).map(|it| it.written);
+        let started = self.pods.iter().flatten().filter_map(|pod| pod.started);
+        started.chain(written).max().unwrap_or(self.now)
     }
 
     /// Whether a pair of the operator's is valid by an operator's clock.

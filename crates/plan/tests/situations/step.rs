@@ -62,14 +62,16 @@ pub enum Move {
     Gone(Ordinal),
     /// A pod's container starts and reads its Secrets.
     Start(Ordinal),
+    /// The same, and it breaks.
+    Break(Ordinal),
     /// A pod's process takes up what is published: a reloader beside it had it do so.
     Reload(Ordinal),
 }
 
 impl Move {
     /// Whether it may be any time, or never.
-    pub const fn may_never_come(self) -> bool {
-        matches!(self, Self::Reload(_))
+    pub const fn is_chance(self) -> bool {
+        matches!(self, Self::Reload(_) | Self::Break(_))
     }
 }
 
