@@ -74,7 +74,7 @@ pub enum NotCurrent {
 #[must_use]
 pub fn of(pod: &Pod, mounted: &Mounted) -> Evidence {
     let verdict = proof::verdict(pod, mounted);
-    proof::weigh(pod, by_start(pod, mounted), &verdict, mounted)
+    proof::weigh(by_start(pod, mounted), &verdict, mounted)
 }
 
 /// Judges one pod by all its containers that mount the Secret: each read it for itself.

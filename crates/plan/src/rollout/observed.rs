@@ -158,7 +158,12 @@ impl Mounted {
     #[must_use]
     pub fn verdict(&self, pod: &Pod) -> Verdict {
         match proof::verdict(pod, self) {
-            Verdict::Another(..) if evidence::by_start(pod, self).is_outdated() => Verdict::Awaited,
+            Verdict::Another(..)
+                if self.assurance.completed.is_none()
+                    && evidence::by_start(pod, self).is_outdated() =>
+            {
+                Verdict::Awaited
+            }
             told => told,
         }
     }

@@ -178,10 +178,11 @@ fn may_have_changed_since(mounted: &Mounted, at: Timestamp) -> bool {
 }
 
 /// What is known of a pod, by what its start tells and by what handshakes show.
-pub fn weigh(pod: &Pod, by_start: Evidence, verdict: &Verdict, mounted: &Mounted) -> Evidence {
+pub fn weigh(by_start: Evidence, verdict: &Verdict, mounted: &Mounted) -> Evidence {
     use Doubt::{Unproven, Unreached};
     match (by_start, verdict) {
-        (Evidence::NotStarted | Evidence::NotCurrent(NotCurrent::DoesNotMount), _) => by_start,
+        (Evidence::NotStarted | Evidence::NotCurrent(NotCurrent::DoesNotMount), _)
+        | (_, Verdict::Unasked) => by_start,
         (_, Verdict::Current) => Evidence::Current,
         (Evidence::Current, Verdict::Another(..)) => {
             Evidence::NotCurrent(NotCurrent::ServesAnother)
@@ -190,23 +191,17 @@ pub fn weigh(pod: &Pod, by_start: Evidence, verdict: &Verdict, mounted: &Mounted
         (Evidence::Unknown(doubt), Verdict::Another(..) | Verdict::Nothing(_)) => {
             Evidence::NotCurrent(dispelled(doubt))
         }
-        (Evidence::NotCurrent(_), Verdict::Another(..) | Verdict::Nothing(_))
-        | (Evidence::Current, _) => by_start,
-        // Whatever it took up without a restart, it was current then, and nothing has changed since.
-        (
-            Evidence::Unknown(_) | Evidence::NotCurrent(_),
-            Verdict::Unasked | Verdict::Awaited | Verdict::Unreached(_),
-        ) if mounted.was_on(pod) => Evidence::Current,
         (Evidence::Unknown(_), Verdict::Awaited) => Evidence::Unknown(Unproven),
-        (Evidence::NotCurrent(_), Verdict::Awaited) if mounted.is_worth_asking(pod) => {
+        // It may have taken the certificate up without a restart.
+        (Evidence::NotCurrent(_), Verdict::Awaited) if mounted.may_reload() => {
             Evidence::Unknown(Unproven)
         }
-        (Evidence::NotCurrent(_), Verdict::Unreached(_)) if mounted.reloads() => {
+        (Evidence::NotCurrent(_), Verdict::Unreached(_)) if mounted.may_reload() => {
             Evidence::Unknown(Unreached)
         }
         (
-            Evidence::Unknown(_) | Evidence::NotCurrent(_),
-            Verdict::Unasked | Verdict::Awaited | Verdict::Unreached(_),
+            Evidence::Current | Evidence::Unknown(_) | Evidence::NotCurrent(_),
+            Verdict::Awaited | Verdict::Unreached(_) | Verdict::Another(..) | Verdict::Nothing(_),
         ) => by_start,
     }
 }
@@ -224,23 +219,10 @@ const fn dispelled(doubt: Doubt) -> NotCurrent {
 }
 
 impl Mounted {
-    /// Whether pods take the certificate up without a restart.
-    fn reloads(&self) -> bool {
-        self.strategy == RolloutStrategy::Reload
-    }
-
-    /// Whether a handshake comes before what the start tells of a pod: it may have taken the certificate up
-    /// since. Who is not Ready is not dialled.
-    fn is_worth_asking(&self, pod: &Pod) -> bool {
-        pod.ready_since.is_some() && (self.reloads() || self.assurance.completed.is_some())
-    }
-
-    /// Whether the processes of a pod run since every pod was on the certificate, and nothing else was
-    /// published since that they may have taken up.
-    fn was_on(&self, pod: &Pod) -> bool {
-        let completed = self.assurance.completed;
-        completed
-            .is_some_and(|at| pod.runs_since(&self.secret, at) && !may_have_changed_since(self, at))
+    /// Whether pods may serve the certificate in service although they started before it: that is asked
+    /// for, or every pod was on it once.
+    fn may_reload(&self) -> bool {
+        self.assurance.completed.is_some() || self.strategy == RolloutStrategy::Reload
     }
 }
 
