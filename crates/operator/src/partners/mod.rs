@@ -329,3 +329,6 @@ fn answer(report: &Report) -> Answer {
         Outcome::Unanswered | Outcome::Failed(_) => Answer::Unreached(report.outcome.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;
