@@ -44,8 +44,8 @@ pub async fn read(client: &Client, namespace: &str, pod: &PodSpec) -> Result<Tru
         container,
     };
     let configuration = reader.configuration().await?;
-    let whitelist = whitelist(&configuration)?;
     let (setting, path) = authorities(&configuration)?;
+    let whitelist = whitelist(&configuration)?;
     let origin = bundle(setting, deployed::place(pod, container, path))?;
     let object = reader.named(&origin);
     let bundle = reader.data(&origin).await?;
