@@ -105,11 +105,11 @@ impl Prober {
         if probes.is_empty() {
             return;
         }
-        let prober = self.clone();
+        let own = self.clone();
         tokio::spawn(async move {
-            let identity = prober.identity(&errand.certificate).await;
+            let identity = own.identity(&errand.certificate).await;
             let handshakes = probes.into_iter().map(|probe| {
-                prober.shake(
+                own.shake(
                     &errand.certificate,
                     &errand.workload,
                     probe,

@@ -117,12 +117,14 @@ impl PublicationLog {
         intervals.any(|interval| interval.held == Some(Held::Leaf(leaf)))
     }
 
-    /// Whether a leaf was published after another one was for the first time, as far as the log knows.
+    /// When a leaf was published first after another one was for the first time, as far as the log knows.
     #[must_use]
-    pub fn holds_after(&self, leaf: Fingerprint, other: Fingerprint) -> bool {
+    pub fn first_after(&self, leaf: Fingerprint, other: Fingerprint) -> Option<Timestamp> {
         let is = |interval: &Interval, leaf| interval.held == Some(Held::Leaf(leaf));
         let mut since = self.intervals.iter().skip_while(|it| !is(it, other));
-        since.any(|interval| is(interval, leaf))
+        since
+            .find(|interval| is(interval, leaf))
+            .map(|interval| interval.from)
     }
 
     /// The log with one more publication, unless nothing changed by it.

@@ -1,11 +1,15 @@
 //! What the store Secret remembers beside the pairs: written in the same write as the pair it
 //! belongs to, so that no crash can part them.
 
+mod taking_back;
+
 use std::collections::BTreeMap;
 
 use api::{AuthorityFacts, Fingerprint, HistoryEvent, Leaf, Ordinals, SerialNumber, Trigger};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use taking_back::{Before, By, RolledBack};
 
 use crate::{
     publication::{Beginning, Publication, PublicationLog},
@@ -86,56 +90,6 @@ pub struct StoreState {
     /// The last ten issuances, newest first.
     #[serde(default, deserialize_with = "api::lenient::elements")]
     pub history: Vec<Issuance>,
-}
-
-/// That the pair before was put back into service.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct RolledBack {
-    /// The leaf that was in service.
-    pub from: Fingerprint,
-    /// The leaf that was put back.
-    pub to: Fingerprint,
-    /// When, by the operator's clock.
-    pub at: Timestamp,
-    /// The resource's generation at that time.
-    pub generation: i64,
-    /// Why.
-    pub by: By,
-}
-
-/// Why a pair was put back into service.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub enum By {
-    /// A pod broke with its successor.
-    #[serde(rename_all = "camelCase")]
-    Failure {
-        /// What broke.
-        what: String,
-        /// For what the successor was issued: another is issued for that.
-        trigger: Trigger,
-        /// How often in a row a successor of this pair was taken back.
-        attempts: u32,
-    },
-    /// Somebody asked for it.
-    #[serde(rename_all = "camelCase")]
-    Hand {
-        /// The annotation's value.
-        value: String,
-    },
-}
-
-/// What is remembered of the pair before, beside its history.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Before {
-    /// The root that it chains to, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub root: Option<Root>,
-    /// The ordinals that it names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ordinals: Option<Ordinals>,
 }
 
 /// A certificate that was replaced only to add names by ordinal.
@@ -357,51 +311,6 @@ impl StoreState {
             distrusted: Vec::new(),
             history: history(issuance, earlier),
         }
-    }
-
-    fn as_before(&self) -> Before {
-        Before {
-            root: self.root,
-            ordinals: self.ordinals,
-        }
-    }
-
-    /// The state that is written when the pair before is put back into service; `serial` is that of the
-    /// pair that is put back.
-    #[must_use]
-    pub fn with_the_pair_before(&self, rolled_back: RolledBack, serial: &SerialNumber) -> Self {
-        let before = self.before.clone().unwrap_or_default();
-        let entry = Issuance {
-            time: rolled_back.at,
-            what: HistoryEvent::RolledBack,
-            trigger: None,
-            serial: serial.clone(),
-        };
-        let handled = match &rolled_back.by {
-            By::Hand { value } => Some(value.clone()),
-            By::Failure { .. } => self.handled_rollback.clone(),
-        };
-        Self {
-            version: format_version(),
-            root: before.root.or(self.root),
-            ordinals: before.ordinals,
-            grown_from: Vec::new(),
-            handled_rollback: handled,
-            rolled_back: Some(rolled_back),
-            before: Some(self.as_before()),
-            distrusted: Vec::new(),
-            history: history(entry, self.history.clone()),
-            ..self.clone()
-        }
-    }
-
-    /// The state with one more pod that serves something else.
-    #[must_use]
-    pub fn with_distrusted(&self, pod: Distrusted) -> Self {
-        let mut state = self.clone();
-        state.version = format_version();
-        state.distrusted.push(pod);
-        state
     }
 
     /// The state of a store that was put back to an earlier one: a certificate that is not in it was

@@ -6,8 +6,11 @@
 use std::{
     collections::BTreeSet,
     env, fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -67,26 +70,118 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         bail!("no mutant matches");
     }
     shell::provide_build_tools()?;
-    let copy = copy_of_the_tree()?;
-    check_unbroken(&mutants, &copy)?;
-    let mut survivors = Vec::new();
-    for (number, mutant) in mutants.iter().enumerate() {
-        eprintln!("[{}/{}] {}", number + 1, mutants.len(), mutant.name);
-        let started = Instant::now();
-        let caught_by = try_one(mutant, &copy)?;
-        let seconds = started.elapsed().as_secs_f64();
-        let told = format!("guarantee {}, {seconds:.0} s", mutant.guarantee);
-        if let Some(tests) = caught_by {
-            eprintln!("  caught ({told}): {tests}");
-        } else {
-            eprintln!("  SURVIVED ({told})");
-            survivors.push(mutant.name.clone());
-        }
-    }
+    let first = Lane::new(0)?;
+    check_unbroken(&mutants, &first)?;
+    let lanes = lanes(first, &mutants)?;
+    let queue = Queue {
+        mutants: &mutants,
+        next: AtomicUsize::new(0),
+    };
+    let survivors = thread::scope(|scope| {
+        let running: Vec<_> = lanes
+            .iter()
+            .map(|lane| scope.spawn(|| queue.work_off(lane)))
+            .collect();
+        let ended = running.into_iter().map(|lane| {
+            lane.join()
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("a lane of mutants panicked")))
+        });
+        ended.collect::<anyhow::Result<Vec<_>>>()
+    })?
+    .concat();
     if !survivors.is_empty() {
         bail!("no test noticed: {}", survivors.join(", "));
     }
     eprintln!("all {} mutants were caught", mutants.len());
+    Ok(())
+}
+
+/// Mutants that one lane after the other takes up.
+struct Queue<'a> {
+    mutants: &'a [Mutant],
+    next: AtomicUsize,
+}
+
+impl Queue<'_> {
+    /// Names of the mutants that survived in this lane.
+    fn work_off(&self, lane: &Lane) -> anyhow::Result<Vec<String>> {
+        let mut survivors = Vec::new();
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(mutant) = self.mutants.get(number) else {
+                return Ok(survivors);
+            };
+            let started = Instant::now();
+            let caught_by = try_one(mutant, lane)?;
+            let told = format!(
+                "[{}/{}] {} (guarantee {}, {:.0} s)",
+                number + 1,
+                self.mutants.len(),
+                mutant.name,
+                mutant.guarantee,
+                started.elapsed().as_secs_f64(),
+            );
+            if let Some(tests) = caught_by {
+                eprintln!("{told}: caught by {tests}");
+            } else {
+                eprintln!("{told}: SURVIVED");
+                survivors.push(mutant.name.clone());
+            }
+        }
+    }
+}
+
+/// A copy of the tree, and where it is built.
+struct Lane {
+    tree: PathBuf,
+    target: PathBuf,
+}
+
+impl Lane {
+    fn new(number: usize) -> anyhow::Result<Self> {
+        let folder = shell::target().join("mutants");
+        Ok(Self {
+            tree: copy_of_the_tree(&folder.join(format!("tree-{number}")))?,
+            target: folder.join(format!("target-{number}")),
+        })
+    }
+}
+
+/// The quick mutants go side by side, as compiling one crate keeps one core busy. The others start
+/// clusters, and have the machine to themselves.
+fn lanes(first: Lane, mutants: &[Mutant]) -> anyhow::Result<Vec<Lane>> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let count = if mutants.iter().all(|mutant| mutant.quick) {
+        cores.min(MOST_LANES).min(mutants.len())
+    } else {
+        1
+    };
+    let built = first.target.clone();
+    let others = (1..count).map(|number| {
+        let lane = Lane::new(number)?;
+        share_dependencies(&built, &lane.target)?;
+        Ok(lane)
+    });
+    [Ok(first)].into_iter().chain(others).collect()
+}
+
+/// Each has a folder of builds of its own.
+const MOST_LANES: usize = 2;
+
+/// What is no part of a mutant is compiled once: cargo takes it up by its own records.
+fn share_dependencies(built: &Path, target: &Path) -> anyhow::Result<()> {
+    if target.exists() {
+        return Ok(());
+    }
+    for folder in ["build", "deps", ".fingerprint"] {
+        let to = target.join("debug").join(folder);
+        fs::create_dir_all(to.parent().context("a folder without a parent")?)?;
+        let mut copy = Command::new("cp");
+        copy.arg("--archive")
+            .arg(built.join("debug").join(folder))
+            .arg(to);
+        shell::read(&mut copy)?;
+    }
     Ok(())
 }
 
@@ -130,10 +225,9 @@ fn read(path: &Path) -> anyhow::Result<Mutant> {
 }
 
 /// A copy of what git knows of the working tree.
-fn copy_of_the_tree() -> anyhow::Result<PathBuf> {
-    let copy = shell::target().join("mutants").join("tree");
+fn copy_of_the_tree(copy: &Path) -> anyhow::Result<PathBuf> {
     if copy.exists() {
-        fs::remove_dir_all(&copy)?;
+        fs::remove_dir_all(copy)?;
     }
     let root = shell::root();
     let listed = shell::read(
@@ -146,15 +240,15 @@ fn copy_of_the_tree() -> anyhow::Result<PathBuf> {
         fs::create_dir_all(to.parent().context("a file without a folder")?)?;
         fs::copy(root.join(file), &to).with_context(|| format!("cannot copy {file}"))?;
     }
-    Ok(copy)
+    Ok(copy.to_owned())
 }
 
 /// A test that is red without a mutant tells nothing of it.
-fn check_unbroken(mutants: &[Mutant], copy: &Path) -> anyhow::Result<()> {
+fn check_unbroken(mutants: &[Mutant], lane: &Lane) -> anyhow::Result<()> {
     let commands: BTreeSet<_> = mutants.iter().flat_map(|mutant| &mutant.runs).collect();
     for arguments in commands {
         eprintln!("without a mutant: cargo {}", arguments.join(" "));
-        match run_tests(arguments, copy, UNBROKEN)? {
+        match run_tests(arguments, lane, UNBROKEN)? {
             Run::Green => {}
             Run::Red { output } => bail!("it fails without a mutant:\n{output}"),
             Run::Endless => bail!("it did not end within {UNBROKEN:?} without a mutant"),
@@ -165,20 +259,20 @@ fn check_unbroken(mutants: &[Mutant], copy: &Path) -> anyhow::Result<()> {
 
 /// Applies a mutant to the copy, runs its tests, takes it back. Returns the tests that went red, if some
 /// did by each of its commands.
-fn try_one(mutant: &Mutant, copy: &Path) -> anyhow::Result<Option<String>> {
-    apply(mutant, copy, &[])?;
+fn try_one(mutant: &Mutant, lane: &Lane) -> anyhow::Result<Option<String>> {
+    apply(mutant, &lane.tree, &[])?;
     let outcomes: anyhow::Result<Option<Vec<_>>> = mutant
         .runs
         .iter()
-        .map(|arguments| caught_by(mutant, arguments, copy))
+        .map(|arguments| caught_by(mutant, arguments, lane))
         .collect();
-    apply(mutant, copy, &["--reverse"])?;
+    apply(mutant, &lane.tree, &["--reverse"])?;
     Ok(outcomes?.map(|caught| caught.join("; ")))
 }
 
-fn caught_by(mutant: &Mutant, arguments: &[String], copy: &Path) -> anyhow::Result<Option<String>> {
+fn caught_by(mutant: &Mutant, arguments: &[String], lane: &Lane) -> anyhow::Result<Option<String>> {
     let limit = if mutant.quick { QUICK } else { OTHERWISE };
-    let output = match run_tests(arguments, copy, limit)? {
+    let output = match run_tests(arguments, lane, limit)? {
         Run::Green => return Ok(None),
         Run::Red { output } => output,
         Run::Endless => return Ok(Some(format!("no end within {limit:?}"))),
@@ -229,12 +323,12 @@ enum Run {
     Endless,
 }
 
-fn run_tests(arguments: &[String], copy: &Path, limit: Duration) -> anyhow::Result<Run> {
+fn run_tests(arguments: &[String], lane: &Lane, limit: Duration) -> anyhow::Result<Run> {
     let mut command = shell::cargo(&[]);
-    command.args(arguments).current_dir(copy);
+    command.args(arguments).current_dir(&lane.tree);
     // A target folder of its own: the same crates at another path would be taken for these.
     let target = shell::target();
-    command.env("CARGO_TARGET_DIR", target.join("mutants").join("target"));
+    command.env("CARGO_TARGET_DIR", &lane.target);
     // What takes long to compile and is no part of a mutant is shared.
     if env::var_os(cluster::CACHE_VARIABLE).is_none() {
         command.env(cluster::CACHE_VARIABLE, target.join("cluster"));

@@ -187,7 +187,7 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
     match &progress.stage {
         Stage::Done => Finding::yes(Reason::RolledOut, format!("{named}: {}", pods())),
         Stage::UnderWay => Finding::no(Reason::RollingOut, format!("{named}: {}", pods())),
-        Stage::Proving => proving(observed)
+        Stage::Proving => proving(observed, progress)
             .unwrap_or_else(|| Finding::no(Reason::RollingOut, format!("{named}: {}", pods()))),
         Stage::Failed(failure) => Finding::no(
             Reason::RolloutFailed,
@@ -258,11 +258,11 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
 
 /// What was told of pods that were all on the certificate once, while an operator that has just started
 /// dials them.
-fn proving(observed: &Observed) -> Option<Finding> {
+fn proving(observed: &Observed, progress: &Progress) -> Option<Finding> {
     let kind = ConditionType::RolledOut.as_str();
     let conditions = &observed.resource.status.conditions;
     let told = conditions.iter().find(|it| it.type_ == kind)?;
-    let is_kept = observed.was_completed() && told.status == "True";
+    let is_kept = observed.stays_told(progress) && told.status == "True";
     is_kept.then(|| Finding::yes(Reason::RolledOut, told.message.clone()))
 }
 

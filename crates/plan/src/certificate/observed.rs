@@ -14,7 +14,7 @@ use crate::{
     partner::Answers,
     publication::Held,
     renewal_time,
-    rollout::{Assurance, Mounted, Progress, Proofs, Workload, assess},
+    rollout::{Assurance, Mounted, Progress, Proofs, Stage, Workload, assess},
     store::{Root, StoreState},
 };
 
@@ -325,11 +325,32 @@ impl Observed {
 
     /// Whether every pod was on the certificate in service once, as the status tells.
     pub(super) fn was_completed(&self) -> bool {
-        let told = self.resource.status.rollout.as_ref();
-        let current = self.stored().map(|stored| stored.current.leaf.fingerprint);
-        told.zip(current).is_some_and(|(told, current)| {
-            told.completed_at.is_some() && told.fingerprint == current.to_string()
-        })
+        self.completed_at().is_some()
+    }
+
+    /// When every pod was on it for the first time. What was told of the certificate before it was put back
+    /// into service counts no more.
+    fn completed_at(&self) -> Option<Timestamp> {
+        let (stored, told) = (self.stored()?, self.resource.status.rollout.as_ref()?);
+        let is_of_it = told.fingerprint == stored.current.leaf.fingerprint.to_string();
+        let at = told.completed_at.as_ref().filter(|_| is_of_it)?.0;
+        let log = stored.state.log_of(&self.resource.wanted.secret_name);
+        let is_outdated = rollback::active(stored).is_some_and(|it| {
+            let again = log.first_after(it.to, it.from);
+            log.holds(it.from) && again.is_none_or(|again| at < again)
+        });
+        (!is_outdated).then_some(at)
+    }
+
+    /// Whether what was told of the pods stays until handshakes tell more: whoever is to be dialled runs
+    /// since all were on the certificate. An operator that has just started has seen none of them.
+    pub(super) fn stays_told(&self, progress: &Progress) -> bool {
+        let (Some(at), Some(Workload::Present(live))) = (self.completed_at(), &self.workload)
+        else {
+            return false;
+        };
+        let mut unproven = progress.unproven(live);
+        progress.stage == Stage::Proving && unproven.all(|pod| pod.runs_since(at))
     }
 
     /// Whether a write of a Secret is due for it, as far as its workload does not hold that back.

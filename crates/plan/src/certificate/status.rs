@@ -86,7 +86,7 @@ fn authority(authority: &Authority) -> Option<AuthorityStatus> {
 fn rollout(observed: &Observed, now: Timestamp) -> Option<RolloutStatus> {
     let progress = observed.progress(now)?;
     let mounted = observed.mounted()?;
-    if progress.stage == Stage::Proving && mounted.assurance.completed {
+    if observed.stays_told(&progress) {
         return observed.resource.status.rollout.clone();
     }
     Some(RolloutStatus {

@@ -5,8 +5,8 @@ use api::RolloutStrategy;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Action, Doubt, Evidence, Live, Mounted, NotCurrent, Pod, Touches, Trust, Verdict, evidence,
-    failure, proof, single,
+    Action, Evidence, Live, Mounted, NotCurrent, Pod, Touches, Trust, Verdict, evidence, failure,
+    proof, single,
 };
 
 /// How long a reloader may take to have coturn load a certificate that lies in the pod. Then pods that were
@@ -141,26 +141,4 @@ fn are_proven(live: &Live, mounted: &Mounted) -> bool {
             Verdict::Another(..) | Verdict::Nothing(_) => is_to_go_once(pod, mounted),
             Verdict::Awaited | Verdict::Unreached(_) => false,
         })
-}
-
-impl Evidence {
-    /// Whether only another process of the pod's can have the certificate in service.
-    pub(super) const fn is_outdated(self) -> bool {
-        match self {
-            Self::NotCurrent(
-                NotCurrent::StartedBefore
-                | NotCurrent::StartedWithForeign
-                | NotCurrent::LacksItsName,
-            )
-            | Self::Unknown(Doubt::Predecessor | Doubt::MayLackItsName) => true,
-            Self::Current
-            | Self::NotStarted
-            | Self::NotCurrent(
-                NotCurrent::DoesNotMount | NotCurrent::ServesAnother | NotCurrent::ServesNothing,
-            )
-            | Self::Unknown(
-                Doubt::Overwritten | Doubt::BeforeTheLog | Doubt::Unproven | Doubt::Unreached,
-            ) => false,
-        }
-    }
 }

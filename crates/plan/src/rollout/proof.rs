@@ -9,7 +9,7 @@ use std::{
 use api::{Endpoint, Fingerprint, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Evidence, Live, Mounted, NotCurrent, Pod};
+use super::{Doubt, Evidence, Live, Mounted, NotCurrent, Pod, Progress};
 use crate::{publication::Held, renewal::fnv1a};
 
 /// What a handshake with an endpoint of a pod showed last.
@@ -93,7 +93,7 @@ pub enum Verdict {
 const CONFIRMATION: SignedDuration = SignedDuration::from_secs(10);
 
 /// How soon a handshake is repeated that did not show what was hoped for, at first and at last.
-const SOON: SignedDuration = SignedDuration::from_secs(2);
+const SOON: SignedDuration = SignedDuration::from_secs(1);
 const LATE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the handshakes with a pod tell of the certificate that it serves.
@@ -150,7 +150,7 @@ fn may_have_changed_since(mounted: &Mounted, at: Timestamp) -> bool {
 
 /// What is known of a pod, by what its start tells and by what handshakes show.
 pub fn weigh(by_start: Evidence, verdict: &Verdict, mounted: &Mounted) -> Evidence {
-    use super::Doubt::{Unproven, Unreached};
+    use Doubt::{Unproven, Unreached};
     match (by_start, verdict) {
         (Evidence::NotStarted | Evidence::NotCurrent(NotCurrent::DoesNotMount), _)
         | (_, Verdict::Unasked) => by_start,
@@ -181,6 +181,23 @@ impl Mounted {
     /// for, or every pod was on it once.
     fn may_reload(&self) -> bool {
         self.assurance.completed || self.strategy == RolloutStrategy::Reload
+    }
+}
+
+impl Progress {
+    /// Pods of which a handshake is to tell what they serve.
+    pub(crate) fn unproven<'a>(&'a self, live: &'a Live) -> impl Iterator<Item = &'a Pod> {
+        let is_unproven = |it: &&(String, Evidence)| it.1 == Evidence::Unknown(Doubt::Unproven);
+        let names = self.not_current.iter().filter(is_unproven);
+        names.filter_map(|(name, _)| live.pods.iter().find(|pod| pod.name == *name))
+    }
+}
+
+impl Pod {
+    /// Whether all containers that mount a Secret run since that time, or longer.
+    pub(crate) fn runs_since(&self, time: Timestamp) -> bool {
+        let mut starts = self.started.values().flatten();
+        starts.all(|started| started.is_some_and(|started| started <= time))
     }
 }
 
@@ -226,5 +243,5 @@ fn due(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Timestamp {
     }
     let published = mounted.published_since().unwrap_or(proof.at);
     let lasts = proof.at.duration_since(proof.since.max(published));
-    proof.at + (lasts / 2).clamp(SOON, LATE)
+    proof.at + (lasts / 4).clamp(SOON, LATE)
 }

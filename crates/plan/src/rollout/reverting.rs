@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Evidence, Live, Mounted, evidence};
+use super::{Action, Evidence, Live, Mounted, Pod, evidence};
 
 /// The write that takes a rollout back, if one is to be taken back and pods are left that it has not
 /// reached. Where none is, the certificate is rolled out like any other.
@@ -12,7 +12,11 @@ pub fn due(live: &Live, restarting: &[&Mounted]) -> Option<Action> {
         .iter()
         .filter(|mounted| is_reverted(live, mounted));
     let annotations: BTreeMap<_, _> = reverted
-        .filter_map(|mounted| Some((mounted.secret.clone(), before(live, mounted)?)))
+        .filter_map(|mounted| {
+            let pod = untouched(live, mounted)?;
+            let annotation = pod.fingerprints.get(&mounted.secret).cloned();
+            Some((mounted.secret.clone(), annotation))
+        })
         .collect();
     (!annotations.is_empty() && !live.holds_back()).then(|| Action::RestoreTemplate {
         workload: live.version.clone(),
@@ -26,14 +30,12 @@ pub fn is_reverted(live: &Live, mounted: &Mounted) -> bool {
     taken_back.is_some_and(|leaf| live.carries(&mounted.secret, leaf))
 }
 
-/// The annotation of the pods that the rollout has not reached; none if they have none.
-fn before(live: &Live, mounted: &Mounted) -> Option<Option<String>> {
+/// A pod that the rollout has not reached.
+fn untouched<'a>(live: &'a Live, mounted: &Mounted) -> Option<&'a Pod> {
     let taken_back = mounted.assurance.instead_of?.to_string();
-    let mut untouched = live.pods.iter().filter(|pod| {
+    live.pods.iter().find(|pod| {
         pod.terminating.is_none()
             && evidence::of(pod, mounted) == Evidence::Current
             && pod.fingerprints.get(&mounted.secret) != Some(&taken_back)
-    });
-    let first = untouched.next()?;
-    Some(first.fingerprints.get(&mounted.secret).cloned())
+    })
 }

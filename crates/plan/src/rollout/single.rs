@@ -107,10 +107,11 @@ pub fn is_wrong(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
 /// one, Ready: what was restarted before has come back, and no rollout is under way.
 pub fn rests_but_for(live: &Live, pod: &Pod) -> bool {
     let updated = live.pods.iter().filter(|it| live.is_of_the_template(it));
-    let to_update = match live.holds_back() {
-        false => live.replicas - live.partition.min(live.replicas),
+    let to_update = if live.holds_back() {
         // Pods of an earlier template stay until the user deletes them.
-        true => 0,
+        0
+    } else {
+        live.replicas - live.partition.min(live.replicas)
     };
     let is_still =
         |it: &Pod| it.terminating.is_none() && (it.ready_since.is_some() || it.name == pod.name);

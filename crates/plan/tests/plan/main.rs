@@ -22,6 +22,7 @@ mod issuance;
 mod kinds;
 mod ordinals;
 mod ownership;
+mod partners;
 mod pod_by_pod;
 mod proofs;
 mod publishing;

@@ -159,3 +159,29 @@ fn nothing_is_restarted_before_a_handshake_has_shown_that_coturn_did_not_reload_
     assert_eq!(decided(&served, late), None);
     assert_eq!(served.condition("RolledOut"), "True RolledOut");
 }
+
+#[test]
+fn where_pods_are_dialled_nobody_goes_before_the_one_before_was_seen_to_serve_it() {
+    let case = by(RolloutStrategy::PodByPod, replaced(outdated(Sts::of(2)))).with(|observed| {
+        observed.resource.wanted.verifying.endpoints = vec![api::Endpoint {
+            protocol: api::Protocol::Dtls,
+            port: 9191,
+            address: None,
+        }];
+    });
+    assert_eq!(evicted(&case), None);
+    let seen = case.with(|observed| {
+        let Some(Workload::Present(live)) = &observed.workload else {
+            panic!("no workload");
+        };
+        let endpoint = observed.resource.wanted.verifying.endpoints[0].clone();
+        let proof = plan::rollout::Proof {
+            shown: plan::rollout::Shown::Leaf(current().leaf.fingerprint),
+            at: now(),
+            since: now(),
+        };
+        let key = (live.pods[1].incarnation.clone(), endpoint);
+        observed.proofs.by_pod.insert(key, proof);
+    });
+    assert_eq!(evicted(&seen).as_deref(), Some("coturn-0"));
+}

@@ -165,6 +165,30 @@ fn an_operator_that_has_just_started_restarts_nothing_that_was_on_the_certificat
 }
 
 #[test]
+fn a_process_that_started_since_all_were_on_the_certificate_is_not_taken_for_one_that_was() {
+    let was_proven = showing(outdated(), &[leaf(CURRENT), leaf(CURRENT)], on_their_way());
+    let restarted = completed(was_proven)
+        .with_store(|stored| {
+            let log = |held, from| plan::publication::Publication { held, from };
+            let foreign = log(plan::publication::Held::Foreign, now() + minutes(5));
+            let current = plan::publication::Held::Leaf(current().leaf.fingerprint);
+            let back = log(current, now() + minutes(20));
+            stored.state.log = stored.state.log.with(foreign).with(back);
+        })
+        .with_published(|published| published.written = now() + minutes(20))
+        .with(|observed| {
+            let Some(Workload::Present(live)) = &mut observed.workload else {
+                panic!("no workload");
+            };
+            "started again".clone_into(&mut live.pods[0].incarnation);
+            let started = vec![Some(now() + minutes(10))];
+            live.pods[0].started.insert("tls".to_owned(), started);
+        });
+    assert_eq!(rollout(&restarted), None, "a handshake comes first");
+    assert_eq!(restarted.condition("RolledOut"), "False RollingOut");
+}
+
+#[test]
 fn what_was_shown_before_something_else_lay_in_the_secret_counts_no_more() {
     let case = completed(started());
     let shown = [leaf(CURRENT), leaf(CURRENT)];
@@ -216,9 +240,9 @@ fn what_is_not_shown_yet_is_asked_for_ever_less_often() {
     };
     assert_eq!(
         wait_after(SignedDuration::ZERO),
-        SignedDuration::from_secs(2)
+        SignedDuration::from_secs(1)
     );
-    assert_eq!(wait_after(minutes(2)), minutes(1));
+    assert_eq!(wait_after(minutes(4)), minutes(1));
     assert_eq!(wait_after(hours(9)), minutes(5));
 }
 

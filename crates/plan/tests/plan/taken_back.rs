@@ -211,7 +211,32 @@ fn a_certificate_that_was_taken_back_is_never_put_back_for_the_one_that_replaced
     assert_eq!(taken_back(&case), None);
 }
 
-fn asking_for(leaf: impl ToString) -> Case {
+#[rstest]
+#[case::before_it_was_taken_out(70, false)]
+#[case::since_it_was_put_back(20, true)]
+fn that_all_pods_were_on_a_certificate_counts_only_since_it_was_put_back(
+    #[case] ago: i64,
+    #[case] counts: bool,
+) {
+    let sts = Sts::of(1).pod(hours(50));
+    let case = rolled_back(minutes(30), 1).with_workload(sts).with(|it| {
+        let rollout = api::RolloutStatus {
+            fingerprint: previous().leaf.fingerprint.to_string(),
+            started_at: None,
+            completed_at: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+                now() - minutes(ago),
+            )),
+            current: 1,
+            total: 1,
+            not_current: Vec::new(),
+        };
+        it.resource.status.rollout = Some(rollout);
+    });
+    let assurance = case.0.mounted().unwrap().assurance;
+    assert_eq!(assurance.completed, counts);
+}
+
+fn asking_for(leaf: &impl ToString) -> Case {
     let value = leaf.to_string();
     Case::converged().with(|it| it.resource.rollback_to = Some(value))
 }
@@ -238,7 +263,7 @@ fn who_asks_for_the_certificate_before_gets_it_once(#[case] value: String) {
 #[case::unknown(fingerprint(77))]
 #[case::expired(previous().leaf.fingerprint)]
 fn what_cannot_be_put_back_is_refused_with_the_reason(#[case] leaf: Fingerprint) {
-    let asked = asking_for(leaf).with_store(|stored| {
+    let asked = asking_for(&leaf).with_store(|stored| {
         stored.previous.as_mut().unwrap().leaf.not_after = now() - minutes(1);
     });
     assert_eq!(taken_back(&asked), None);

@@ -1,7 +1,8 @@
 //! Names and times are renamed so that equal situations are equal. Uids and revisions are counted
 //! anew. Of the times of a day, the spans between them are kept as far as `plan` can tell them apart:
-//! nothing, moments, longer than the kubelet takes to bring a change into a pod, longer than the
-//! budget of a rollout's step. The day itself is kept: certificates are dated by it.
+//! nothing, moments, long enough for what a handshake shows to count, longer than the kubelet takes to
+//! bring a change into a pod, longer than the budget of a rollout's step, longer than an hour. The day
+//! itself is kept: certificates are dated by it.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +16,12 @@ use plan::{
 };
 
 use crate::{
-    facts::{DAY, Known, Marked, Name, Sealed, StoreThing, Thing, at, second, uid, uid_number},
-    state::{LONG, Pod, State, TICK, View},
+    facts::{
+        DAY, Known, Marked, Name, Sealed, StoreThing, Thing, at, of_pod_uid, second, uid,
+        uid_number,
+    },
+    probing::Glimpse,
+    state::{HOUR, Intent, LONG, Pod, State, TICK, View, WHILE},
 };
 
 /// A name or a time in a state.
@@ -123,9 +128,12 @@ fn follow(before: Option<(i64, i64)>, time: i64, moment: i64) -> i64 {
     renamed
         + match time - before {
             0 => 0,
-            1..60 => moment,
+            1..10 => moment,
+            10..60 if moment > 0 => WHILE,
+            10..60 => 0,
             60..600 => 200,
-            _ => LONG,
+            600..3600 => LONG,
+            _ => HOUR,
         }
 }
 
@@ -177,9 +185,10 @@ impl State {
                     view.visit(certificate, visit);
                 }
             }
-            if let Some(stamp) = &mut operator.stamp {
-                visit_identity(Name::Workload, &mut stamp.at, visit);
+            if let Some(intent) = &mut operator.intent {
+                intent.visit(visit);
             }
+            visit_proofs(&mut operator.proofs, visit);
         }
     }
 }
@@ -191,6 +200,31 @@ impl View {
         visit_option(Name::Published(certificate), self.published.as_mut(), visit);
         visit_option(Name::Workload, self.workload.as_mut(), visit);
         visit_pods(&mut self.pods, visit);
+        visit_proofs(&mut self.proofs, visit);
+    }
+}
+
+impl Intent {
+    fn visit(&mut self, visit: Visit<'_>) {
+        match self {
+            Self::Stamp(stamp) => visit_identity(Name::Workload, &mut stamp.at, visit),
+            Self::Restore(restoration) => {
+                visit_identity(Name::Workload, &mut restoration.at, visit);
+            }
+            Self::Evict(eviction) => {
+                visit(Mark::Time(&mut eviction.created));
+                if let Some(started) = &mut eviction.started {
+                    visit(Mark::Time(started));
+                }
+            }
+        }
+    }
+}
+
+fn visit_proofs(proofs: &mut [Option<Glimpse>], visit: Visit<'_>) {
+    for glimpse in proofs.iter_mut().flatten() {
+        visit(Mark::Time(&mut glimpse.since));
+        visit(Mark::Time(&mut glimpse.at));
     }
 }
 
@@ -257,6 +291,13 @@ impl Marked for StoreState {
         }
         if let Some(rolled_back) = &mut state.rolled_back {
             rolled_back.at = moved(rolled_back.at, rename);
+        }
+        for pod in &mut state.distrusted {
+            if let Some((name, created)) = of_pod_uid(&pod.uid)
+                && let Known::Time(created) = rename(Known::Time(created))
+            {
+                pod.uid = format!("{name} of {created}");
+            }
         }
         if let Some(number) = self.published_uid.as_deref().and_then(uid_number)
             && let Known::Uid(renamed) = rename(Known::Uid(number))

@@ -74,6 +74,8 @@ impl Content for Thing {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Resource {
     pub renew: Option<u8>,
+    /// The leaf that somebody asks to be put back into service.
+    pub rollback_to: Option<Leaf>,
     pub status: Sealed<CoturnCertificateStatus>,
 }
 
@@ -107,10 +109,8 @@ pub struct WorkloadThing {
     pub template: Vec<Option<Leaf>>,
     /// The same of the template that its controller has seen.
     pub seen_template: Vec<Option<Leaf>>,
-    /// Counts the changes of the template.
-    pub revision: u8,
-    /// The change that its controller has seen.
-    pub seen: u8,
+    /// Whether its controller has seen the last change.
+    pub observed: bool,
     /// When it was changed.
     pub changed: i64,
 }
@@ -218,6 +218,17 @@ pub fn uid(number: u32) -> String {
 
 pub fn uid_number(uid: &str) -> Option<u32> {
     uid.strip_prefix("uid-")?.parse().ok()
+}
+
+/// The uid of a pod: no two of one name are created at one time.
+pub fn pod_uid(ordinal: usize, created: i64) -> String {
+    format!("pod-{ordinal} of {created}")
+}
+
+/// The name in a pod's uid, and when it was created.
+pub fn of_pod_uid(uid: &str) -> Option<(&str, i64)> {
+    let (name, created) = uid.split_once(" of ")?;
+    Some((name, created.parse().ok()?))
 }
 
 pub fn identity(version: &Version) -> Identity {

@@ -1,6 +1,6 @@
 //! The guarantees of the design, as far as `plan` decides them.
 
-use api::Trigger;
+use api::{RolloutStrategy, Trigger};
 use plan::{
     RenewalPolicy,
     certificate::{Action, Observed},
@@ -9,10 +9,12 @@ use plan::{
 };
 
 use crate::{
-    facts::{Certificate, Kinds as _, Leaf, Name, Pair},
+    evictions,
+    facts::{Certificate, Kinds as _, Leaf, Pair},
     memory::Memory,
-    state::{LONG, Pod, RESOURCES, Stamp, State, View},
+    state::{Intent, LONG, Pod, RESOURCES, Stamp, State, View},
     support::fingerprint,
+    taking_back,
 };
 
 /// Content in the terms of the log.
@@ -42,30 +44,14 @@ pub fn of_a_write(
             store_is_not_older(before, after, certificate)
         }
         Action::Publish { .. } => publication(before, after, certificate),
-        Action::RollBack { .. } => is_taken_back_for_a_reason(before, after, certificate),
+        Action::RollBack { by, .. } => {
+            taking_back::of_a_write(before, after, operator, certificate, by)
+        }
         Action::Distrust { .. }
         | Action::NoteRollback { .. }
         | Action::Record { .. }
         | Action::WriteStatus(_) => Ok(()),
     }
-}
-
-/// What is taken back broke a pod, and what is put back works.
-fn is_taken_back_for_a_reason(
-    before: &State,
-    after: &State,
-    certificate: Certificate,
-) -> Result<(), String> {
-    let rejected = before.current(certificate);
-    let broke = |pod: &Pod| pod.reads[certificate] == rejected && pod.broken;
-    let mut pods = before.pods.iter().flatten();
-    holds(pods.any(broke), || {
-        format!("guarantee 5: {rejected:?} is taken back, and no pod broke with it")
-    })?;
-    let back = after.current(certificate);
-    holds(before.is_valid(back, 0), || {
-        format!("guarantee 5: {back:?} is put back, which does not work")
-    })
 }
 
 /// One certificate for each trigger: what is there, and not only what was read, asks for it.
@@ -75,20 +61,22 @@ fn is_justified(
     certificate: Certificate,
     trigger: Trigger,
 ) -> Result<(), String> {
-    let observed = before.observed(certificate, &before.view(certificate));
+    let observed = before.observed(certificate, &before.view(operator, certificate));
     let now = before.clock(operator);
-    let justified = observed.stored().is_none_or(|stored| {
-        let leaf = &stored.current.leaf;
-        match trigger {
-            Trigger::DoesNotExist
-            | Trigger::Corrupt
-            | Trigger::SpecChanged
-            | Trigger::ReplicasGrew => false,
-            Trigger::Requested => observed.resource.renew != stored.state.handled_renew,
-            Trigger::Renewing => now >= renewal(&observed, leaf.not_before, leaf.not_after),
-            Trigger::Expired => now >= leaf.not_after,
-        }
-    });
+    let again = taking_back::is_tried_again(before, certificate, now);
+    let justified = again
+        || observed.stored().is_none_or(|stored| {
+            let leaf = &stored.current.leaf;
+            match trigger {
+                Trigger::DoesNotExist
+                | Trigger::Corrupt
+                | Trigger::SpecChanged
+                | Trigger::ReplicasGrew => false,
+                Trigger::Requested => observed.resource.renew != stored.state.handled_renew,
+                Trigger::Renewing => now >= renewal(&observed, leaf.not_before, leaf.not_after),
+                Trigger::Expired => now >= leaf.not_after,
+            }
+        });
     holds(justified, || {
         format!("guarantee 8: a certificate is stored that nothing asks for ({trigger})")
     })
@@ -156,21 +144,30 @@ fn publication(before: &State, after: &State, certificate: Certificate) -> Resul
     holds(secret.claimed, || {
         "guarantee 3: a Secret is written that is somebody else's".to_owned()
     })?;
-    match secret.pair {
-        Some(Pair::Ours(old)) => holds(old <= leaf, || {
-            format!("guarantee 5: leaf {old} is replaced by the older leaf {leaf}")
-        }),
-        Some(Pair::Foreign | Pair::Chart) | None => Ok(()),
-    }
+    taking_back::of_a_publication(before, secret.pair, leaf)
 }
 
 /// What must not be decided on.
-pub fn of_a_decision(state: &State, stamp: &Stamp) -> Result<(), String> {
-    if !stamp.restarts {
-        return Ok(());
+pub fn of_a_decision(state: &State, operator: usize, intent: &Intent) -> Result<(), String> {
+    match intent {
+        Intent::Evict(eviction) => evictions::of_a_decision(state, operator, *eviction),
+        Intent::Restore(_) => may_write_the_template(state),
+        Intent::Stamp(stamp) => {
+            may_write_the_template(state)?;
+            if !stamp.restarts {
+                return Ok(());
+            }
+            is_needed(state, operator, stamp)?;
+            is_not_stacked(state)
+        }
     }
-    is_needed(state, stamp)?;
-    is_not_stacked(state)
+}
+
+fn may_write_the_template(state: &State) -> Result<(), String> {
+    let strategy = state.setting.strategy;
+    holds(strategy == RolloutStrategy::RollingRestart, || {
+        format!("guarantee 3: {strategy:?}, and the workload is written")
+    })
 }
 
 /// What a stamp on the template must not do.
@@ -189,16 +186,23 @@ pub fn of_a_stamp(before: &State, after: &mut State, stamp: &Stamp) -> Result<()
 }
 
 /// Some pod serves something else, or it cannot be told that it does not.
-fn is_needed(before: &State, stamp: &Stamp) -> Result<(), String> {
-    let serves = |pod: &Pod, certificate: Certificate, leaf: Leaf| {
+fn is_needed(before: &State, operator: usize, stamp: &Stamp) -> Result<(), String> {
+    let was_seen = |ordinal: usize, certificate: Certificate, leaf: Leaf| {
+        let published = before.published(certificate).map_or(0, |it| it.written);
+        let known = before.operators[operator].proofs[ordinal];
+        known.is_some_and(|known| known.proves(Some(Pair::Ours(leaf)), published))
+    };
+    let serves = |ordinal: usize, pod: &Pod, certificate: Certificate, leaf: Leaf| {
+        let is_known = pod.sure[certificate] && !is_unknowable(before, pod, certificate);
         pod.started.is_none()
             || (pod.reads[certificate] == Some(Pair::Ours(leaf))
-                && pod.sure[certificate]
-                && !is_unknowable(before, pod, certificate))
+                && (is_known || was_seen(ordinal, certificate, leaf)))
     };
     let needed = stamp.fingerprints.iter().any(|(&certificate, &leaf)| {
-        let mut pods = before.pods.iter().flatten().filter(|pod| !pod.terminating);
-        pods.any(|pod| !serves(pod, certificate, leaf))
+        let pods = (0..).zip(&before.pods);
+        let mut there = pods.filter_map(|(ordinal, pod)| Some((ordinal, pod.as_ref()?)));
+        there.any(|(ordinal, pod)| !pod.terminating && !serves(ordinal, pod, certificate, leaf))
+            && !before.all_were_on_it(certificate)
     });
     holds(needed, || {
         "guarantee 4: a rollout although every pod serves the certificate".to_owned()
@@ -209,9 +213,9 @@ fn is_needed(before: &State, stamp: &Stamp) -> Result<(), String> {
 fn is_not_stacked(before: &State) -> Result<(), String> {
     let workload = before.workload();
     let pods = || before.pods.iter().flatten();
-    let under_way = workload.seen != workload.revision
+    let under_way = !workload.observed
         || before.pods.iter().any(Option::is_none)
-        || pods().any(|pod| pod.terminating || pod.revision != workload.revision);
+        || pods().any(|pod| pod.terminating || pod.annotated != workload.template);
     let times = pods().flat_map(|pod| [Some(pod.created), pod.ready].into_iter().flatten());
     let moved = times.fold(workload.changed, i64::max);
     let draining = pods().any(|pod| pod.terminating);
@@ -231,11 +235,14 @@ pub fn of_a_situation(state: &State, memory: &Memory, operator: usize) -> Result
         if said.is_ready {
             is_ready(state, operator, certificate)?;
         }
+        if said.is_verified {
+            is_verified(state, operator, certificate)?;
+        }
     }
     Ok(())
 }
 
-fn every_pod_is_current(state: &State, certificate: Certificate) -> Result<(), String> {
+pub fn every_pod_is_current(state: &State, certificate: Certificate) -> Result<(), String> {
     let current = state.current(certificate);
     let serves =
         |pod: &Pod| pod.reads[certificate] == current || is_unknowable(state, pod, certificate);
@@ -250,12 +257,24 @@ fn every_pod_is_current(state: &State, certificate: Certificate) -> Result<(), S
 }
 
 /// Whether nobody can know what the pod serves: a hand was too quick, or the record was put back.
-fn is_unknowable(state: &State, pod: &Pod, certificate: Certificate) -> bool {
+pub fn is_unknowable(state: &State, pod: &Pod, certificate: Certificate) -> bool {
     let forgotten = match state.current(certificate) {
         Some(Pair::Ours(leaf)) => state.truth.forgotten.contains(&leaf),
         Some(Pair::Foreign | Pair::Chart) | None => false,
     };
     forgotten || pod.unknowable[certificate]
+}
+
+/// Each pod that was seen serves the certificate; as long as one was not, what was told stays.
+fn is_verified(state: &State, operator: usize, certificate: Certificate) -> Result<(), String> {
+    let proofs = &state.operators[operator].proofs;
+    let current = state.current(certificate);
+    let wrong = |pod: &&Pod| pod.runs() && (pod.is_mute() || pod.reads[certificate] != current);
+    let unseen = proofs.iter().any(Option::is_none);
+    let disproven = state.pods.iter().flatten().find(wrong);
+    holds(unseen || disproven.is_none(), || {
+        format!("guarantee 9: Verified with {disproven:?} where {current:?} is in service")
+    })
 }
 
 /// The certificate is valid and published, and each pod serves it or, in the middle of a rollout, an
@@ -281,72 +300,8 @@ fn is_ready(state: &State, operator: usize, certificate: Certificate) -> Result<
     }
 }
 
-/// What must be true once nobody has anything left to do, for ever.
-pub fn of_the_end(state: &State) -> Result<(), String> {
-    for certificate in 0..state.certificates() {
-        let object = state.server.get(&Name::Resource(certificate));
-        let status = object
-            .and_then(|object| object.resource())
-            .map(|it| &it.status);
-        let ready = status
-            .and_then(|status| condition(status, "Ready"))
-            .unwrap_or_default();
-        let reached = match state.published(certificate) {
-            Some(secret) if secret.claimed => is_in_service(state, certificate),
-            Some(_) => ready.1 == "SecretNotOwned",
-            None => ready.1 == "ClockSkewed",
-        };
-        holds(reached, || {
-            format!("the end: what is stored is not published: {ready:?}")
-        })?;
-        if ready.0 == "True" {
-            if state.operators.iter().all(|operator| operator.skew == 0) {
-                every_pod_is_current(state, certificate)?;
-            }
-        } else {
-            is_blocked(state, certificate, &ready)?;
-        }
-    }
-    Ok(())
-}
-
-fn is_in_service(state: &State, certificate: Certificate) -> bool {
-    let secret = state.published(certificate);
-    secret.is_some_and(|secret| {
-        secret.labelled
-            && secret.pair.is_some()
-            && secret.pair == state.current(certificate)
-            && secret.mark.map(Pair::Ours) == secret.pair
-    })
-}
-
-/// The blocker that the condition names is there.
-fn is_blocked(
-    state: &State,
-    certificate: Certificate,
-    ready: &(String, String, String),
-) -> Result<(), String> {
-    let pods = || state.pods.iter().flatten();
-    let doubtful = |pod: &Pod| {
-        pod.reads[certificate] != state.current(certificate)
-            || !pod.sure[certificate]
-            || is_unknowable(state, pod, certificate)
-    };
-    let wrong_clock = state.truth.disturbed;
-    let named = match ready.1.as_str() {
-        "RolloutStuck" | "RolloutFailed" => pods().any(|pod| pod.broken),
-        "PodUnknown" => pods().any(doubtful) || state.truth.records_lost,
-        "RestartNeeded" => pods().any(doubtful),
-        "SecretNotOwned" => state
-            .published(certificate)
-            .is_some_and(|secret| !secret.claimed),
-        "NotYetValid" => wrong_clock,
-        "ClockSkewed" => state.operators.iter().any(|operator| operator.skew != 0),
-        _ => false,
-    };
-    holds(named && state.truth.disturbed, || {
-        format!("the end: blocked by what is not there: {ready:?}")
-    })
+pub fn holds(condition: bool, broken: impl FnOnce() -> String) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(broken()) }
 }
 
 /// Status, reason and message of a condition.
@@ -360,8 +315,4 @@ pub fn condition(
         found.reason.clone(),
         found.message.clone(),
     ))
-}
-
-fn holds(condition: bool, broken: impl FnOnce() -> String) -> Result<(), String> {
-    if condition { Ok(()) } else { Err(broken()) }
 }

@@ -3,9 +3,9 @@
 use model::{Object, Precondition};
 
 use crate::{
-    facts::{Certificate, Kinds as _, Name, Pair, PublishedThing, StoreThing, Thing, at},
+    facts::{Certificate, Kinds as _, Leaf, Name, Pair, PublishedThing, StoreThing, Thing, at},
     guarantees, kubernetes,
-    state::{SECRETS, State},
+    state::{Break, SECRETS, State},
     step::Hand,
 };
 
@@ -34,7 +34,14 @@ impl Hand {
                 there.is_some() && backup.is_some() && there != backup
             }
             Self::CorruptStore(it) | Self::Renew(it) => state.current(it).is_some(),
-            Self::Break => !state.truth.breaks,
+            Self::Break | Self::Mute => state.truth.breaks.is_none(),
+            Self::Firewall => !state.truth.firewall,
+            Self::FirewallAway => state.truth.firewall,
+            Self::RollBackTo(it) => {
+                let asked_for = state.server.get(&Name::Resource(it));
+                let asked_for = asked_for.and_then(|it| it.resource()?.rollback_to);
+                previous(state, it).is_some_and(|leaf| asked_for != Some(leaf))
+            }
             Self::Unstamp => state.workload().template.iter().any(Option::is_some),
             Self::Restart(ordinal) | Self::RestartWithEarlier(ordinal) => {
                 state.pods[ordinal]
@@ -60,7 +67,11 @@ impl Hand {
             | Self::CorruptStore(_)
             | Self::RestoreStore(_)
             | Self::Renew(_)
+            | Self::RollBackTo(_)
             | Self::Break
+            | Self::Mute
+            | Self::Firewall
+            | Self::FirewallAway
             | Self::Unstamp
             | Self::Restart(_)
             | Self::RestartWithEarlier(_)
@@ -72,12 +83,12 @@ impl Hand {
 
     /// Whether it is part of a certificate's life and no disturbance.
     pub const fn is_ordinary(self) -> bool {
-        matches!(self, Self::Renew(_))
+        matches!(self, Self::Renew(_) | Self::RollBackTo(_))
     }
 
     /// Whether what it does costs nothing of a budget: it ends a disturbance.
     pub const fn is_free(self) -> bool {
-        matches!(self, Self::ClockRight(_))
+        matches!(self, Self::ClockRight(_) | Self::FirewallAway)
     }
 }
 
@@ -112,7 +123,11 @@ pub fn act(state: &mut State, hand: Hand, noted: bool) {
                 resource.renew = Some(resource.renew.map_or(1, |value| value + 1));
             }
         }),
-        Hand::Break => state.truth.breaks = true,
+        Hand::RollBackTo(it) => ask_for_the_one_before(state, it),
+        Hand::Break => state.truth.breaks = Some(Break::NeverReady),
+        Hand::Mute => state.truth.breaks = Some(Break::Mute),
+        Hand::Firewall => state.truth.firewall = true,
+        Hand::FirewallAway => state.truth.firewall = false,
         Hand::Unstamp => unstamp(state),
         Hand::Restart(ordinal) => kubernetes::restart(state, ordinal, false),
         Hand::RestartWithEarlier(ordinal) => kubernetes::restart(state, ordinal, true),
@@ -169,9 +184,28 @@ fn unstamp(state: &mut State) {
     state.truth.stamped.clear();
     change(state, Name::Workload, |thing| {
         if let Thing::Workload(workload) = thing {
-            workload.template.fill(None);
-            workload.revision += 1;
-            workload.changed = now;
+            workload.change(now, |template| template.fill(None));
+        }
+    });
+}
+
+/// The leaf before, if there is one.
+fn previous(state: &State, certificate: Certificate) -> Option<Leaf> {
+    match state.stored(certificate)? {
+        StoreThing::Good {
+            previous: Some(Pair::Ours(leaf)),
+            ..
+        } => Some(*leaf),
+        StoreThing::Good { .. } | StoreThing::Corrupt => None,
+    }
+}
+
+fn ask_for_the_one_before(state: &mut State, certificate: Certificate) {
+    let leaf = previous(state, certificate);
+    state.truth.asked_for.extend(leaf);
+    change(state, Name::Resource(certificate), |thing| {
+        if let Thing::Resource(resource) = thing {
+            resource.rollback_to = leaf;
         }
     });
 }

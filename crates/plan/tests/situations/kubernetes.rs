@@ -3,14 +3,14 @@
 
 use crate::{
     facts::{Kinds as _, Name, Pair, StoreThing, Thing},
-    state::{LONG, Pod, SECRETS, State},
+    state::{Break, LONG, Pod, SECRETS, State},
     step::{Move, Ordinal},
 };
 
 /// Everything that Kubernetes may do next.
 pub fn moves(state: &State) -> Vec<Move> {
     let workload = state.workload();
-    let unseen = (workload.seen != workload.revision).then_some(Move::Observe);
+    let unseen = (!workload.observed).then_some(Move::Observe);
     unseen
         .into_iter()
         .chain(of_the_controller(state))
@@ -30,8 +30,8 @@ fn of_the_controller(state: &State) -> Option<Move> {
             Some(_) => {}
         }
     }
-    let seen = state.workload().seen;
-    let is_outdated = |pod: &Option<Pod>| pod.as_ref().is_some_and(|pod| pod.revision != seen);
+    let seen = &state.workload().seen_template;
+    let is_outdated = |pod: &Option<Pod>| pod.as_ref().is_some_and(|pod| pod.annotated != *seen);
     state.pods.iter().rposition(is_outdated).map(Move::Delete)
 }
 
@@ -44,6 +44,20 @@ fn of_the_kubelet(state: &State, ordinal: Ordinal, pod: &Pod) -> Option<Move> {
     }
 }
 
+/// Processes that may take up what is published without a restart, or never do.
+pub fn reloads(state: &State) -> impl Iterator<Item = Move> {
+    let published: Vec<_> = (0..state.certificates())
+        .map(|it| state.published(it).and_then(|secret| secret.pair))
+        .collect();
+    let may = move |pod: &Pod| {
+        let stays = pod.broken.is_none() && pod.ready.is_some() && pod.runs();
+        stays && published.iter().all(Option::is_some) && pod.reads != published
+    };
+    let pods = (0..).zip(&state.pods);
+    let reloading = pods.filter(move |(_, pod)| pod.as_ref().is_some_and(&may));
+    reloading.map(|(ordinal, _)| Move::Reload(ordinal))
+}
+
 /// One move.
 pub fn take(state: &mut State, step: Move) {
     match step {
@@ -54,7 +68,11 @@ pub fn take(state: &mut State, step: Move) {
                 pod.terminating = true;
             }
         }
-        Move::Gone(ordinal) => state.pods[ordinal] = None,
+        Move::Gone(ordinal) => {
+            state.pods[ordinal] = None;
+            state.forget_process(ordinal);
+        }
+        Move::Reload(ordinal) => reload(state, ordinal),
         Move::Start(ordinal) => start(state, ordinal),
     }
 }
@@ -63,7 +81,7 @@ pub fn take(state: &mut State, step: Move) {
 fn see(state: &mut State) {
     for (name, object) in state.server.objects_mut() {
         if let (Name::Workload, Thing::Workload(workload)) = (name, &mut object.content) {
-            workload.seen = workload.revision;
+            workload.observed = true;
             workload.seen_template.clone_from(&workload.template);
         }
     }
@@ -73,7 +91,6 @@ fn created(state: &State) -> Pod {
     let workload = state.workload();
     let secrets = state.certificates();
     Pod {
-        revision: workload.seen,
         created: state.now,
         annotated: workload.seen_template.clone(),
         started: None,
@@ -82,7 +99,8 @@ fn created(state: &State) -> Pod {
         reads: vec![None; secrets],
         sure: vec![false; secrets],
         unknowable: vec![false; secrets],
-        broken: false,
+        broken: None,
+        spared: false,
     }
 }
 
@@ -108,8 +126,20 @@ fn start(state: &mut State, ordinal: Ordinal) {
         pod.sure[certificate] = written < pod.created || first[certificate];
     }
     pod.started = Some(now);
-    pod.ready = (!breaks).then_some(now);
+    pod.ready = (breaks != Some(Break::NeverReady)).then_some(now);
     pod.broken = breaks;
+    state.note_what_broke(ordinal);
+}
+
+/// It takes up what is published.
+fn reload(state: &mut State, ordinal: Ordinal) {
+    for certificate in 0..state.certificates() {
+        let published = state.published(certificate).and_then(|it| it.pair);
+        if let Some(pod) = &mut state.pods[ordinal] {
+            pod.reads[certificate] = published;
+            pod.sure[certificate] = false;
+        }
+    }
 }
 
 /// Whether nothing else was ever published.
@@ -148,11 +178,30 @@ pub fn restart(state: &mut State, ordinal: Ordinal, earlier: bool) {
             pod.unknowable[certificate] = !known;
             pod.started = Some(now);
             pod.ready = Some(now);
+            pod.broken = None;
+            pod.spared = false;
         }
     }
+    state.forget_process(ordinal);
 }
 
 impl State {
+    /// A pod has started, and come back if it was evicted.
+    fn note_what_broke(&mut self, ordinal: Ordinal) {
+        let Some(pod) = &self.pods[ordinal] else {
+            return;
+        };
+        if pod.ready.is_some() {
+            self.truth.down.remove(&ordinal);
+        }
+        let served = pod.reads.iter().filter(|_| pod.broken.is_some());
+        let leaves = served.filter_map(|read| match read {
+            Some(Pair::Ours(leaf)) => Some(*leaf),
+            Some(Pair::Foreign | Pair::Chart) | None => None,
+        });
+        self.truth.broke.extend(leaves);
+    }
+
     /// Whether the log tells of this content.
     fn is_logged(&self, certificate: usize, content: Option<Pair>) -> bool {
         let store = self

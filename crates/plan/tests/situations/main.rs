@@ -15,14 +15,19 @@
 
 mod canonical;
 mod cycle;
+mod endings;
+mod evictions;
 mod facts;
 mod guarantees;
 mod hands;
 mod kubernetes;
 mod memory;
+mod observing;
 mod operator;
+mod probing;
 mod scenario;
 mod scenarios;
+mod scenarios_with_proofs;
 mod search;
 mod state;
 mod step;
@@ -33,3 +38,5 @@ mod step;
     reason = "shared with the other tests of plan"
 )]
 mod support;
+mod taking_back;
+mod workload;

@@ -9,8 +9,10 @@ use plan::{
 
 use crate::{
     facts::{Certificate, digest},
-    guarantees, operator,
-    state::{Stamp, State, View},
+    guarantees, probing,
+    state::{Intent, State, View},
+    step::Ordinal,
+    workload,
 };
 
 /// What the plan for a certificate says, as far as it is remembered.
@@ -21,6 +23,8 @@ pub struct Said {
     pub is_done: bool,
     /// The status says Ready, or is about to.
     pub is_ready: bool,
+    /// The same of Verified.
+    pub is_verified: bool,
 }
 
 /// The write that a plan asks for.
@@ -35,7 +39,8 @@ pub enum Wish {
 #[derive(Default)]
 pub struct Memory {
     said: RefCell<HashMap<u128, Said>>,
-    decided: RefCell<HashMap<u128, Option<Stamp>>>,
+    decided: RefCell<HashMap<u128, Option<Intent>>>,
+    wanted: RefCell<HashMap<u128, Vec<Ordinal>>>,
 }
 
 impl Said {
@@ -59,17 +64,32 @@ impl Memory {
 
     /// What is said of what is there.
     pub fn said_of(&self, state: &State, operator: usize, certificate: Certificate) -> Said {
-        self.said(state, operator, certificate, &state.view(certificate))
+        self.said(
+            state,
+            operator,
+            certificate,
+            &state.view(operator, certificate),
+        )
     }
 
-    pub fn decided(&self, state: &State, operator: usize) -> Option<Stamp> {
+    pub fn decided(&self, state: &State, operator: usize) -> Option<Intent> {
         let key = digest(&(
             &state.server,
             &state.pods,
+            &state.operators[operator].proofs,
             state.clock(operator),
             &state.truth.days,
         ));
-        remembered(&self.decided, key, || operator::decide(state, operator))
+        remembered(&self.decided, key, || workload::decide(state, operator))
+    }
+
+    /// Pods that the plan wants dialled.
+    pub fn wanted(&self, state: &State, operator: usize, certificate: Certificate) -> Vec<Ordinal> {
+        let view = state.view(operator, certificate);
+        let key = digest(&(certificate, view, state.clock(operator), &state.truth.days));
+        remembered(&self.wanted, key, || {
+            probing::wanted(state, operator, certificate)
+        })
     }
 }
 
@@ -96,7 +116,10 @@ fn say(state: &State, operator: usize, certificate: Certificate, view: &View) ->
         // What the status says next is told after this write.
         Some(_) => None,
     };
-    let ready = told.and_then(|status| guarantees::condition(status, "Ready"));
+    let is_told = |kind| {
+        let told = told.and_then(|status| guarantees::condition(status, kind));
+        told.is_some_and(|told| told.0 == "True")
+    };
     let progress = observed.progress(now);
     Said {
         asks_for: match &action {
@@ -104,6 +127,7 @@ fn say(state: &State, operator: usize, certificate: Certificate, view: &View) ->
             Some(action) => action.step().map_or(Wish::Status, |_| Wish::Secret),
         },
         is_done: progress.is_some_and(|progress| progress.stage == Stage::Done),
-        is_ready: ready.is_some_and(|ready| ready.0 == "True"),
+        is_ready: is_told("Ready"),
+        is_verified: is_told("Verified"),
     }
 }

@@ -1,8 +1,5 @@
-//! The operators: each pass reads, and writes what the real `plan` decides, one write at a time. A
-//! pass over a certificate folds replies into what it has read; one over the workload makes one
-//! write.
-
-use std::collections::BTreeMap;
+//! The operators' passes over a certificate: each reads, and writes what the real `plan` decides, one
+//! write at a time, with the replies folded into what it has read.
 
 use api::CoturnCertificateStatus;
 use jiff::Timestamp;
@@ -12,8 +9,8 @@ use plan::{
     Precondition,
     certificate::{Action, Observed, PublishCause, Published, Store, plan},
     publication::{Beginning, Held, Publication},
-    rollout::{self, Distrusted},
-    store::{By, NewPair, Origin, PublishedName, RolledBack, Root, StoreState},
+    rollout::Distrusted,
+    store::{NewPair, Origin, PublishedName, Root, StoreState},
 };
 
 use crate::{
@@ -23,9 +20,10 @@ use crate::{
     },
     guarantees,
     memory::{Memory, Wish},
-    state::{SECRETS, Stamp, State, View},
+    state::{SECRETS, State, View},
     step::{Reply, Seen},
-    support::{authority, fingerprint, root},
+    support::{authority, root},
+    taking_back,
 };
 
 /// Conditions carry the time of their last transition, which decides nothing.
@@ -41,7 +39,7 @@ pub fn read(
     certificate: Certificate,
     seen: Seen,
 ) -> Result<Option<State>, String> {
-    let mut view = state.view(certificate);
+    let mut view = state.view(operator, certificate);
     let earlier = &state.earlier[certificate];
     match seen {
         Seen::AsTheyAre => {}
@@ -89,6 +87,7 @@ pub fn write(
         return Ok(());
     };
     guarantees::of_a_write(&before, state, operator, certificate, &action, &view)?;
+    taking_back::note(&before, state, certificate, &action);
     let object = state.server.get(&name).cloned();
     match name {
         Name::Resource(_) => view.resource = object.unwrap_or(view.resource),
@@ -102,12 +101,13 @@ pub fn write(
     Ok(())
 }
 
-struct Writer<'a> {
-    state: &'a mut State,
-    view: &'a View,
-    observed: &'a Observed,
-    certificate: Certificate,
-    now: Timestamp,
+/// A write of a pass over a certificate.
+pub struct Writer<'a> {
+    pub state: &'a mut State,
+    pub view: &'a View,
+    pub observed: &'a Observed,
+    pub certificate: Certificate,
+    pub now: Timestamp,
 }
 
 impl Writer<'_> {
@@ -217,37 +217,13 @@ impl Writer<'_> {
     }
 
     /// The pair in service and the one before, as read.
-    fn in_store(&self) -> Option<(Pair, Option<Pair>)> {
+    pub fn in_store(&self) -> Option<(Pair, Option<Pair>)> {
         match self.view.store.as_ref()?.store()? {
             StoreThing::Good {
                 current, previous, ..
             } => Some((*current, *previous)),
             StoreThing::Corrupt => None,
         }
-    }
-
-    fn roll_back(&mut self, at: &plan::Version, by: &By) -> Result<(Name, Identity), Refused> {
-        let (Store::Present(stored), Some((rejected, Some(back)))) =
-            (&self.observed.store, self.in_store())
-        else {
-            return Err(Refused::Conflict);
-        };
-        let days = &self.state.truth.days;
-        let to = back.facts(days).leaf;
-        let rolled_back = RolledBack {
-            from: rejected.facts(days).leaf.fingerprint,
-            to: to.fingerprint,
-            at: self.now,
-            generation: self.observed.resource.generation,
-            by: by.clone(),
-        };
-        let thing = StoreThing::Good {
-            current: back,
-            previous: Some(rejected),
-            state: Sealed::new(stored.state.with_the_pair_before(rolled_back, &to.serial)),
-        };
-        let at = Precondition::At(at.clone());
-        self.put(Name::Store(self.certificate), &at, Thing::Store(thing))
     }
 
     fn record(
@@ -306,7 +282,7 @@ impl Writer<'_> {
         &mut self,
         status: &CoturnCertificateStatus,
     ) -> Result<(Name, Identity), Refused> {
-        let mut status = status.clone();
+        let mut status = taking_back::without_the_next_attempt(status, self.observed.stored());
         if let Some(rollout) = &mut status.rollout {
             // That it was is what decides.
             rollout.completed_at = rollout.completed_at.take().map(|_| Time(TRANSITION));
@@ -316,13 +292,14 @@ impl Writer<'_> {
         }
         let thing = Thing::Resource(Resource {
             renew: self.view.resource.resource().and_then(|it| it.renew),
+            rollback_to: self.view.resource.resource().and_then(|it| it.rollback_to),
             status: Sealed::new(status),
         });
         let at = Precondition::At(self.observed.resource.version.clone());
         self.put(Name::Resource(self.certificate), &at, thing)
     }
 
-    fn put(
+    pub fn put(
         &mut self,
         name: Name,
         at: &Precondition,
@@ -339,74 +316,4 @@ impl Writer<'_> {
         };
         Ok((name, written))
     }
-}
-
-/// What the pass over the workload would write, were it to read now.
-pub fn decide(state: &State, operator: usize) -> Option<Stamp> {
-    let now = state.clock(operator);
-    let observations: Vec<_> = (0..state.certificates())
-        .map(|certificate| {
-            let view = state.view(certificate);
-            let mut observed = state.seen_by(operator, certificate, &view);
-            // The workload itself is observed once.
-            observed.resource.wanted.workload = None;
-            observed.workload = None;
-            observed
-        })
-        .collect();
-    let pending = observations
-        .iter()
-        .filter(|observed| observed.is_pending(now));
-    let observed = rollout::Observed {
-        workload: state.live(&state.view(0)),
-        certificates: observations.iter().filter_map(Observed::mounted).collect(),
-        pending: pending.map(|it| it.resource.name.clone()).collect(),
-    };
-    let rollout::Action::StampTemplate {
-        workload,
-        fingerprints,
-        effect,
-    } = rollout::plan(&observed, state.server_time()).action?
-    else {
-        panic!("no pod may be restarted alone");
-    };
-    let leaves = (1..).take(state.truth.days.len());
-    let numbered: BTreeMap<_, Leaf> = leaves.map(|it| (fingerprint(u32::from(it)), it)).collect();
-    let fingerprints = SECRETS
-        .iter()
-        .enumerate()
-        .filter_map(|(certificate, secret)| {
-            Some((certificate, numbered[fingerprints.get(*secret)?]))
-        });
-    Some(Stamp {
-        at: identity(&workload),
-        fingerprints: fingerprints.collect(),
-        restarts: effect == rollout::Effect::Rollout,
-    })
-}
-
-/// The template is stamped, if it is still the one that was decided on.
-pub fn stamp(state: &mut State, operator: usize, reply: Reply) -> Result<(), String> {
-    let Some(stamp) = state.operators[operator].stamp.take() else {
-        return Ok(());
-    };
-    if reply == Reply::Conflict {
-        return Ok(());
-    }
-    let (before, now) = (state.clone(), state.now);
-    let written = state
-        .server
-        .patch(&Name::Workload, stamp.at.into(), |thing| {
-            if let Thing::Workload(workload) = thing {
-                for (certificate, leaf) in &stamp.fingerprints {
-                    workload.template[*certificate] = Some(*leaf);
-                }
-                workload.revision += 1;
-                workload.changed = now;
-            }
-        });
-    if written.is_ok() {
-        guarantees::of_a_stamp(&before, state, &stamp)?;
-    }
-    Ok(())
 }

@@ -4,13 +4,15 @@ use api::OnFailure;
 
 use crate::{
     canonical::{canonical, is_at_rest},
-    facts::{Certificate, DAY, Kinds as _, Name, StoreThing},
+    endings, evictions,
+    facts::{Certificate, DAY, Name, StoreThing},
     guarantees, hands, kubernetes,
     memory::Memory,
-    operator,
+    operator, probing,
     search::{Judged, Space},
-    state::{Budget, Earlier, LONG, Operator, State, TICK},
-    step::{Hand, Passing, Reply, Seen, Step},
+    state::{Budget, Earlier, HOUR, LONG, Operator, Setting, State, TICK},
+    step::{Hand, Move, Passing, Reply, Seen, Step},
+    workload,
 };
 
 /// More steps than it takes until everything is in place.
@@ -31,8 +33,7 @@ pub struct Scenario {
     pub hands: &'static [Hand],
     /// How time may pass.
     pub passing: &'static [Passing],
-    /// What is done when pods break with a certificate.
-    pub on_failure: OnFailure,
+    pub setting: Setting,
     pub memory: Memory,
 }
 
@@ -61,7 +62,10 @@ impl Default for Scenario {
             faults: &[],
             hands: &[],
             passing: &[],
-            on_failure: OnFailure::Hold,
+            setting: Setting {
+                on_failure: OnFailure::Hold,
+                ..Setting::default()
+            },
             memory: Memory::default(),
         }
     }
@@ -127,11 +131,13 @@ impl Scenario {
                 steps.push(Step::Read(it, certificate, Seen::AsTheyAre));
             }
         }
-        if state.operators[it].stamp.is_some() {
-            steps.push(Step::Stamp(it, Reply::Arrives));
+        if state.operators[it].intent.is_some() {
+            steps.push(Step::Act(it, Reply::Arrives));
         } else if self.memory.decided(state, it).is_some() {
             steps.push(Step::Decide(it));
         }
+        let probes = probing::pods(state, &self.memory, it);
+        steps.extend(probes.into_iter().map(|pod| Step::Probe(it, pod)));
         steps
     }
 
@@ -154,17 +160,15 @@ impl Scenario {
                 steps.push(Step::Read(it, certificate, Seen::EarlierStore));
             }
         }
-        let stamps = state.operators[it].stamp.is_some();
-        steps.extend(
-            (stamps && self.has(Fault::Conflict)).then_some(Step::Stamp(it, Reply::Conflict)),
-        );
-        let busy = state.operators[it].is_busy();
-        steps.extend((busy && self.has(Fault::Crash)).then_some(Step::Crash(it)));
+        let acts = state.operators[it].intent.is_some();
+        steps.extend((acts && self.has(Fault::Conflict)).then_some(Step::Act(it, Reply::Conflict)));
+        let loses = state.operators[it].has_something_to_lose();
+        steps.extend((loses && self.has(Fault::Crash)).then_some(Step::Crash(it)));
         steps
     }
 
     fn newest_day(state: &State, certificate: Certificate) -> Option<i64> {
-        match state.server.get(&Name::Store(certificate))?.store()? {
+        match state.stored(certificate)? {
             StoreThing::Good {
                 current: crate::facts::Pair::Ours(leaf),
                 ..
@@ -182,6 +186,7 @@ impl Scenario {
         match passing {
             Passing::Rest => false,
             Passing::Pause => state.budget.faults > 0,
+            Passing::AnHour => state.budget.events > 0,
             Passing::ToRenewal(it) | Passing::ToExpiry(it) => {
                 state.budget.events > 0
                     && Self::newest_day(state, it).is_some_and(|day| state.now < then(day, passing))
@@ -196,7 +201,7 @@ fn then(day: i64, passing: Passing) -> i64 {
         // Thirty days before the end, and up to three more of jitter.
         Passing::ToRenewal(_) => (day + 336) * DAY,
         Passing::ToExpiry(_) => (day + 366) * DAY,
-        Passing::Rest | Passing::Pause => 0,
+        Passing::Rest | Passing::Pause | Passing::AnHour => 0,
     }
 }
 
@@ -218,6 +223,9 @@ impl Space for Scenario {
             (budget > 0 || hand.is_free()) && hand.is_possible(state)
         });
         steps.extend(hands.map(Step::Hand));
+        if self.setting.reloads {
+            steps.extend(kubernetes::reloads(state).map(Step::Kubernetes));
+        }
         let passing = self
             .passing
             .iter()
@@ -240,18 +248,25 @@ impl Space for Scenario {
                 operator::write(&mut next, &self.memory, it, certificate, reply)?;
             }
             Step::Decide(it) => {
-                let stamp = self.memory.decided(&next, it);
-                if let Some(stamp) = &stamp {
-                    guarantees::of_a_decision(&next, stamp)?;
+                let intent = self.memory.decided(&next, it);
+                if let Some(intent) = &intent {
+                    guarantees::of_a_decision(&next, it, intent)?;
                 }
-                next.operators[it].stamp = stamp;
+                next.operators[it].intent = intent;
             }
-            Step::Stamp(it, reply) => operator::stamp(&mut next, it, reply)?,
+            Step::Act(it, reply) => workload::act(&mut next, it, reply)?,
+            Step::Probe(it, pod) => probing::dial(&mut next, it, pod),
             Step::Crash(it) => {
-                next.operators[it].stamp = None;
+                next.operators[it].intent = None;
                 next.operators[it].passes.fill(None);
+                next.operators[it].proofs.fill(None);
             }
-            Step::Kubernetes(it) => kubernetes::take(&mut next, it),
+            Step::Kubernetes(it) => {
+                if let Move::Delete(pod) = it {
+                    evictions::of_a_deletion(&next, pod)?;
+                }
+                kubernetes::take(&mut next, it);
+            }
             Step::Hand(hand) => {
                 let noted = self.operators_rest(state);
                 hands::act(&mut next, hand, noted);
@@ -269,7 +284,7 @@ impl Space for Scenario {
         if moving {
             return Ok(Judged::Moving);
         }
-        guarantees::of_the_end(state)?;
+        endings::of_the_end(state)?;
         Ok(Judged::AtRest)
     }
 
@@ -289,6 +304,7 @@ impl Scenario {
     fn pass(state: &mut State, passing: Passing) {
         match passing {
             Passing::Rest | Passing::Pause => state.now += LONG,
+            Passing::AnHour => state.now += HOUR,
             Passing::ToRenewal(it) | Passing::ToExpiry(it) => {
                 if let Some(day) = Self::newest_day(state, it) {
                     state.now = then(day, passing);
@@ -301,15 +317,14 @@ impl Scenario {
 impl Step {
     /// Whether operators, Kubernetes or nothing but rest brings it about.
     fn is_by_itself(self) -> bool {
-        matches!(
-            self,
-            Self::Read(_, _, Seen::AsTheyAre)
-                | Self::Write(_, _, Reply::Arrives)
-                | Self::Decide(_)
-                | Self::Stamp(_, Reply::Arrives)
-                | Self::Kubernetes(_)
-                | Self::Time(Passing::Rest)
-        )
+        match self {
+            Self::Read(_, _, seen) => seen == Seen::AsTheyAre,
+            Self::Write(_, _, reply) | Self::Act(_, reply) => reply == Reply::Arrives,
+            Self::Kubernetes(it) => !it.may_never_come(),
+            Self::Time(passing) => passing == Passing::Rest,
+            Self::Decide(_) | Self::Probe(..) => true,
+            Self::Crash(_) | Self::Hand(_) => false,
+        }
     }
 }
 
@@ -317,8 +332,9 @@ impl State {
     fn spend(&mut self, step: Step) {
         let ordinary = match step {
             Step::Hand(hand) if hand.is_free() => return,
+            Step::Kubernetes(it) if it.may_never_come() => return,
             Step::Hand(hand) => hand.is_ordinary(),
-            Step::Time(Passing::ToRenewal(_) | Passing::ToExpiry(_)) => true,
+            Step::Time(Passing::ToRenewal(_) | Passing::ToExpiry(_) | Passing::AnHour) => true,
             _ if step.is_by_itself() => return,
             _ => false,
         };
@@ -339,22 +355,23 @@ impl State {
             None => "none".to_owned(),
             Some(pod) if pod.terminating => "ending".to_owned(),
             Some(pod) if pod.started.is_none() => "waiting".to_owned(),
-            Some(pod) => format!(
-                "{:?}{}",
-                pod.reads,
-                if pod.ready.is_none() {
-                    " not ready"
-                } else {
-                    ""
-                }
-            ),
+            Some(pod) => match pod.broken {
+                Some(broken) => format!("{:?} {broken:?}", pod.reads),
+                None => format!("{:?}", pod.reads),
+            },
         });
         format!(
-            "day {}, {}; template {:?}; pods {}",
+            "day {}, {}; template {:?}; pods {}; seen {:?}",
             self.now.div_euclid(DAY),
             certificates.collect::<Vec<_>>().join("; "),
             self.workload().template,
             pods.collect::<Vec<_>>().join(", "),
+            self.operators
+                .iter()
+                .flat_map(|operator| &operator.proofs)
+                .flatten()
+                .map(|glimpse| (glimpse.shown, glimpse.at - glimpse.since))
+                .collect::<Vec<_>>(),
         )
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     step::{Hand, Passing},
 };
 
-fn check(scenario: &Scenario) {
+pub fn check(scenario: &Scenario) {
     let started = Instant::now();
     let outcome = exhaust(scenario, &scenario.beginning());
     let seconds = started.elapsed().as_secs_f64();
@@ -36,14 +36,14 @@ fn check(scenario: &Scenario) {
     }
 }
 
-const ALL_FAULTS: &[Fault] = &[
+pub const ALL_FAULTS: &[Fault] = &[
     Fault::Crash,
     Fault::LostReply,
     Fault::Conflict,
     Fault::LateRead,
 ];
 
-fn budget(faults: u8, events: u8) -> Budget {
+pub fn budget(faults: u8, events: u8) -> Budget {
     Budget { faults, events }
 }
 

@@ -1,31 +1,33 @@
 //! One situation of the whole: what the API server holds, the pods, what each operator has in mind,
 //! and what is true of it all without anybody knowing.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use api::OnFailure;
-use jiff::SignedDuration;
-use model::{Object, Server};
-use plan::{
-    certificate::{self, Observed},
-    rollout::{self, Workload},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{Hash, Hasher},
 };
+
+use api::{OnFailure, RolloutStrategy};
+use model::{Object, Server};
 
 use crate::{
     facts::{
         self, Certificate, DAY, DURATION, Days, Kinds as _, Leaf, Name, Pair, Resource, Sealed,
-        StoreThing, Thing, WorkloadThing, at, version,
+        StoreThing, Thing, WorkloadThing, at,
     },
+    probing::Glimpse,
     scenario::Scenario,
-    support::{Case, Sts, workload},
+    step::Ordinal,
 };
 
 /// How long any step takes: longer than the tolerance of clocks, within which nothing is told apart.
 pub const TICK: i64 = 3;
+/// As long as the same wrong thing has to be shown until it counts.
+pub const WHILE: i64 = 20;
 /// Longer than any budget within which something is expected to move.
 pub const LONG: i64 = 900;
-/// Grace period of a pod: longer than a long time.
-const GRACE: i64 = 3600;
+/// Longer than another certificate waits after the first that was taken back, and than a certificate is
+/// on trial.
+pub const HOUR: i64 = 4000;
 
 /// Names of the published Secrets.
 pub const SECRETS: [&str; 2] = ["tls", "tls-2"];
@@ -44,6 +46,25 @@ pub struct State {
     pub earlier: Vec<Earlier>,
     pub truth: Truth,
     pub budget: Budget,
+    pub setting: Setting,
+}
+
+/// What stays as it is throughout a scenario.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// How pods are brought onto a certificate.
+    pub strategy: RolloutStrategy,
+    /// What is done when pods break with a certificate.
+    pub on_failure: OnFailure,
+    /// Whether pods are dialled, at one endpoint.
+    pub dialled: bool,
+    /// Whether something beside coturn has it take up what is published, at any time or never.
+    pub reloads: bool,
+}
+
+impl Hash for Setting {
+    /// It tells no situation of a scenario from another.
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// What may yet happen.
@@ -67,10 +88,20 @@ pub struct Truth {
     pub forgotten: BTreeSet<Leaf>,
     /// A store was deleted, spoiled or put back: what it knew of pods is gone.
     pub records_lost: bool,
-    /// What is done when pods break with a certificate.
-    pub on_failure: OnFailure,
-    /// The next container to start will never be Ready.
-    pub breaks: bool,
+    /// How the next container to start will break.
+    pub breaks: Option<Break>,
+    /// Nobody reaches a pod.
+    pub firewall: bool,
+    /// Leaves with which some pod broke.
+    pub broke: BTreeSet<Leaf>,
+    /// Leaves that were taken back, until somebody asks for them.
+    pub rejected: BTreeSet<Leaf>,
+    /// Leaves that somebody asked to be put back into service.
+    pub asked_for: BTreeSet<Leaf>,
+    /// Pods that the operator evicted and that have not come back.
+    pub down: BTreeSet<Ordinal>,
+    /// Pods that were evicted although they had started with this leaf.
+    pub replaced: BTreeSet<(Ordinal, Leaf)>,
     /// Somebody changed Secrets, a container ended or broke, a clock was wrong: the end need not be
     /// that every pod is known to be current.
     pub disturbed: bool,
@@ -79,21 +110,33 @@ pub struct Truth {
 /// A pod.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pod {
-    pub revision: u8,
     pub created: i64,
+    /// What the template was annotated with that it was made from, which is its revision.
     pub annotated: Vec<Option<Leaf>>,
     pub started: Option<i64>,
     pub ready: Option<i64>,
     pub terminating: bool,
-    /// What its container read of each Secret; none for something that is no pair.
+    /// What its process read last of each Secret; none for something that is no pair.
     pub reads: Vec<Option<Pair>>,
-    /// Per Secret, whether the span in which it read it held nothing else.
+    /// Per Secret, whether it read it when it started, and the span in which it did held nothing else.
     pub sure: Vec<bool>,
     /// Per Secret, whether what it read vanished before any operator could take note of it: nobody
     /// can know what it serves (decision 7).
     pub unknowable: Vec<bool>,
-    /// It runs and is never Ready.
-    pub broken: bool,
+    /// It runs and does not work.
+    pub broken: Option<Break>,
+    /// It served the certificate that was put back into service, and the one that was taken back had not
+    /// reached it.
+    pub spared: bool,
+}
+
+/// How a process breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Break {
+    /// It is never Ready.
+    NeverReady,
+    /// It is Ready, and serves no certificate.
+    Mute,
 }
 
 /// A process of the operator's: its clock, and what its passes have in mind.
@@ -103,8 +146,10 @@ pub struct Operator {
     pub skew: i64,
     /// The pass over each certificate.
     pub passes: Vec<Option<Box<View>>>,
-    /// What the pass over the workload has decided to write.
-    pub stamp: Option<Stamp>,
+    /// What the pass over the workload has decided to do.
+    pub intent: Option<Intent>,
+    /// By ordinal, what handshakes with the pod's process showed.
+    pub proofs: Vec<Option<Glimpse>>,
 }
 
 /// What a pass has read, with the replies to its writes folded in.
@@ -115,9 +160,33 @@ pub struct View {
     pub published: Option<Object<Thing>>,
     pub workload: Option<Object<Thing>>,
     pub pods: Vec<Option<Pod>>,
+    pub proofs: Vec<Option<Glimpse>>,
 }
 
-/// A write to the workload that was decided on.
+/// What was decided on for the workload.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Intent {
+    Stamp(Stamp),
+    Restore(Restoration),
+    Evict(Eviction),
+}
+
+/// The template is to be put back to what it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Restoration {
+    pub at: model::Identity,
+    pub annotations: BTreeMap<Certificate, Option<Leaf>>,
+}
+
+/// A pod is to be evicted, as it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Eviction {
+    pub ordinal: Ordinal,
+    pub created: i64,
+    pub started: Option<i64>,
+}
+
+/// The template is to be stamped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     pub at: model::Identity,
@@ -146,9 +215,14 @@ impl Earlier {
 }
 
 impl Operator {
+    /// Whether it remembers anything that is nowhere else.
+    pub fn has_something_to_lose(&self) -> bool {
+        self.is_busy() || self.proofs.iter().any(Option::is_some)
+    }
+
     /// Whether it is in the middle of something.
     pub fn is_busy(&self) -> bool {
-        self.stamp.is_some() || self.passes.iter().any(Option::is_some)
+        self.intent.is_some() || self.passes.iter().any(Option::is_some)
     }
 }
 
@@ -159,6 +233,7 @@ impl State {
         for certificate in 0..scenario.certificates {
             let resource = Thing::Resource(Resource {
                 renew: None,
+                rollback_to: None,
                 status: Sealed::new(api::CoturnCertificateStatus::default()),
             });
             server
@@ -168,15 +243,15 @@ impl State {
         let workload = Thing::Workload(WorkloadThing {
             template: vec![None; scenario.certificates],
             seen_template: vec![None; scenario.certificates],
-            revision: 1,
-            seen: 1,
+            observed: true,
             changed: 0,
         });
         server.create(Name::Workload, workload).unwrap();
         let operator = Operator {
             skew: 0,
             passes: vec![None; scenario.certificates],
-            stamp: None,
+            intent: None,
+            proofs: vec![None; scenario.pods],
         };
         Self {
             now: 0,
@@ -184,14 +259,12 @@ impl State {
             pods: vec![None; scenario.pods],
             operators: vec![operator; scenario.operators],
             earlier: vec![Earlier::default(); scenario.certificates],
-            truth: Truth {
-                on_failure: scenario.on_failure,
-                ..Truth::default()
-            },
+            truth: Truth::default(),
             budget: Budget {
                 faults: 0,
                 events: 0,
             },
+            setting: scenario.setting,
         }
     }
 
@@ -208,9 +281,13 @@ impl State {
         workload.and_then(|object| object.workload()).unwrap()
     }
 
+    pub fn stored(&self, certificate: Certificate) -> Option<&StoreThing> {
+        self.server.get(&Name::Store(certificate))?.store()
+    }
+
     /// The pair in service.
     pub fn current(&self, certificate: Certificate) -> Option<Pair> {
-        match self.server.get(&Name::Store(certificate))?.store()? {
+        match self.stored(certificate)? {
             StoreThing::Good { current, .. } => Some(*current),
             StoreThing::Corrupt => None,
         }
@@ -228,8 +305,8 @@ impl State {
         }
     }
 
-    /// What is there at this moment.
-    pub fn view(&self, certificate: Certificate) -> View {
+    /// What an operator finds at this moment.
+    pub fn view(&self, operator: usize, certificate: Certificate) -> View {
         let get = |name| self.server.get(&name).cloned();
         View {
             resource: get(Name::Resource(certificate)).unwrap(),
@@ -237,6 +314,7 @@ impl State {
             published: get(Name::Published(certificate)),
             workload: get(Name::Workload),
             pods: self.pods.clone(),
+            proofs: self.operators[operator].proofs.clone(),
         }
     }
 
@@ -245,107 +323,15 @@ impl State {
         at(self.now)
     }
 
-    /// What plan is told by a view of an operator, which measures how far its clock is off.
-    pub fn seen_by(&self, operator: usize, certificate: Certificate, view: &View) -> Observed {
-        let ahead = self.operators[operator].skew * DAY;
-        Observed {
-            clock_ahead: Some(SignedDuration::from_secs(ahead)),
-            ..self.observed(certificate, view)
-        }
-    }
-
     /// The time by an operator's clock.
     pub fn clock(&self, operator: usize) -> jiff::Timestamp {
         at(self.now + self.operators[operator].skew * DAY)
     }
-
-    /// What plan is told by a view.
-    pub fn observed(&self, certificate: Certificate, view: &View) -> Observed {
-        let mut observed = Case::fresh().0;
-        let Some(resource) = view.resource.resource() else {
-            return observed;
-        };
-        observed.resource = certificate::Resource {
-            name: RESOURCES[certificate].to_owned(),
-            version: version(view.resource.identity),
-            renew: resource.renew.map(|value| value.to_string()),
-            status: (*resource.status).clone(),
-            ..observed.resource
-        };
-        SECRETS[certificate].clone_into(&mut observed.resource.wanted.secret_name);
-        observed.resource.wanted.workload = Some(workload());
-        observed.resource.wanted.on_failure = self.truth.on_failure;
-        let days = &self.truth.days;
-        observed.store = facts::store(view.store.as_ref(), days);
-        observed.published =
-            facts::published(view.published.as_ref(), RESOURCES[certificate], days);
-        observed.workload = Some(self.live(view));
-        observed
-    }
-
-    /// What plan is told of the workload.
-    pub fn live(&self, view: &View) -> Workload {
-        let Some((object, thing)) = view
-            .workload
-            .as_ref()
-            .and_then(|object| Some((object, object.workload()?)))
-        else {
-            return Workload::Missing;
-        };
-        let mut live = Sts::of(i32::try_from(self.pods.len()).unwrap()).0;
-        live.version = version(object.identity);
-        live.observed = thing.seen == thing.revision;
-        live.update_revision = Some(thing.seen.to_string());
-        live.changed = at(thing.changed);
-        live.template = annotations(&thing.template);
-        live.mounts = SECRETS[..thing.template.len()]
-            .iter()
-            .map(|&name| name.to_owned())
-            .collect();
-        live.pods = (0..)
-            .zip(&view.pods)
-            .filter_map(|(ordinal, pod)| Some(self.pod(ordinal, pod.as_ref()?)))
-            .collect();
-        Workload::Present(Box::new(live))
-    }
-
-    fn pod(&self, ordinal: usize, pod: &Pod) -> rollout::Pod {
-        let started = pod.started.map(at);
-        rollout::Pod {
-            name: format!("coturn-{ordinal}"),
-            revision: Some(pod.revision.to_string()),
-            created: at(pod.created),
-            started: SECRETS[..pod.annotated.len()]
-                .iter()
-                .map(|&secret| (secret.to_owned(), vec![started]))
-                .collect(),
-            optional: BTreeSet::new(),
-            terminating: pod
-                .terminating
-                .then(|| at(self.now) + SignedDuration::from_secs(GRACE)),
-            ready_since: pod.ready.map(at),
-            fingerprints: annotations(&pod.annotated),
-            version: plan::Version {
-                uid: format!("coturn-{ordinal} of {}", pod.created),
-                resource_version: "1".to_owned(),
-            },
-            unschedulable: false,
-            ip: None,
-            incarnation: format!("coturn-{ordinal} of {}", pod.created),
-            restarts: 0,
-            touched: None,
-            relay: None,
-        }
-    }
 }
 
-fn annotations(leaves: &[Option<Leaf>]) -> BTreeMap<String, String> {
-    let named = SECRETS.iter().zip(leaves);
-    named
-        .filter_map(|(secret, leaf)| Some(((*secret).to_owned(), fingerprint((*leaf)?))))
-        .collect()
-}
-
-fn fingerprint(leaf: Leaf) -> String {
-    crate::support::fingerprint(u32::from(leaf)).to_string()
+impl Pod {
+    /// Whether its process is there and shall stay.
+    pub const fn runs(&self) -> bool {
+        self.started.is_some() && !self.terminating
+    }
 }

@@ -18,8 +18,10 @@ pub enum Step {
     Write(Operator, Certificate, Reply),
     /// The pass over the workload reads everything and decides.
     Decide(Operator),
-    /// The pass over the workload writes.
-    Stamp(Operator, Reply),
+    /// The pass over the workload does what it decided.
+    Act(Operator, Reply),
+    /// An operator dials a pod.
+    Probe(Operator, Ordinal),
     /// An operator is killed and started again.
     Crash(Operator),
     /// The StatefulSet's controller, or the kubelet.
@@ -60,6 +62,15 @@ pub enum Move {
     Gone(Ordinal),
     /// A pod's container starts and reads its Secrets.
     Start(Ordinal),
+    /// A pod's process takes up what is published: a reloader beside it had it do so.
+    Reload(Ordinal),
+}
+
+impl Move {
+    /// Whether it may be any time, or never.
+    pub const fn may_never_come(self) -> bool {
+        matches!(self, Self::Reload(_))
+    }
 }
 
 /// What others do.
@@ -82,8 +93,16 @@ pub enum Hand {
     RestoreStore(Certificate),
     /// Asks for a new certificate.
     Renew(Certificate),
+    /// Asks for the certificate before.
+    RollBackTo(Certificate),
     /// The next container to start never becomes Ready.
     Break,
+    /// The next container to start becomes Ready and serves no certificate.
+    Mute,
+    /// No pod can be reached.
+    Firewall,
+    /// Pods can be reached again.
+    FirewallAway,
     /// Puts the pod template back to one without the operator's annotation.
     Unstamp,
     /// A container ends and starts again in its pod, which shows the Secrets as they are.
@@ -109,6 +128,8 @@ pub enum Passing {
     ToRenewal(Certificate),
     /// Until the newest certificate has expired.
     ToExpiry(Certificate),
+    /// Longer than another certificate waits after the first that was taken back.
+    AnHour,
 }
 
 impl Display for Step {
@@ -136,13 +157,14 @@ impl Display for Step {
                 )
             }
             Self::Decide(operator) => write!(f, "{} decides on a rollout", name(operator)),
-            Self::Stamp(operator, reply) => {
+            Self::Act(operator, reply) => {
                 write!(
                     f,
-                    "{} stamps the template, its reply: {reply:?}",
+                    "{} does it to the workload, its reply: {reply:?}",
                     name(operator)
                 )
             }
+            Self::Probe(operator, pod) => write!(f, "{} dials pod {pod}", name(operator)),
             Self::Crash(operator) => write!(f, "{} is killed", name(operator)),
             Self::Kubernetes(it) => write!(f, "Kubernetes: {it:?}"),
             Self::Hand(it) => write!(f, "somebody: {it:?}"),

@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 
 use api::{CoturnCertificate, names};
 use e2e::{World, fixtures, wait};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{
     Api, ResourceExt as _,
     api::{ObjectMeta, PostParams},
 };
-use pki::testing::TestCa;
+use pki::{
+    Authority, IssuedPair, issue,
+    testing::{TestCa, request},
+};
 use serde_json::{Value, json};
 
 /// How pods are brought onto a certificate, and how often what is there shall be dialled.
@@ -53,6 +57,13 @@ async fn switch(world: &World, to: BTreeMap<String, String>) {
     world
         .patch::<ConfigMap>(fixtures::SWITCH, json!({"data": to}))
         .await;
+}
+
+/// A pair that the operator never had.
+fn issued(ca: &TestCa) -> IssuedPair {
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+    let authority = Authority::load(&ca.secret().as_secret(), now).unwrap();
+    issue(&authority, &request(&["coturn.example.com"]), now).unwrap()
 }
 
 /// Waits until the certificate of this serial is in service again and published.
@@ -148,8 +159,8 @@ async fn a_pod_that_serves_an_old_file_is_replaced_alone_and_once() {
     let world = World::with_ca("old-file").await;
     world.install_operator();
     create_switch(&world).await;
-    let old = TestCa::example();
-    let secret = fixtures::tls_secret("old", &old.certificate(), &old.key());
+    let old = issued(&TestCa::example());
+    let secret = fixtures::tls_secret("old", &old.certificate, &old.key);
     world.create_secret(&secret).await;
     let mut workload = fixtures::switched(2);
     fixtures::mount(&mut workload, "old");

@@ -1,0 +1,179 @@
+//! What federation partners make of a certificate, and what follows of it.
+
+use api::{Partner, Reason};
+use jiff::{SignedDuration, Timestamp};
+use plan::{
+    certificate::Observed,
+    partner::{Answer, Answered, Own, Way},
+};
+use rstest::rstest;
+
+use crate::support::{Case, Sts, current, fingerprint, hours, minutes, now};
+
+fn partner(host: &str) -> Partner {
+    Partner {
+        host: host.to_owned(),
+        port: 9191,
+    }
+}
+
+/// Two partners are named.
+fn asking() -> Case {
+    Case::converged().with(|observed| {
+        observed.resource.wanted.verifying.partners = vec![partner("a"), partner("b")];
+    })
+}
+
+fn answer(observed: &mut Observed, host: &str, answer: Answer, own: Own) {
+    let answered = Answered {
+        leaf: current().leaf.fingerprint,
+        answer,
+        own,
+        way: Way::Operator,
+        at: now(),
+        since: now(),
+    };
+    observed.answers.insert(partner(host), answered);
+}
+
+/// One partner accepts, and the other answers so.
+fn answered(second: Answer, own: Own) -> Case {
+    asking().with(|observed| {
+        answer(observed, "a", Answer::Accepted, Own::Trusted);
+        answer(observed, "b", second, own);
+    })
+}
+
+fn refuses() -> Answer {
+    Answer::Refused("it does not trust the CA".to_owned())
+}
+
+fn silent() -> Answer {
+    Answer::Unreached("nothing answered".to_owned())
+}
+
+#[rstest]
+#[case::accepts(Answer::Accepted, Own::Trusted, "True Accepted")]
+#[case::refuses(refuses(), Own::Trusted, "False PartnerRefuses")]
+#[case::silent(silent(), Own::NotJudged(String::new()), "Unknown Unreachable")]
+#[case::stranger(
+    Answer::Accepted,
+    Own::NotTrusted("its name is not listed".to_owned()),
+    "False PartnerNotTrusted"
+)]
+fn the_worst_of_the_partners_speaks_and_ready_stays(
+    #[case] second: Answer,
+    #[case] own: Own,
+    #[case] expected: &str,
+) {
+    let case = answered(second, own);
+    assert_eq!(case.condition("PartnerAccepted"), expected);
+    assert_eq!(case.condition("Ready"), "True Ready");
+    let told = case.status().partners;
+    let results: Vec<_> = told
+        .iter()
+        .map(|it| (it.host.as_str(), it.result.as_str()))
+        .collect();
+    let reason = expected.split(' ').nth(1).unwrap();
+    assert_eq!(results, [("a", "Accepted"), ("b", reason)]);
+}
+
+#[test]
+fn who_names_no_partner_is_told_of_none() {
+    let status = Case::converged().status();
+    assert!(status.partners.is_empty());
+    let kinds: Vec<_> = status
+        .conditions
+        .iter()
+        .map(|it| it.type_.as_str())
+        .collect();
+    assert!(!kinds.contains(&"PartnerAccepted"), "{kinds:?}");
+}
+
+fn asked(case: &Case, at: Timestamp) -> Vec<String> {
+    let calls = plan::certificate::plan(&case.0, at).wanted_calls;
+    calls.into_iter().map(|call| call.partner.host).collect()
+}
+
+#[test]
+fn partners_are_asked_at_once_then_every_interval_and_anew_about_another_leaf() {
+    assert_eq!(asked(&asking(), now()), ["a", "b"]);
+    let all = answered(Answer::Accepted, Own::Trusted);
+    assert_eq!(asked(&all, now() + hours(23)), [""; 0]);
+    assert_eq!(asked(&all, now() + hours(24)), ["a", "b"]);
+    let of_another = all.with(|observed| {
+        observed.answers.get_mut(&partner("b")).unwrap().leaf = fingerprint(77);
+    });
+    assert_eq!(asked(&of_another, now()), ["b"]);
+}
+
+#[test]
+fn who_refuses_is_asked_again_ever_less_often() {
+    let refused_for = |lasts: SignedDuration| {
+        answered(refuses(), Own::Trusted).with(|observed| {
+            observed.answers.get_mut(&partner("b")).unwrap().since = now() - lasts;
+        })
+    };
+    let soon = refused_for(SignedDuration::ZERO);
+    assert_eq!(asked(&soon, now() + SignedDuration::from_secs(29)), [""; 0]);
+    assert_eq!(asked(&soon, now() + SignedDuration::from_secs(30)), ["b"]);
+    let late = refused_for(hours(20));
+    assert_eq!(asked(&late, now() + minutes(29)), [""; 0]);
+    assert_eq!(asked(&late, now() + minutes(30)), ["b"]);
+}
+
+#[test]
+fn nobody_is_asked_about_what_is_not_published() {
+    let case = asking().with(|observed| observed.published = plan::certificate::Published::Absent);
+    assert_eq!(asked(&case, now()), [""; 0]);
+}
+
+#[test]
+fn a_partner_that_accepts_what_is_in_service_and_refuses_the_next_one_objects() {
+    let case = answered(refuses(), Own::Trusted).0;
+    let objection = case.partner_objects(&partner("a"), &refuses()).unwrap();
+    assert_eq!(objection.reason, Reason::PartnerRefuses);
+    assert!(objection.message.contains("does not trust the CA"));
+    // What is refused already cannot be made worse, and silence is no objection.
+    assert_eq!(case.partner_objects(&partner("b"), &refuses()), None);
+    assert_eq!(case.partner_objects(&partner("a"), &silent()), None);
+    assert_eq!(case.partner_objects(&partner("a"), &Answer::Accepted), None);
+}
+
+#[test]
+fn nobody_is_asked_first_where_nothing_that_works_can_be_lost() {
+    let asks = |case: Case| case.0.partners_to_ask_first(now()).len();
+    assert_eq!(asks(asking()), 2);
+    assert_eq!(
+        asks(asking().with_store(|it| it.current.leaf.not_after = now())),
+        0
+    );
+    let fresh = Case::fresh().with(|observed| {
+        observed.resource.wanted.verifying.partners = vec![partner("a")];
+    });
+    assert_eq!(asks(fresh), 0);
+}
+
+#[test]
+fn an_agent_in_a_pod_is_the_way_to_a_partner() {
+    let sts = Sts::of(2).pod(minutes(50)).pod_with(minutes(50), |pod| {
+        pod.relay = Some(([10, 0, 0, 2], 9798).into())
+    });
+    let case = asking().with_workload(sts);
+    let calls = case.plan().wanted_calls;
+    let Way::Agent { pod, address } = &calls[0].way else {
+        panic!("{calls:?}");
+    };
+    assert_eq!(
+        (pod.as_str(), address.to_string()),
+        ("coturn-1", "10.0.0.2:9798".to_owned())
+    );
+}
+
+#[test]
+fn what_was_told_stays_while_an_operator_that_has_just_started_asks() {
+    let told = answered(Answer::Accepted, Own::Trusted).reported();
+    let forgotten = told.with(|observed| observed.answers.clear());
+    assert_eq!(forgotten.action(), None);
+    assert_eq!(forgotten.condition("PartnerAccepted"), "True Accepted");
+}

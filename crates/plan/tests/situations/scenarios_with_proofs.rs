@@ -1,0 +1,127 @@
+//! Scenarios in which pods are dialled, take certificates up by themselves, go one by one, or break.
+
+use api::{OnFailure, RolloutStrategy};
+
+use crate::{
+    scenario::{Fault, Scenario},
+    scenarios::{ALL_FAULTS, budget, check},
+    state::Setting,
+    step::{Hand, Passing},
+};
+
+const fn setting(strategy: RolloutStrategy, on_failure: OnFailure) -> Setting {
+    Setting {
+        strategy,
+        on_failure,
+        dialled: true,
+        reloads: false,
+    }
+}
+
+#[test]
+fn what_breaks_a_pod_is_taken_back_and_only_pods_that_had_it_are_restarted() {
+    check(&Scenario {
+        name: "taken back",
+        pods: 2,
+        setting: Setting {
+            dialled: false,
+            ..setting(RolloutStrategy::RollingRestart, OnFailure::Rollback)
+        },
+        budget: budget(2, 2),
+        faults: ALL_FAULTS,
+        hands: &[Hand::Break, Hand::Renew(0)],
+        passing: &[Passing::AnHour],
+        ..Scenario::default()
+    });
+}
+
+#[test]
+fn a_pod_that_serves_nothing_is_found_and_what_it_broke_with_is_taken_back() {
+    check(&Scenario {
+        name: "mute pod",
+        pods: 2,
+        setting: setting(RolloutStrategy::RollingRestart, OnFailure::Rollback),
+        budget: budget(2, 1),
+        faults: &[Fault::Crash, Fault::LostReply, Fault::LateRead],
+        hands: &[
+            Hand::Mute,
+            Hand::Firewall,
+            Hand::FirewallAway,
+            Hand::Renew(0),
+        ],
+        passing: &[],
+        ..Scenario::default()
+    });
+}
+
+#[test]
+fn pods_go_one_by_one_and_each_is_seen_to_serve_the_certificate_before_the_next() {
+    check(&Scenario {
+        name: "pod by pod",
+        pods: 2,
+        setting: setting(RolloutStrategy::PodByPod, OnFailure::Rollback),
+        budget: budget(2, 1),
+        faults: &[Fault::Crash, Fault::Conflict, Fault::LostReply],
+        hands: &[
+            Hand::Mute,
+            Hand::Break,
+            Hand::Firewall,
+            Hand::FirewallAway,
+            Hand::Renew(0),
+        ],
+        passing: &[],
+        ..Scenario::default()
+    });
+}
+
+#[test]
+fn what_is_taken_up_without_a_restart_restarts_nothing() {
+    check(&Scenario {
+        name: "reload",
+        pods: 2,
+        setting: Setting {
+            reloads: true,
+            ..setting(RolloutStrategy::Reload, OnFailure::Rollback)
+        },
+        budget: budget(2, 1),
+        faults: &[Fault::Crash, Fault::LostReply],
+        hands: &[
+            Hand::Mute,
+            Hand::Firewall,
+            Hand::FirewallAway,
+            Hand::Renew(0),
+        ],
+        passing: &[],
+        ..Scenario::default()
+    });
+}
+
+#[test]
+fn a_rolling_restart_beside_a_reloader_restarts_no_pod_that_was_seen_to_be_current() {
+    check(&Scenario {
+        name: "rolling restart beside a reloader",
+        setting: Setting {
+            reloads: true,
+            ..setting(RolloutStrategy::RollingRestart, OnFailure::Rollback)
+        },
+        budget: budget(2, 1),
+        faults: &[Fault::Crash, Fault::LostReply],
+        hands: &[Hand::Garbage(0), Hand::Restart(0), Hand::Renew(0)],
+        passing: &[],
+        ..Scenario::default()
+    });
+}
+
+#[test]
+fn the_certificate_before_is_put_back_once_for_who_asks() {
+    check(&Scenario {
+        name: "put back by hand",
+        pods: 2,
+        setting: setting(RolloutStrategy::PodByPod, OnFailure::Hold),
+        budget: budget(1, 2),
+        faults: ALL_FAULTS,
+        hands: &[Hand::RollBackTo(0), Hand::Renew(0)],
+        passing: &[],
+        ..Scenario::default()
+    });
+}
