@@ -180,7 +180,7 @@ pub fn federating(replicas: i32) -> StatefulSet {
     });
     let command = container.command.as_mut().expect("a command");
     let script = command.last_mut().expect("a script");
-    script.push_str(&format!("; exec turnserver -c /{SETTINGS}/turnserver.conf"));
+    *script = format!("{script}; exec turnserver -c /{SETTINGS}/turnserver.conf");
     workload
 }
 

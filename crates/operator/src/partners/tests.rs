@@ -59,14 +59,14 @@ async fn own(context: &Context, errand: &Underway, report: &Report) -> Own {
         .await
 }
 
-fn pod_of(config_map: &str) -> Result<PodSpec, String> {
+fn pod_of(config_map: &str) -> PodSpec {
     let pod = format!(
         "
 containers:
 - {{name: coturn, command: [turnserver, -c, /conf/a.conf], volumeMounts: [{{name: v, mountPath: /conf}}]}}
 volumes: [{{name: v, configMap: {{name: {config_map}}}}}]"
     );
-    Ok(serde_saphyr::from_str(&pod).unwrap())
+    serde_saphyr::from_str(&pod).unwrap()
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_partner_that_shows_no_certificate_is_not_judged() {
         Outcome::Refused(Alert::from_code(48)),
         Outcome::Unanswered,
     ] {
-        let errand = underway(pod_of("settings"));
+        let errand = underway(Ok(pod_of("settings")));
         let own = own(&context, &errand, &report(outcome, None)).await;
         assert_eq!(own, unseen);
     }
@@ -91,7 +91,7 @@ async fn nothing_is_read_until_a_partner_accepts() {
         Outcome::Refused(Alert::from_code(48)),
         Some(&TestCa::example()),
     );
-    let own = own(&context, &underway(pod_of("settings")), &refused).await;
+    let own = own(&context, &underway(Ok(pod_of("settings"))), &refused).await;
     let later = "it is judged once the partner accepts".to_owned();
     assert_eq!(own, Own::NotJudged(later));
 }
@@ -106,7 +106,7 @@ async fn what_cannot_be_read_leaves_the_answer_as_it_is() {
     let accepted = report(Outcome::Completed, Some(&ca));
     for (pod, expected) in [
         (
-            pod_of("settings"),
+            Ok(pod_of("settings")),
             "there is no ConfigMap wire/settings, which the workload mounts; create it",
         ),
         (Err("no workload".to_owned()), "no workload"),
@@ -124,7 +124,7 @@ async fn what_coturn_trusts_is_read_once_for_all_partners_that_are_asked_togethe
         assert!(is_settings, "{}", request.uri());
         json!({"metadata": {}, "data": {"a.conf": "no-tls"}})
     });
-    let (errand, ca) = (underway(pod_of("settings")), TestCa::example());
+    let (errand, ca) = (underway(Ok(pod_of("settings"))), TestCa::example());
     let accepted = report(Outcome::Completed, Some(&ca));
     let first = own(&context, &errand, &accepted).await;
     let Own::NotJudged(why) = &first else {

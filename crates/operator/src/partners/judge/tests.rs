@@ -32,12 +32,12 @@ fn served(der: Vec<u8>) -> Certificate {
     }
 }
 
-fn trust(ca: &TestCa, whitelist: &[&str]) -> Result<Trust, String> {
-    Ok(Trust {
+fn trust(ca: &TestCa, whitelist: &[&str]) -> Trust {
+    Trust {
         bundle: ca.root().into_bytes(),
         authorities: "key ca.crt of Secret wire/bundle".to_owned(),
         whitelist: whitelist.iter().map(|entry| Entry::parse(entry)).collect(),
-    })
+    }
 }
 
 fn called(host: &str) -> Partner {
@@ -47,13 +47,14 @@ fn called(host: &str) -> Partner {
     }
 }
 
-fn judged(host: &str, chain: &[Certificate], trust: &Result<Trust, String>) -> Own {
-    judge(
-        &called(host),
-        chain,
-        trust,
-        NOW + SignedDuration::from_hours(1),
-    )
+/// What is made of a partner that is called so, by a coturn that trusts this.
+fn judged(host: &str, chain: &[Certificate], trust: Trust) -> Own {
+    judged_by(host, chain, &Ok(trust))
+}
+
+fn judged_by(host: &str, chain: &[Certificate], trust: &Result<Trust, String>) -> Own {
+    let now = NOW + SignedDuration::from_hours(1);
+    judge(&called(host), chain, trust, now)
 }
 
 fn turned_away(own: Own) -> String {
@@ -69,7 +70,7 @@ fn turned_away(own: Own) -> String {
 #[case::its_name_and_its_issuer(&["coturn.partner.example,Example Org CA"])]
 fn a_partner_is_let_in_whom_coturn_lists_and_trusts(#[case] whitelist: &[&str]) {
     let ca = TestCa::example();
-    let own = judged(HOST, &chain(&ca, HOST), &trust(&ca, whitelist));
+    let own = judged(HOST, &chain(&ca, HOST), trust(&ca, whitelist));
     assert_eq!(own, Own::Trusted);
 }
 
@@ -79,7 +80,7 @@ fn a_partner_that_is_not_listed_is_turned_away_with_its_name() {
     let why = turned_away(judged(
         HOST,
         &chain(&ca, HOST),
-        &trust(&ca, &["other.example"]),
+        trust(&ca, &["other.example"]),
     ));
     assert!(why.contains("none of its names is on the whitelist: coturn.partner.example"));
     assert!(why.contains("add `federation-remote-whitelist="), "{why}");
@@ -89,7 +90,7 @@ fn a_partner_that_is_not_listed_is_turned_away_with_its_name() {
 fn a_partner_of_another_issuer_than_is_listed_is_turned_away() {
     let ca = TestCa::example();
     let listed = trust(&ca, &["coturn.partner.example,Other CA"]);
-    let why = turned_away(judged(HOST, &chain(&ca, HOST), &listed));
+    let why = turned_away(judged(HOST, &chain(&ca, HOST), listed));
     assert!(
         why.contains("Other CA") && why.contains("Example Org CA"),
         "{why}"
@@ -101,7 +102,7 @@ fn a_partner_of_a_ca_that_coturn_does_not_trust_is_turned_away_with_that_ca() {
     let root = CaBuilder::root("CN=Partner CA").build();
     let ca = CaBuilder::intermediate("CN=Issuing CA", &root).build();
     let bundle = trust(&TestCa::example(), &[HOST]);
-    let why = turned_away(judged(HOST, &chain(&ca, HOST), &bundle));
+    let why = turned_away(judged(HOST, &chain(&ca, HOST), bundle));
     assert!(why.contains("unable to get"), "{why}");
     assert!(why.contains("that CN=Partner CA issued"), "{why}");
     assert!(why.contains("key ca.crt of Secret wire/bundle"), "{why}");
@@ -110,11 +111,11 @@ fn a_partner_of_a_ca_that_coturn_does_not_trust_is_turned_away_with_that_ca() {
 #[test]
 fn a_bundle_without_a_certificate_trusts_nobody() {
     let ca = TestCa::example();
-    let empty = trust(&ca, &[]).map(|trust| Trust {
+    let empty = Trust {
         bundle: b"none".to_vec(),
-        ..trust
-    });
-    let why = turned_away(judged(HOST, &chain(&ca, HOST), &empty));
+        ..trust(&ca, &[])
+    };
+    let why = turned_away(judged(HOST, &chain(&ca, HOST), empty));
     assert!(why.contains("holds no certificate"), "{why}");
 }
 
@@ -122,7 +123,7 @@ fn a_bundle_without_a_certificate_trusts_nobody() {
 fn a_partner_that_has_expired_is_turned_away() {
     let ca = TestCa::example();
     let late = NOW + SignedDuration::from_hours(366 * 24);
-    let own = judge(&called(HOST), &chain(&ca, HOST), &trust(&ca, &[]), late);
+    let own = judge(&called(HOST), &chain(&ca, HOST), &Ok(trust(&ca, &[])), late);
     assert!(turned_away(own).contains("certificate has expired"));
 }
 
@@ -139,8 +140,8 @@ fn a_partner_that_is_called_by_a_name_has_to_bear_it(
 ) {
     let ca = TestCa::example();
     let chain = chain(&ca, name);
-    for trust in [trust(&ca, &[]), Err("not in sight".to_owned())] {
-        let own = judged(host, &chain, &trust);
+    for trust in [Ok(trust(&ca, &[])), Err("not in sight".to_owned())] {
+        let own = judged_by(host, &chain, &trust);
         match own {
             Own::NotTrusted(why) => {
                 assert!(!bears && why.contains(host) && why.contains(name), "{why}");
@@ -157,7 +158,7 @@ fn what_coturn_makes_of_it_is_told_before_a_wrong_name() {
     let why = turned_away(judged(
         "turn.partner.example",
         &chain(&ca, HOST),
-        &trust(&ca, &["other.example"]),
+        trust(&ca, &["other.example"]),
     ));
     assert!(why.contains("on the whitelist"), "{why}");
 }
@@ -165,7 +166,7 @@ fn what_coturn_makes_of_it_is_told_before_a_wrong_name() {
 #[test]
 fn what_is_no_certificate_is_turned_away() {
     let garbage = [served(b"none".to_vec())];
-    let why = turned_away(judged(HOST, &garbage, &Err(String::new())));
+    let why = turned_away(judged_by(HOST, &garbage, &Err(String::new())));
     assert!(why.contains("cannot read"), "{why}");
 }
 
@@ -177,7 +178,7 @@ fn however_many_names_a_partner_shows_what_is_told_of_it_is_short() {
     many.content.dns_names.extend(names);
     let chain = issued(&ca, &many);
     let listed = trust(&ca, &["other.example"]);
-    assert!(turned_away(judged(HOST, &chain, &listed)).len() < 1000);
+    assert!(turned_away(judged(HOST, &chain, listed)).len() < 1000);
     let all = trust(&ca, &[]);
-    assert!(turned_away(judged("turn.example", &chain, &all)).len() < 1000);
+    assert!(turned_away(judged("turn.example", &chain, all)).len() < 1000);
 }
