@@ -1,10 +1,11 @@
 //! What is known of one coturn before it is judged.
 
 use coturn::{Build, Configuration, Listener, ListenerKind, Service, Version};
+use deployed::Place;
 use jiff::Timestamp;
 use probe::Scan;
 
-use crate::{guideline::Policy, mount::Place};
+use crate::guideline::Policy;
 
 /// All that the rules look at.
 #[derive(Clone, Debug)]

@@ -10,7 +10,6 @@ pub mod facts;
 pub mod finding;
 pub mod guideline;
 pub mod harden;
-pub mod mount;
 pub mod reach;
 pub mod read;
 pub mod report;

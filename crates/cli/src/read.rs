@@ -4,7 +4,6 @@
 //! turnserver.conf that lies in a Secret itself.
 
 mod config;
-mod container;
 mod object;
 mod workload;
 
@@ -52,7 +51,7 @@ impl Cluster {
         };
         let (pod, ready) = self.pods(&workload).await?;
         let title = format!("{} {}/{}", workload.kind, self.namespace, workload.name);
-        let container = container::of(&pod, container).ok_or_else(|| Error::NoContainer {
+        let container = deployed::coturn(&pod, container).ok_or_else(|| Error::NoContainer {
             workload: title.clone(),
             containers: pod.containers.iter().map(|it| it.name.clone()).collect(),
         })?;

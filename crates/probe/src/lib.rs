@@ -17,6 +17,7 @@ mod socket;
 mod software;
 mod suite;
 mod target;
+mod verify;
 mod wire;
 
 pub use alert::Alert;
@@ -31,3 +32,4 @@ pub use scan::{
 pub use software::software;
 pub use suite::{Group, Suite};
 pub use target::{Limits, Protocol, Target};
+pub use verify::{Names, VerifyError, names, verify};

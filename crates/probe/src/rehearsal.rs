@@ -29,7 +29,7 @@ use crate::{
 const CIPHERS: &str = "ECDHE+AES:DHE+AES:!aNULL:!aPSK:!aSRP:!AESCCM";
 /// OpenSSL's default of today (112 bits: RSA keys of 2048 bits). Another default of a later version must
 /// not keep everybody from renewing at once.
-const SECURITY_LEVEL: u32 = 2;
+pub(crate) const SECURITY_LEVEL: u32 = 2;
 /// More turns than any handshake of two ends takes.
 const TURNS: usize = 32;
 

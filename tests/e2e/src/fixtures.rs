@@ -152,6 +152,38 @@ fn lighten(template: &mut PodTemplateSpec) {
     container.readiness_probe = None;
 }
 
+/// Name of the ConfigMap that holds the configuration of [`federating`] coturn servers.
+pub const SETTINGS: &str = "coturn-settings";
+/// Name of the Secret that they mount as `/coturn-ca-certificate`, as those of Wire's chart have it.
+pub const BUNDLE: &str = "coturn-ca-certificate";
+
+/// As [`light`], with a command that says which configuration coturn would have.
+pub fn federating(replicas: i32) -> StatefulSet {
+    let mut workload = light(replicas);
+    mount(&mut workload, BUNDLE);
+    let template = &mut workload.spec.as_mut().expect("a spec").template;
+    let pod = template.spec.as_mut().expect("a pod");
+    pod.volumes.get_or_insert_default().push(Volume {
+        name: SETTINGS.to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: SETTINGS.to_owned(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
+    let container = &mut pod.containers[0];
+    let mounts = container.volume_mounts.get_or_insert_default();
+    mounts.push(VolumeMount {
+        name: SETTINGS.to_owned(),
+        mount_path: format!("/{SETTINGS}"),
+        ..VolumeMount::default()
+    });
+    let command = container.command.as_mut().expect("a command");
+    let script = command.last_mut().expect("a script");
+    *script = format!("{script}; exec turnserver -c /{SETTINGS}/turnserver.conf");
+    workload
+}
+
 /// Name of the ConfigMap by which [`switched`] coturn servers find their certificate.
 pub const SWITCH: &str = "coturn-switch";
 

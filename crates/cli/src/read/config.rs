@@ -1,13 +1,13 @@
 //! What coturn is told in a pod, by its files and its command line.
 
 use coturn::{Build, Configuration, Launch, Setting};
+use deployed::{Candidate, Entry, Origin, Place, candidates, expanded, launch, place};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
-use super::{Cluster, Subject, container::launch};
+use super::{Cluster, Subject};
 use crate::{
     error::Error,
     facts::{File, Presence, Process},
-    mount::{Entry, Place, place},
     report::Gap,
 };
 
@@ -66,25 +66,19 @@ impl Reader<'_> {
     /// The first file that turnserver would find, as far as volumes hold it; one that a script makes is
     /// read where it is made from.
     async fn texts(&mut self, launch: &Launch) -> Vec<Text> {
-        let candidates = launch.config_file().candidates();
-        for path in &candidates {
-            let sources = self.made_from(launch, path);
-            let paths = if sources.is_empty() {
-                vec![path.clone()]
-            } else {
-                sources
-            };
+        let candidates = candidates(&self.subject.pod, &self.subject.container, launch);
+        for candidate in &candidates {
             let mut texts = Vec::new();
-            for path in &paths {
-                texts.extend(self.text(path).await);
+            for origin in &candidate.origins {
+                texts.extend(self.text(origin).await);
             }
             if !texts.is_empty() {
                 return texts;
             }
         }
-        if let Some(first) = candidates.first() {
+        if let Some(Candidate { path, .. }) = candidates.first() {
             let why = format!(
-                "no ConfigMap or Secret holds {first}: it is made in the pod, or comes with the image; \
+                "no ConfigMap or Secret holds {path}: it is made in the pod, or comes with the image; \
                  the command line alone was read"
             );
             self.gaps.push(Gap::new("what turnserver.conf says", why));
@@ -92,37 +86,16 @@ impl Reader<'_> {
         Vec::new()
     }
 
-    /// Also init containers make files.
-    fn made_from(&self, launch: &Launch, path: &str) -> Vec<String> {
-        let init = self.subject.pod.init_containers.iter().flatten();
-        let launches: Vec<_> = init.map(super::container::launch).collect();
-        let all = launches.iter().chain([launch]);
-        all.flat_map(|launch| launch.made_from(path))
-            .map(str::to_owned)
-            .collect()
-    }
-
-    /// The text at a path. A Secret is read only where the path is that of a configuration: secrets that
-    /// a script adds to one are none.
-    async fn text(&mut self, path: &str) -> Option<Text> {
-        let place = place(&self.subject.pod, &self.subject.container, path);
-        let (kind, entry, text) = match place {
-            Place::ConfigMap(entry) => {
-                let text = self
-                    .cluster
-                    .config_map_text(&entry.object, &entry.key)
-                    .await;
-                ("ConfigMap", entry, text)
+    async fn text(&mut self, origin: &Origin) -> Option<Text> {
+        let text = match origin {
+            Origin::ConfigMap(Entry { object, key, .. }) => {
+                self.cluster.config_map_text(object, key).await
             }
-            Place::Secret(entry) if is_configuration(path) => {
-                let text = self.cluster.secret_text(&entry.object, &entry.key).await;
-                ("Secret", entry, text)
-            }
-            Place::Secret(_) | Place::Volume(_) | Place::LeftOut { .. } | Place::Image => {
-                return None;
+            Origin::Secret(Entry { object, key, .. }) => {
+                self.cluster.secret_text(object, key).await
             }
         };
-        let name = format!("{kind} {}, {}", entry.object, entry.key);
+        let name = origin.to_string();
         let text = self.readable(&name, text)?;
         text.map(|text| (name, text))
     }
@@ -186,26 +159,6 @@ impl Reader<'_> {
     }
 }
 
-fn is_configuration(path: &str) -> bool {
-    path.contains(".conf")
-}
-
-/// Kubernetes puts variables into arguments before the container starts: `$(NAME)`, of those that have
-/// a value here.
-fn expanded(container: &Container, arguments: &[String]) -> Vec<String> {
-    let variables: Vec<_> = container
-        .env
-        .iter()
-        .flatten()
-        .filter_map(|it| Some((format!("$({})", it.name), it.value.as_ref()?)))
-        .collect();
-    let expand = |argument: &String| {
-        let put = |text: String, (name, value): &(String, &String)| text.replace(name, value);
-        variables.iter().fold(argument.clone(), put)
-    };
-    arguments.iter().map(expand).collect()
-}
-
 /// The fork is told also by options that only it has.
 fn build(container: &Container, configuration: Option<&Configuration>) -> Build {
     let build = Build::of_image(container.image.as_deref().unwrap_or_default());
@@ -236,13 +189,6 @@ mod tests {
 
     fn container(text: &str) -> Container {
         serde_saphyr::from_str(&format!("{{name: coturn, {text}}}")).unwrap()
-    }
-
-    #[test]
-    fn variables_with_a_value_are_put_into_arguments() {
-        let container = container("env: [{name: A, value: '1'}, {name: B, valueFrom: {}}]");
-        let arguments = ["--realm=$(A)-$(B)".to_owned()];
-        assert_eq!(expanded(&container, &arguments), ["--realm=1-$(B)"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Cluster, container};
+use super::Cluster;
 use crate::error::Error;
 
 /// A workload by kind and name.
@@ -140,7 +140,7 @@ impl Cluster {
         let of_coturn = all.into_iter().filter_map(|object| {
             let name = object.name_any();
             let pod = object.template()?.0.spec?;
-            container::of(&pod, None).map(|_| Workload { kind, name })
+            deployed::coturn(&pod, None).map(|_| Workload { kind, name })
         });
         Ok(of_coturn.collect())
     }

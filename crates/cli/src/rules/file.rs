@@ -1,11 +1,11 @@
 //! Files: whether they are where coturn looks, and who may read the keys.
 
 use coturn::{ListenerKind, Service};
+use deployed::{Entry, Place};
 
 use crate::{
     facts::{Facts, File, Presence, Process},
     finding::{Finding, Id},
-    mount::{Entry, Place},
 };
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {

@@ -1,13 +1,13 @@
 //! Worlds for the tests of rules.
 
 use coturn::{Build, Configuration, ListenerKind, Version};
+use deployed::{Entry, Place};
 use probe::{Accepted, Answer, Demand, Scan, Spoken, Trouble, Version as Protocol};
 
 use crate::{
     facts::{Facts, File, Heard, Presence, Process},
     finding::{Finding, Id},
     guideline::Policy,
-    mount::{Entry, Place},
 };
 
 /// What is set where nothing is to be found, of 4.6.1.

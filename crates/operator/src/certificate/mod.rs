@@ -28,8 +28,8 @@ pub use unusable::broke_off;
 use crate::{
     context::{Context, Guarded},
     error::{Error, ObjectName},
-    prober::Errand,
-    requests,
+    partners::{self, Errand},
+    prober, requests,
     secret::version,
 };
 
@@ -163,7 +163,7 @@ fn verify(context: &Context, observed: &Observed, probes: Vec<Probe>) {
         context.prober.retain(&resource.name, &there.collect());
     }
     if let Some(workload) = &resource.wanted.workload {
-        context.prober.ask(Errand {
+        context.prober.ask(prober::Errand {
             certificate: resource.name.clone(),
             workload: workload.clone(),
             probes,
@@ -174,11 +174,15 @@ fn verify(context: &Context, observed: &Observed, probes: Vec<Probe>) {
 /// Has the partners asked as the plan wants it.
 fn ask(context: &Context, observed: &Observed, calls: Vec<Call>) {
     let resource = &observed.resource;
-    if let Some(stored) = observed.stored() {
-        let leaf = stored.current.leaf.fingerprint;
-        let named = &resource.wanted.verifying.partners;
-        context.partners.retain(&resource.name, named);
-        context.partners.ask(&resource.name, leaf, calls);
+    let named = &resource.wanted.verifying.partners;
+    context.partners.retain(&resource.name, named);
+    if let Some(stored) = observed.stored().filter(|_| !calls.is_empty()) {
+        context.partners.ask(Errand {
+            certificate: resource.name.clone(),
+            leaf: stored.current.leaf.fingerprint,
+            calls,
+            pod: partners::pod(context, resource.wanted.workload.as_ref()),
+        });
     }
 }
 

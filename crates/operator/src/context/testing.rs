@@ -3,7 +3,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, StatusCode};
 use kube::{
     client::Body,
     runtime::{reflector::store::Writer, watcher::Event},
@@ -62,12 +62,24 @@ pub fn context(certificates: &[Guarded], answer: fn(&Request<Body>) -> Value) ->
     }
 }
 
-fn client(answer: fn(&Request<Body>) -> Value) -> Client {
+/// An API server that answers each request by this; a `Status` with its code.
+pub fn client(answer: fn(&Request<Body>) -> Value) -> Client {
     let service = tower::service_fn(move |request: Request<Body>| {
-        let body = serde_json::to_vec(&answer(&request)).unwrap();
-        std::future::ready(Ok::<_, Infallible>(Response::new(Body::from(body))))
+        let answer = answer(&request);
+        let mut response = Response::new(Body::from(serde_json::to_vec(&answer).unwrap()));
+        *response.status_mut() = code(&answer);
+        std::future::ready(Ok::<_, Infallible>(response))
     });
     Client::new(service, NAMESPACE)
+}
+
+fn code(answer: &Value) -> StatusCode {
+    let code = answer["code"]
+        .as_u64()
+        .filter(|_| answer["kind"] == "Status");
+    code.map_or(StatusCode::OK, |code| {
+        StatusCode::from_u16(u16::try_from(code).unwrap()).unwrap()
+    })
 }
 
 fn known(certificates: &[Guarded]) -> Known<Guarded> {

@@ -88,11 +88,14 @@ fn conflict() -> String {
     "this goes on: something keeps writing it, or an admission webhook answers 409".to_owned()
 }
 
-/// The chart's Role names Secrets by a value, and everything else outright. RBAC cannot bind
+/// The chart's Role names Secrets and ConfigMaps by values, and everything else outright. RBAC cannot bind
 /// creations to names.
 fn permission(object: &ObjectName, message: &str) -> String {
     if object.kind == "Secret" && !message.contains(" cannot create ") {
         return unnamed_secret(&object.name);
+    }
+    if object.kind == "ConfigMap" {
+        return unnamed_config_map(&object.name);
     }
     "the chart's Role allows it: put the Role and its RoleBinding back, as `helm upgrade` does, and it goes on by itself"
         .to_owned()
@@ -103,6 +106,13 @@ pub fn unnamed_secret(name: &str) -> String {
     format!(
         "add {name} to the chart's value secretNames, or set its value allSecrets to true; if it is there already, put \
          the Role back as the chart makes it, as `helm upgrade` does"
+    )
+}
+
+fn unnamed_config_map(name: &str) -> String {
+    format!(
+        "add {name} to the chart's value configMapNames; if it is there already, put the Role back as the chart makes \
+         it, as `helm upgrade` does"
     )
 }
 
@@ -164,6 +174,7 @@ mod tests {
     #[rstest]
     #[case::by_name("Secret", "update", "add tls to the chart's value secretNames")]
     #[case::creation("Secret", "create", "the chart's Role allows it")]
+    #[case::of_a_config_map("ConfigMap", "get", "add tls to the chart's value configMapNames")]
     #[case::of_another_kind("StatefulSet", "patch", "the chart's Role allows it")]
     fn a_missing_permission_is_asked_for_where_it_is_given(
         #[case] kind: &'static str,

@@ -119,6 +119,7 @@ async fn the_operator_may_do_its_work_and_nothing_else() {
         ("update", "leases.coordination.k8s.io another"),
         ("create", "roles.rbac.authorization.k8s.io"),
         ("get", "configmaps"),
+        ("get", "configmaps coturn"),
     ];
     for (verb, what) in denied {
         assert!(!is_allowed(&world, verb, what).await, "can {verb} {what}");
@@ -135,6 +136,26 @@ async fn every_secret_is_the_operators_only_where_the_values_say_so() {
         assert!(is_allowed(&world, verb, "secrets another").await, "{verb}");
     }
     assert!(!is_allowed(&world, "delete", "secrets another").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn config_maps_are_the_operators_to_read_only_where_the_values_name_them() {
+    let world = World::empty("config-maps").await;
+    apply_chart(&world, "configMapNames={coturn,partner-ca}");
+
+    until_allowed(&world, "get", "configmaps partner-ca").await;
+    assert!(is_allowed(&world, "get", "configmaps coturn").await);
+    let denied = [
+        ("get", "configmaps another"),
+        ("get", "configmaps"),
+        ("list", "configmaps coturn"),
+        ("watch", "configmaps coturn"),
+        ("update", "configmaps coturn"),
+        ("patch", "configmaps coturn"),
+    ];
+    for (verb, what) in denied {
+        assert!(!is_allowed(&world, verb, what).await, "can {verb} {what}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,9 @@
 use std::net::UdpSocket;
 
 use e2e::{World, fixtures, partner::Partner};
-use pki::testing::TestCa;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{ObjectMeta, PostParams};
+use pki::testing::{CaBuilder, TestCa};
 use serde_json::{Value, json};
 
 /// A namespace with an operator and a resource that names a partner at this port.
@@ -130,4 +132,92 @@ async fn a_partner_that_does_not_answer_is_unknown_with_the_reason() {
     assert_eq!(told[0].result, "Unreachable");
 
     drop(silent);
+}
+
+/// What coturn is told: the CA-file, and whom it lets federate.
+fn told(whitelisted: &str) -> Value {
+    let text = format!(
+        "CA-file=/{}/ca-certificates.crt\nfederation-remote-whitelist={whitelisted}\n",
+        fixtures::BUNDLE
+    );
+    json!({"turnserver.conf": text})
+}
+
+/// A namespace with coturn-like pods whose configuration lies in a ConfigMap and whose CA-file lies in a
+/// Secret, both of which the operator may read, and a partner that accepts whom the namespace's CA signs.
+async fn federating(name: &str, whitelisted: &str) -> (World, Partner) {
+    let world = World::with_ca(name).await;
+    let ca = CaBuilder::root("CN=Partner CA").build();
+    let partner = Partner::start(&ca, &world.ca);
+    create_configuration(&world, whitelisted).await;
+    world.create_secret(&bundle(&ca)).await;
+    let secrets = [
+        "coturn-dtls-certificate",
+        "coturn-ca",
+        "coturn-coturn-cert-store",
+    ];
+    world.install_operator_with(&[
+        &format!("configMapNames={{{}}}", fixtures::SETTINGS),
+        &format!("secretNames={{{},{}}}", secrets.join(","), fixtures::BUNDLE),
+    ]);
+    world.create_workload(&fixtures::federating(1)).await;
+    let partners = json!([{"host": world.here().await, "port": partner.port}]);
+    world
+        .create_certificate(&json!({"verification": {"partners": partners, "interval": "1m"}}))
+        .await;
+    world.until_ready().await;
+    (world, partner)
+}
+
+async fn create_configuration(world: &World, whitelisted: &str) {
+    let settings = ConfigMap {
+        metadata: named(fixtures::SETTINGS),
+        data: serde_json::from_value(told(whitelisted)).unwrap(),
+        ..ConfigMap::default()
+    };
+    world
+        .api()
+        .create(&PostParams::default(), &settings)
+        .await
+        .unwrap();
+}
+
+fn bundle(ca: &TestCa) -> Secret {
+    Secret {
+        metadata: named(fixtures::BUNDLE),
+        data: Some([("ca-certificates.crt".to_owned(), fixtures::text(&ca.root()))].into()),
+        ..Secret::default()
+    }
+}
+
+fn named(name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        ..ObjectMeta::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_coturn_would_turn_away_is_told_of_until_it_is_on_the_whitelist() {
+    let (world, partner) = federating("own", "another.partner.example,Partner CA").await;
+    let refused = world
+        .until_condition("PartnerAccepted", "False", "PartnerNotTrusted")
+        .await;
+    let expected = "none of its names is on the whitelist: coturn.partner.example";
+    assert!(refused.message.contains(expected), "{}", refused.message);
+    world.until_condition("Ready", "True", "Ready").await;
+
+    let corrected = json!({"data": told("coturn.partner.example,Partner CA")});
+    world
+        .patch::<ConfigMap>(fixtures::SETTINGS, corrected)
+        .await;
+    let accepted = world
+        .until_condition("PartnerAccepted", "True", "Accepted")
+        .await;
+    assert!(
+        !accepted.message.contains("not judged"),
+        "{}",
+        accepted.message
+    );
+    drop(partner);
 }

@@ -4,7 +4,8 @@ use coturn::Launch;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 /// The container of this name, or the first whose command or image tells that it runs coturn.
-pub(super) fn of<'a>(pod: &'a PodSpec, name: Option<&str>) -> Option<&'a Container> {
+#[must_use]
+pub fn coturn<'a>(pod: &'a PodSpec, name: Option<&str>) -> Option<&'a Container> {
     let mut containers = pod.containers.iter();
     if let Some(name) = name {
         return containers.find(|container| container.name == name);
@@ -15,7 +16,8 @@ pub(super) fn of<'a>(pod: &'a PodSpec, name: Option<&str>) -> Option<&'a Contain
 }
 
 /// How a container starts coturn.
-pub(super) fn launch(container: &Container) -> Launch {
+#[must_use]
+pub fn launch(container: &Container) -> Launch {
     let command = container.command.as_deref().unwrap_or_default();
     let arguments = container.args.as_deref().unwrap_or_default();
     Launch::of_container(command, arguments)
@@ -41,7 +43,7 @@ mod tests {
     fn found(containers: &str, name: Option<&str>) -> Option<String> {
         let pod: PodSpec =
             serde_saphyr::from_str(&format!("{{containers: [{containers}]}}")).unwrap();
-        of(&pod, name).map(|container| container.name.clone())
+        coturn(&pod, name).map(|container| container.name.clone())
     }
 
     const SIDECAR: &str = "{name: agent, image: local/coturn-cert-operator}";

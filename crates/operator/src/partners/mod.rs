@@ -1,5 +1,10 @@
 //! Asks federation partners whether they accept a certificate: what is in service beside the passes, and
-//! the next one before it is stored.
+//! the next one before it is stored. Of a partner that accepts it is judged whether coturn would let it
+//! in as well.
+
+mod judge;
+mod template;
+mod trust;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,11 +15,15 @@ use std::{
 
 use api::{Fingerprint, Partner, names};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{PodSpec, Secret};
 use kube::Client;
 use pki::IssuedPair;
 use plan::partner::{Answer, Answered, Answers, Call, Own, Way};
 use probe::{Identity, Limits, Outcome, Protocol, Relay, Report, Target, dial, dial_through};
+
+pub use template::pod;
+use tokio::sync::OnceCell;
+use trust::Trust;
 
 use crate::{
     clock::ServerClock,
@@ -26,6 +35,9 @@ use crate::{
 
 /// How long a handshake may take: half of what coturn itself gives a partner.
 const TIME: Duration = Duration::from_secs(5);
+
+/// Why nothing is said of a partner's own certificate where the handshake did not come as far.
+const UNSEEN: &str = "the partner showed no certificate";
 
 /// Asks partners, and remembers what they answered.
 #[derive(Clone)]
@@ -43,6 +55,28 @@ struct Known {
     /// By certificate.
     answers: HashMap<String, Answers>,
     under_way: HashSet<(String, Partner)>,
+}
+
+/// What is to be asked about a certificate in service.
+pub struct Errand {
+    /// The certificate's name.
+    pub certificate: String,
+    /// Its leaf.
+    pub leaf: Fingerprint,
+    /// Whom, and from where.
+    pub calls: Vec<Call>,
+    /// What the workload's pods are to be, or why that is not known.
+    pub pod: Result<PodSpec, String>,
+}
+
+/// An errand that is under way.
+struct Underway {
+    certificate: String,
+    leaf: Fingerprint,
+    pod: Result<PodSpec, String>,
+    pairs: Option<Pairs>,
+    /// What coturn trusts, read once for all partners of the errand, and only if one accepts.
+    trust: OnceCell<Result<Trust, String>>,
 }
 
 /// The pairs in a store.
@@ -101,22 +135,32 @@ impl Partners {
     }
 
     /// Asks partners about the certificate in service, and wakes the pass that is to see their answers.
-    pub fn ask(&self, certificate: &str, leaf: Fingerprint, calls: Vec<Call>) {
+    pub fn ask(&self, errand: Errand) {
+        let Errand {
+            certificate,
+            leaf,
+            calls,
+            pod,
+        } = errand;
         let calls: Vec<_> = calls
             .into_iter()
-            .filter(|call| self.begins(certificate, &call.partner))
+            .filter(|call| self.begins(&certificate, &call.partner))
             .collect();
         if calls.is_empty() {
             return;
         }
-        let (partners, certificate) = (self.clone(), certificate.to_owned());
+        let partners = self.clone();
         tokio::spawn(async move {
-            let pairs = partners.pairs(&certificate).await.ok().flatten();
-            let asked = calls
-                .into_iter()
-                .map(|call| partners.call(&certificate, leaf, call, pairs.as_ref()));
+            let errand = Underway {
+                pairs: partners.pairs(&certificate).await.ok().flatten(),
+                trust: OnceCell::new(),
+                certificate,
+                leaf,
+                pod,
+            };
+            let asked = calls.into_iter().map(|call| partners.call(&errand, call));
             futures::future::join_all(asked).await;
-            partners.bell.certificate(certificate);
+            partners.bell.certificate(errand.certificate);
         });
     }
 
@@ -125,27 +169,61 @@ impl Partners {
         self.known().under_way.insert(key)
     }
 
-    async fn call(&self, certificate: &str, leaf: Fingerprint, call: Call, pairs: Option<&Pairs>) {
-        let answer = match pairs {
-            Some(pairs) => {
-                let report = asked(&call, pairs.current.clone(), pairs).await;
-                report.map_or_else(Answer::Unreached, |report| answer(&report))
-            }
-            None => Answer::Unreached("the store could not be read".to_owned()),
+    async fn call(&self, errand: &Underway, call: Call) {
+        let report = match &errand.pairs {
+            Some(pairs) => asked(&call, pairs.current.clone(), pairs).await,
+            None => Err("the store could not be read".to_owned()),
         };
-        self.metrics.answered(certificate, &call.partner, &answer);
-        self.note(certificate, leaf, call, answer);
+        let (answer, own) = match report {
+            Ok(report) => {
+                let answer = answer(&report);
+                let own = self.own(errand, &call.partner, &report, &answer).await;
+                (answer, own)
+            }
+            Err(why) => (Answer::Unreached(why), Own::NotJudged(UNSEEN.to_owned())),
+        };
+        self.metrics
+            .answered(&errand.certificate, &call.partner, &answer);
+        self.note(errand, call, answer, own);
     }
 
-    fn note(&self, certificate: &str, leaf: Fingerprint, call: Call, answer: Answer) {
-        let ahead = self.clock.ahead().unwrap_or_default();
-        let now = Timestamp::now();
-        let at = now.saturating_sub(ahead).unwrap_or(now);
+    /// What coturn would make of a partner. One that does not accept is asked again soon and often: what
+    /// coturn trusts is not read each time, as nothing works until the partner accepts.
+    async fn own(
+        &self,
+        errand: &Underway,
+        partner: &Partner,
+        report: &Report,
+        answer: &Answer,
+    ) -> Own {
+        if report.chain.is_empty() {
+            return Own::NotJudged(UNSEEN.to_owned());
+        }
+        match answer {
+            Answer::Accepted => {
+                let trust = errand.trust.get_or_init(|| self.trust(&errand.pod)).await;
+                judge::judge(partner, &report.chain, trust, self.now())
+            }
+            Answer::Refused(_) | Answer::Unreached(_) => {
+                Own::NotJudged("it is judged once the partner accepts".to_owned())
+            }
+        }
+    }
+
+    async fn trust(&self, pod: &Result<PodSpec, String>) -> Result<Trust, String> {
+        match pod {
+            Ok(pod) => trust::read(&self.client, &self.namespace, pod).await,
+            Err(why) => Err(why.clone()),
+        }
+    }
+
+    fn note(&self, errand: &Underway, call: Call, answer: Answer, own: Own) {
+        let (certificate, leaf, at) = (&errand.certificate, errand.leaf, self.now());
         let mut known = self.known();
         known
             .under_way
-            .remove(&(certificate.to_owned(), call.partner.clone()));
-        let answers = known.answers.entry(certificate.to_owned()).or_default();
+            .remove(&(certificate.clone(), call.partner.clone()));
+        let answers = known.answers.entry(certificate.clone()).or_default();
         let before = answers.get(&call.partner).filter(|it| it.leaf == leaf);
         let since = before
             .filter(|before| before.answer == answer)
@@ -160,12 +238,19 @@ impl Partners {
             leaf,
             has_accepted,
             answer,
-            own: Own::NotJudged("not yet".to_owned()),
+            own,
             way: call.way,
             at,
             since,
         };
         answers.insert(call.partner, answered);
+    }
+
+    /// The time by the API server's clock.
+    fn now(&self) -> Timestamp {
+        let ahead = self.clock.ahead().unwrap_or_default();
+        let now = Timestamp::now();
+        now.saturating_sub(ahead).unwrap_or(now)
     }
 
     /// Presents a pair that nobody has seen yet to partners. What an agent is known by is the pair that
@@ -270,3 +355,6 @@ fn answer(report: &Report) -> Answer {
         Outcome::Unanswered | Outcome::Failed(_) => Answer::Unreached(report.outcome.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! What coturn trusts in its partners: the bundle that its `CA-file` names, and its whitelist, as the
+//! workload's pods are told.
+//!
+//! Read beside the passes. What the operator cannot see is told in words, with what would show it; it is
+//! no failure.
+
+use coturn::{Configuration, Launch, Setting, Value, Whitelist};
+use deployed::{Candidate, Entry, Origin, Place};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{ConfigMap, Container, PodSpec, Secret},
+};
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    error::{ObjectName, remedy},
+    requests,
+};
+
+/// Whom the fork lets federate.
+const WHITELIST: &str = "federation-remote-whitelist";
+
+/// What coturn trusts. Has no Debug: a file of certificates may hold a key as well.
+pub struct Trust {
+    /// The bundle: PEM.
+    pub bundle: Vec<u8>,
+    /// Where the bundle lies, for messages.
+    pub authorities: String,
+    /// Whom it lets federate.
+    pub whitelist: Whitelist,
+}
+
+/// Reads what coturn trusts in the pods of this specification; or why that is not known.
+pub async fn read(client: &Client, namespace: &str, pod: &PodSpec) -> Result<Trust, String> {
+    let container = deployed::coturn(pod, None).ok_or(
+        "no container of the workload is known to run coturn, so it is not known what coturn trusts; name \
+         turnserver in its `command`",
+    )?;
+    let reader = Reader {
+        client,
+        namespace,
+        pod,
+        container,
+    };
+    let configuration = reader.configuration().await?;
+    let (setting, path) = authorities(&configuration)?;
+    let whitelist = whitelist(&configuration)?;
+    let origin = bundle(setting, deployed::place(pod, container, path))?;
+    let object = reader.named(&origin);
+    let bundle = reader.data(&origin).await?;
+    Ok(Trust {
+        bundle: bundle.ok_or_else(|| format!("{object} is not there, which CA-file names"))?,
+        authorities: object,
+        whitelist,
+    })
+}
+
+struct Reader<'a> {
+    client: &'a Client,
+    namespace: &'a str,
+    pod: &'a PodSpec,
+    container: &'a Container,
+}
+
+impl Reader<'_> {
+    async fn configuration(&self) -> Result<Configuration, String> {
+        let launch = deployed::launch(self.container);
+        if !launch.is_known {
+            return Err(format!(
+                "the image's own entry point decides what coturn of container {} is started with, so it is not \
+                 known what it trusts; set the container's `command` or `args`",
+                self.container.name
+            ));
+        }
+        let texts = self.texts(&launch).await?;
+        let texts: Vec<_> = texts
+            .iter()
+            .map(|(name, text)| (&**name, &**text))
+            .collect();
+        let arguments = deployed::expanded(self.container, &launch.arguments);
+        Ok(Configuration::read(&texts, &arguments))
+    }
+
+    /// The names and texts of the first file that turnserver finds.
+    async fn texts(&self, launch: &Launch) -> Result<Vec<(String, String)>, String> {
+        let candidates = deployed::candidates(self.pod, self.container, launch);
+        for candidate in &candidates {
+            let mut texts = Vec::new();
+            for origin in &candidate.origins {
+                let text = self.data(origin).await?;
+                let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+                texts.extend(text.map(|text| (origin.to_string(), text)));
+            }
+            if !texts.is_empty() {
+                return Ok(texts);
+            }
+        }
+        let Some(Candidate { path, .. }) = candidates.first() else {
+            return Ok(Vec::new());
+        };
+        Err(format!(
+            "no ConfigMap or Secret holds {path}, which says what coturn trusts: it is made in the pod, or comes \
+             with the image; mount it from a ConfigMap"
+        ))
+    }
+
+    /// What an object holds under a key; none without the key.
+    async fn data(&self, origin: &Origin) -> Result<Option<Vec<u8>>, String> {
+        match origin {
+            Origin::ConfigMap(Entry { object, key, .. }) => {
+                let found: ConfigMap = self.object(object).await?;
+                Ok(of_config_map(found, key))
+            }
+            Origin::Secret(Entry { object, key, .. }) => {
+                let found: Secret = self.object(object).await?;
+                let value = found.data.and_then(|mut data| data.remove(key));
+                Ok(value.map(|bytes| bytes.0))
+            }
+        }
+    }
+
+    async fn object<K>(&self, name: &str) -> Result<K, String>
+    where
+        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + k8s_openapi::Resource
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+    {
+        let object = ObjectName::new(K::KIND, self.namespace, name);
+        let api = Api::<K>::namespaced(self.client.clone(), self.namespace);
+        match requests::read(&api, object.clone(), name).await {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => Err(format!(
+                "there is no {object}, which the workload mounts; create it"
+            )),
+            Err(error) => Err(match remedy(&error) {
+                Some(remedy) => format!("{error}; {remedy}"),
+                None => error.to_string(),
+            }),
+        }
+    }
+
+    /// An object and its key, for messages.
+    fn named(&self, origin: &Origin) -> String {
+        let (kind, entry) = match origin {
+            Origin::ConfigMap(entry) => ("ConfigMap", entry),
+            Origin::Secret(entry) => ("Secret", entry),
+        };
+        let object = ObjectName::new(kind, self.namespace, &entry.object);
+        format!("key {} of {object}", entry.key)
+    }
+}
+
+fn of_config_map(object: ConfigMap, key: &str) -> Option<Vec<u8>> {
+    let text = object.data.and_then(|mut data| data.remove(key));
+    let bytes = object.binary_data.and_then(|mut data| data.remove(key));
+    text.map(String::into_bytes)
+        .or_else(|| bytes.map(|bytes| bytes.0))
+}
+
+/// The fork verifies partners only where it has a `CA-file`.
+fn authorities(configuration: &Configuration) -> Result<(&Setting, &str), String> {
+    let setting = configuration.files().authorities.ok_or(
+        "coturn has no CA-file: it verifies no partner at all; mount a PEM file with the partner's CA and have \
+         CA-file name it",
+    )?;
+    let path = setting.value.text().filter(|path| path.starts_with('/'));
+    let path = path.ok_or_else(|| {
+        format!(
+            "CA-file={} ({}) is no whole path; write it in full",
+            setting.value, setting.source
+        )
+    })?;
+    Ok((setting, path))
+}
+
+/// What holds the bundle.
+fn bundle(setting: &Setting, place: Place) -> Result<Origin, String> {
+    let lies = match place {
+        Place::Secret(entry) => return Ok(Origin::Secret(entry)),
+        Place::ConfigMap(entry) => return Ok(Origin::ConfigMap(entry)),
+        Place::Image => "comes with coturn's image".to_owned(),
+        Place::Volume(volume) => {
+            format!("lies in volume {volume}, which is no Secret and no ConfigMap")
+        }
+        Place::LeftOut { volume, paths } => {
+            format!("is not in volume {volume}, which has {}", paths.join(", "))
+        }
+    };
+    Err(format!(
+        "CA-file={} ({}) {lies}: the operator does not see what it holds; mount a Secret or ConfigMap with the \
+         partner's CA and have CA-file name its file",
+        setting.value, setting.source
+    ))
+}
+
+/// A value that is not known may be the one that decides.
+fn whitelist(configuration: &Configuration) -> Result<Whitelist, String> {
+    let is_unresolved = |setting: &&Setting| matches!(setting.value, Value::Unresolved(_));
+    match configuration.all(WHITELIST).find(is_unresolved) {
+        Some(setting) => Err(format!(
+            "{WHITELIST}={} ({}) is filled in when coturn starts, so it is not known whom it lets federate; write \
+             the value out",
+            setting.value, setting.source
+        )),
+        None => Ok(configuration.whitelist()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

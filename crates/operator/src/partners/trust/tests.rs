@@ -1,0 +1,156 @@
+use axum::http::Request;
+use kube::client::Body;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::context::testing::{NAMESPACE, client};
+
+const PARTNER: &str = "federation-remote-whitelist=coturn.partner.example,Partner CA";
+
+/// The text of a ConfigMap by its name.
+fn configured(name: &str) -> Option<String> {
+    let text = match name {
+        "settings" => "CA-file=/ca/ca.crt",
+        "by-config-map" => "CA-file=/ca-of-config-map/ca.crt",
+        "forbidden-bundle" => "CA-file=/forbidden/ca.crt",
+        "another-key" => "CA-file=/ca/another.crt",
+        "no-ca" => "no-tls",
+        "of-the-image" => "CA-file=/etc/ssl/certs/ca-certificates.crt",
+        "of-a-volume" => "CA-file=/made/ca.crt",
+        "relative" => "CA-file=ca.crt",
+        "unresolved" => "CA-file=/ca/__CA_FILE__",
+        "unresolved-host" => "CA-file=/ca/ca.crt\nfederation-remote-whitelist=$PARTNER",
+        _ => return None,
+    };
+    Some(format!("{text}\n{PARTNER}\n"))
+}
+
+/// An API server with those ConfigMaps, a bundle as Secret and as ConfigMap, and objects that the
+/// operator's Role does not name.
+fn answer(request: &Request<Body>) -> Value {
+    let mut path = request.uri().path().rsplit('/');
+    let (name, resource) = (path.next().unwrap(), path.next().unwrap());
+    let status = |code: u16, reason: &str, message: &str| {
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code,
+            "reason": reason, "message": message})
+    };
+    match (resource, name) {
+        (_, "forbidden") => {
+            let message = format!(
+                "{resource} \"{name}\" is forbidden: User \"u\" cannot get resource \"{resource}\""
+            );
+            status(403, "Forbidden", &message)
+        }
+        ("secrets", "bundle") => json!({"metadata": {}, "data": {"ca.crt": "YnVuZGxl"}}),
+        ("configmaps", "bundle") => json!({"metadata": {}, "data": {"ca.crt": "bundle"}}),
+        ("configmaps", name) => configured(name).map_or_else(
+            || status(404, "NotFound", "not found"),
+            |text| json!({"metadata": {}, "data": {"turnserver.conf": text}}),
+        ),
+        _ => status(404, "NotFound", "not found"),
+    }
+}
+
+/// What runs coturn in the pods of [`trusted`].
+const BY_FILE: &str = "command: [turnserver, -c, /conf/turnserver.conf]";
+
+/// What a coturn trusts that is started so, with its file in this ConfigMap.
+async fn trusted(start: &str, config_map: &str) -> Result<Trust, String> {
+    let pod = format!(
+        "
+containers:
+- name: coturn
+  {start}
+  volumeMounts:
+  - {{name: conf, mountPath: /conf}}
+  - {{name: ca, mountPath: /ca}}
+  - {{name: ca-of-config-map, mountPath: /ca-of-config-map}}
+  - {{name: forbidden, mountPath: /forbidden}}
+  - {{name: made, mountPath: /made}}
+volumes:
+- {{name: conf, configMap: {{name: {config_map}}}}}
+- {{name: ca, secret: {{secretName: bundle}}}}
+- {{name: ca-of-config-map, configMap: {{name: bundle}}}}
+- {{name: forbidden, secret: {{secretName: forbidden}}}}
+- {{name: made, emptyDir: {{}}}}"
+    );
+    let pod: PodSpec = serde_saphyr::from_str(&pod).unwrap();
+    read(&client(answer), NAMESPACE, &pod).await
+}
+
+#[rstest]
+#[case::a_secret("settings", "key ca.crt of Secret wire/bundle")]
+#[case::a_config_map("by-config-map", "key ca.crt of ConfigMap wire/bundle")]
+#[tokio::test]
+async fn the_bundle_is_read_where_the_volumes_have_it(
+    #[case] config_map: &str,
+    #[case] authorities: &str,
+) {
+    let trust = trusted(BY_FILE, config_map).await.ok().unwrap();
+    assert_eq!(trust.bundle, b"bundle");
+    assert_eq!(trust.authorities, authorities);
+    let listed = coturn::Entry::parse("coturn.partner.example,Partner CA");
+    assert_eq!(trust.whitelist.entries(), [listed]);
+}
+
+#[tokio::test]
+async fn the_command_line_tells_as_well_and_what_it_says_of_the_bundle_counts() {
+    let start = "command: [turnserver, -c, /conf/turnserver.conf, --CA-file=/ca/ca.crt, \
+                 --federation-remote-whitelist=more.example]";
+    let trust = trusted(start, "no-ca").await.ok().unwrap();
+    assert_eq!(trust.whitelist.entries().len(), 2);
+    let start = "command: [turnserver, -n, --CA-file=/ca/ca.crt]";
+    let trust = trusted(start, "forbidden").await.ok().unwrap();
+    assert!(trust.whitelist.is_empty());
+}
+
+#[rstest]
+#[case::no_ca_file("no-ca", &["coturn has no CA-file: it verifies no partner at all"])]
+#[case::a_config_map_that_may_not_be_read(
+    "forbidden",
+    &["cannot read ConfigMap wire/forbidden", "add forbidden to the chart's value configMapNames"]
+)]
+#[case::a_config_map_that_is_not_there("none", &["there is no ConfigMap wire/none", "create it"])]
+#[case::a_bundle_that_may_not_be_read(
+    "forbidden-bundle",
+    &["cannot read Secret wire/forbidden", "add forbidden to the chart's value secretNames"]
+)]
+#[case::a_bundle_under_another_key(
+    "another-key",
+    &["key another.crt of Secret wire/bundle is not there"]
+)]
+#[case::the_images_own_bundle(
+    "of-the-image",
+    &["CA-file=/etc/ssl/certs/ca-certificates.crt", "comes with coturn's image", "mount a Secret"]
+)]
+#[case::a_bundle_that_is_made("of-a-volume", &["CA-file=/made/ca.crt", "volume made"])]
+#[case::a_path_that_is_not_whole("relative", &["CA-file=ca.crt", "no whole path"])]
+#[case::a_path_that_is_filled_in("unresolved", &["__CA_FILE__"])]
+#[case::a_host_that_is_filled_in("unresolved-host", &["federation-remote-whitelist=$PARTNER"])]
+#[tokio::test]
+async fn what_cannot_be_seen_is_told_with_what_would_show_it(
+    #[case] config_map: &str,
+    #[case] expected: &[&str],
+) {
+    let why = trusted(BY_FILE, config_map).await.err().unwrap();
+    for words in expected {
+        assert!(why.contains(words), "{why}");
+    }
+}
+
+#[rstest]
+#[case::no_coturn("command: [sleep]", "name turnserver in its `command`")]
+#[case::by_the_image("image: coturn/coturn:4.6", "set the container's `command` or `args`")]
+#[case::a_file_of_the_image("command: [turnserver, -c, /etc/a.conf]", "/etc/a.conf")]
+#[case::a_file_that_is_made("command: [turnserver, -c, /made/a.conf]", "/made/a.conf")]
+#[case::a_file_of_another_key("command: [turnserver, -c, /conf/a.conf]", "/conf/a.conf")]
+#[case::any_file("command: [turnserver, -v]", "/etc/turnserver.conf")]
+#[tokio::test]
+async fn a_coturn_whose_configuration_is_not_in_sight_is_told_of(
+    #[case] start: &str,
+    #[case] expected: &str,
+) {
+    let why = trusted(start, "settings").await.err().unwrap();
+    assert!(why.contains(expected), "{why}");
+}
