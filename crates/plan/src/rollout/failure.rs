@@ -31,9 +31,9 @@ pub enum Symptom {
 const CRASHES: u32 = 3;
 
 /// How long a certificate is on trial at least: where pods cannot be dialled nobody knows that all serve it.
-const TRIAL: SignedDuration = SignedDuration::from_hours(1);
+const TRIAL: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long pods that break are the certificate's matter: as long as its rollout may well take.
+/// How long pods that are made and break are the certificate's matter: as long as its rollout may well take.
 fn trial(live: &Live) -> SignedDuration {
     longest_rollout(live).saturating_mul(2).max(TRIAL)
 }
@@ -46,11 +46,9 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 pub fn of(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Failure> {
     let published = mounted
         .published_since()
-        .filter(|_| mounted.assurance.completed.is_none())
-        .filter(|published| now < *published + trial(live))?;
+        .filter(|_| mounted.assurance.completed.is_none())?;
     let mut pods: Vec<_> = live.pods.iter().collect();
     pods.sort_by(|a, b| a.name.cmp(&b.name));
-    // Who is about to be replaced for what it serves has its successor tell.
     // Who is about to be replaced for what it serves has its successor tell.
     let is_waited_for = live.pods.iter().any(|pod| {
         evidence::of(pod, mounted) == Evidence::NotCurrent(NotCurrent::ServesAnother)
@@ -58,7 +56,8 @@ pub fn of(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Failure> {
     });
     let mut there = pods
         .into_iter()
-        .filter(|pod| pod.terminating.is_none() && !is_waited_for);
+        .filter(|pod| pod.terminating.is_none() && !is_waited_for)
+        .filter(|pod| pod.created < published + trial(live));
     there.find_map(|pod| {
         let symptom = symptom(pod, mounted, published, now)?;
         Some(Failure {

@@ -158,7 +158,7 @@ fn nobody_is_asked_first_where_nothing_that_works_can_be_lost() {
 #[test]
 fn an_agent_in_a_pod_is_the_way_to_a_partner() {
     let sts = Sts::of(2).pod(minutes(50)).pod_with(minutes(50), |pod| {
-        pod.relay = Some(([10, 0, 0, 2], 9798).into())
+        pod.relay = Some(([10, 0, 0, 2], 9798).into());
     });
     let case = asking().with_workload(sts);
     let calls = case.plan().wanted_calls;

@@ -104,8 +104,8 @@ fn a_rolling_restart_beside_a_reloader_restarts_no_pod_that_was_seen_to_be_curre
             reloads: true,
             ..setting(RolloutStrategy::RollingRestart, OnFailure::Rollback)
         },
-        budget: budget(2, 1),
-        hands: &[Hand::Garbage(0), Hand::Restart(0), Hand::Renew(0)],
+        budget: budget(1, 1),
+        hands: &[Hand::Restart(0), Hand::Renew(0)],
         ..Scenario::default()
     });
 }
