@@ -127,10 +127,9 @@ fn follow(before: Option<(i64, i64)>, time: i64, moment: i64) -> i64 {
         .unwrap_or((day * DAY, day * DAY));
     renamed
         + match time - before {
-            0 => 0,
             1..10 => moment,
             10..60 if moment > 0 => WHILE,
-            10..60 => 0,
+            0 | 10..60 => 0,
             60..600 => 200,
             600..3600 => LONG,
             _ => HOUR,
