@@ -82,9 +82,11 @@ impl Answered {
         if self.leaf != leaf {
             return Timestamp::MIN;
         }
-        let pause = match self.answer {
-            Answer::Accepted => interval,
-            Answer::Refused(_) | Answer::Unreached(_) => {
+        let pause = match (&self.answer, &self.own) {
+            (Answer::Accepted, Own::Trusted | Own::NotJudged(_)) => interval,
+            // What is corrected is noticed soon.
+            (Answer::Refused(_) | Answer::Unreached(_), _)
+            | (Answer::Accepted, Own::NotTrusted(_)) => {
                 let lasts = self.at.duration_since(self.since);
                 (lasts / 2).clamp(SOON, LATE).min(interval)
             }

@@ -174,7 +174,7 @@ fn of_partner(observed: &Observed, partner: &Partner) -> (Standing, Finding) {
             Finding::no(
                 Reason::PartnerNotTrusted,
                 format!(
-                    "{partner} accepts the certificate in service, and coturn would turn its own away: {why}"
+                    "{partner} accepts the certificate in service, and its own is not to be trusted: {why}"
                 ),
             ),
         ),

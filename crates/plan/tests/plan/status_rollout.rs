@@ -101,7 +101,7 @@ fn a_rollout_away_from_something_foreign_is_not_ready() {
 
 #[rstest]
 #[case::within_the_budget(minutes(9), "False RollingOut", "True Ready")]
-#[case::after_it(minutes(11), "False RolloutStuck", "False RolloutStuck")]
+#[case::after_it(minutes(11), "False RolloutFailed", "False RolloutFailed")]
 fn a_pod_that_never_becomes_ready_holds_a_rollout_up_and_is_told_of_after_the_budget(
     #[case] since: SignedDuration,
     #[case] rolled_out: &str,
@@ -111,7 +111,8 @@ fn a_pod_that_never_becomes_ready_holds_a_rollout_up_and_is_told_of_after_the_bu
         pod.revision = Some("2".to_owned());
         pod.ready_since = None;
     });
-    let case = with_pods_since(held_up, since);
+    let case = with_pods_since(held_up, since)
+        .with(|observed| observed.resource.wanted.on_failure = api::OnFailure::Hold);
     assert_eq!(case.condition("RolledOut"), rolled_out);
     assert_eq!(case.condition("Ready"), ready);
     let message = case.message("RolledOut");
