@@ -34,7 +34,7 @@ impl Hand {
                 there.is_some() && backup.is_some() && there != backup
             }
             Self::CorruptStore(it) | Self::Renew(it) => state.current(it).is_some(),
-            Self::Break | Self::Mute => state.truth.breaks.is_none(),
+            Self::Break => state.truth.breaks.is_none(),
             Self::Firewall => !state.truth.firewall,
             Self::FirewallAway => state.truth.firewall,
             Self::RollBackTo(it) => {
@@ -69,7 +69,6 @@ impl Hand {
             | Self::Renew(_)
             | Self::RollBackTo(_)
             | Self::Break
-            | Self::Mute
             | Self::Firewall
             | Self::FirewallAway
             | Self::Unstamp
@@ -125,7 +124,6 @@ pub fn act(state: &mut State, hand: Hand, noted: bool) {
         }),
         Hand::RollBackTo(it) => ask_for_the_one_before(state, it),
         Hand::Break => state.truth.breaks = Some(Break::NeverReady),
-        Hand::Mute => state.truth.breaks = Some(Break::Mute),
         Hand::Firewall => state.truth.firewall = true,
         Hand::FirewallAway => state.truth.firewall = false,
         Hand::Unstamp => unstamp(state),
@@ -266,7 +264,8 @@ impl State {
         }
     }
 
-    fn is_recorded(&self, certificate: Certificate, secret: &PublishedThing) -> bool {
+    /// Whether the store tells of what lies in the published Secret.
+    pub fn is_recorded(&self, certificate: Certificate, secret: &PublishedThing) -> bool {
         let store = self.server.get(&Name::Store(certificate));
         match store.and_then(|it| it.store()) {
             Some(StoreThing::Good { state, .. }) => {

@@ -119,6 +119,7 @@ fn created(state: &State) -> Pod {
         reads: vec![None; secrets],
         sure: vec![false; secrets],
         unknowable: vec![false; secrets],
+        reloaded: false,
         broken: None,
         spared: false,
     }
@@ -158,6 +159,7 @@ fn reload(state: &mut State, ordinal: Ordinal) {
         if let Some(pod) = &mut state.pods[ordinal] {
             pod.reads[certificate] = published;
             pod.sure[certificate] = false;
+            pod.reloaded = true;
         }
     }
 }
@@ -198,6 +200,7 @@ pub fn restart(state: &mut State, ordinal: Ordinal, earlier: bool) {
             pod.unknowable[certificate] = !known;
             pod.started = Some(now);
             pod.ready = Some(now);
+            pod.reloaded = false;
             pod.broken = None;
             pod.spared = false;
         }

@@ -69,7 +69,7 @@ fn pods_go_one_by_one_and_each_is_seen_to_serve_the_certificate_before_the_next(
         setting: setting(RolloutStrategy::PodByPod, OnFailure::Rollback),
         may_break: Some(Break::Mute),
         budget: budget(1, 1),
-        faults: &[Fault::Crash, Fault::Conflict, Fault::LostReply],
+        faults: ALL_FAULTS,
         hands: &[
             Hand::Break,
             Hand::Firewall,
@@ -89,23 +89,49 @@ fn what_is_taken_up_without_a_restart_restarts_nothing() {
             reloads: true,
             ..setting(RolloutStrategy::Reload, OnFailure::Rollback)
         },
+        may_break: Some(Break::Mute),
         budget: budget(1, 1),
-        faults: &[Fault::Crash],
+        faults: ALL_FAULTS,
         hands: &[Hand::Firewall, Hand::FirewallAway, Hand::Renew(0)],
         ..Scenario::default()
     });
 }
 
+const BESIDE_A_RELOADER: Setting = Setting {
+    reloads: true,
+    ..setting(RolloutStrategy::RollingRestart, OnFailure::Rollback)
+};
+
 #[test]
 fn a_rolling_restart_beside_a_reloader_restarts_no_pod_that_was_seen_to_be_current() {
     check(&Scenario {
         name: "rolling restart beside a reloader",
-        setting: Setting {
-            reloads: true,
-            ..setting(RolloutStrategy::RollingRestart, OnFailure::Rollback)
-        },
-        budget: budget(2, 1),
-        hands: &[Hand::Garbage(0), Hand::Restart(0), Hand::Renew(0)],
+        setting: BESIDE_A_RELOADER,
+        budget: budget(1, 1),
+        faults: &[Fault::Crash],
+        hands: &[
+            Hand::Garbage(0),
+            Hand::Restart(0),
+            Hand::RestartWithEarlier(0),
+            Hand::Renew(0),
+        ],
+        ..Scenario::default()
+    });
+}
+
+#[test]
+fn what_a_reloader_takes_up_of_foreign_hands_is_found() {
+    check(&Scenario {
+        name: "foreign hands beside a reloader",
+        setting: BESIDE_A_RELOADER,
+        budget: budget(3, 0),
+        faults: &[Fault::Crash],
+        hands: &[
+            Hand::Garbage(0),
+            Hand::ForeignPair(0),
+            Hand::Restart(0),
+            Hand::RestartWithEarlier(0),
+        ],
         ..Scenario::default()
     });
 }

@@ -125,6 +125,8 @@ pub struct Pod {
     /// Per Secret, whether what it read vanished before any operator could take note of it: nobody
     /// can know what it serves (decision 7).
     pub unknowable: Vec<bool>,
+    /// Its process took something up since it started.
+    pub reloaded: bool,
     /// It runs and does not work.
     pub broken: Option<Break>,
     /// It served the certificate that was put back into service, and the one that was taken back had not

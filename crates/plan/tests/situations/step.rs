@@ -99,8 +99,6 @@ pub enum Hand {
     RollBackTo(Certificate),
     /// The next container to start never becomes Ready.
     Break,
-    /// The next container to start becomes Ready and serves no certificate.
-    Mute,
     /// No pod can be reached.
     Firewall,
     /// Pods can be reached again.
