@@ -137,15 +137,15 @@ fn of_endpoint(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Verdict {
     }
 }
 
-/// Whether something else than what is good was published since: coturn may have taken it up.
+/// Whether something else than what is good was published since, or lay there then and for longer: coturn
+/// may have taken it up after the handshake.
 fn may_have_changed_since(mounted: &Mounted, at: Timestamp) -> bool {
     let good = |held| match held {
         Some(Held::Leaf(leaf)) => leaf == mounted.current || mounted.is_predecessor(leaf),
         Some(Held::Foreign) | None => false,
     };
-    let since = mounted.log.during(at, Timestamp::MAX);
-    let mut later = since.filter(|interval| interval.from >= at);
-    later.any(|interval| !good(interval.held))
+    let mut since = mounted.log.during(at, Timestamp::MAX);
+    since.any(|interval| !good(interval.held))
 }
 
 /// What is known of a pod, by what its start tells and by what handshakes show.

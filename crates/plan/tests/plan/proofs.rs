@@ -242,6 +242,21 @@ fn what_was_shown_before_something_else_lay_in_the_secret_counts_no_more() {
     assert_eq!(dialled, ["coturn-0", "coturn-1"]);
 }
 
+#[test]
+fn what_was_shown_while_something_else_lay_in_the_secret_counts_no_more() {
+    let case = completed(started());
+    let shown = [leaf(CURRENT), leaf(CURRENT)];
+    let case = showing(case, &shown, on_their_way()).with_store(|stored| {
+        let log = |held, from| plan::publication::Publication { held, from };
+        let foreign = log(plan::publication::Held::Foreign, now() - minutes(1));
+        let current = plan::publication::Held::Leaf(current().leaf.fingerprint);
+        let back = log(current, now() + minutes(1));
+        stored.state.log = stored.state.log.with(foreign).with(back);
+    });
+    let dialled = probes(&case, now() + minutes(2));
+    assert_eq!(dialled.len(), 2, "they may have taken it up after that");
+}
+
 fn probes(case: &Case, at: Timestamp) -> Vec<Probe> {
     plan::certificate::plan(&case.0, at).wanted_probes
 }
