@@ -160,6 +160,7 @@ fn reload(state: &mut State, ordinal: Ordinal) {
             pod.reads[certificate] = published;
             pod.sure[certificate] = false;
             pod.reloaded = true;
+            pod.spared = false;
         }
     }
 }

@@ -372,7 +372,7 @@ impl State {
                 .iter()
                 .flat_map(|operator| &operator.proofs)
                 .flatten()
-                .map(|glimpse| (glimpse.shown, glimpse.at - glimpse.since))
+                .map(|glimpse| (glimpse.shown, glimpse.again))
                 .collect::<Vec<_>>(),
         )
     }
