@@ -80,18 +80,33 @@ fn pods_go_one_by_one_and_each_is_seen_to_serve_the_certificate_before_the_next(
     });
 }
 
+const RELOADS: Setting = Setting {
+    reloads: true,
+    ..setting(RolloutStrategy::Reload, OnFailure::Rollback)
+};
+
 #[test]
 fn what_is_taken_up_without_a_restart_restarts_nothing() {
     check(&Scenario {
         name: "reload",
         pods: 2,
-        setting: Setting {
-            reloads: true,
-            ..setting(RolloutStrategy::Reload, OnFailure::Rollback)
-        },
+        setting: RELOADS,
         may_break: Some(Break::Mute),
         budget: budget(1, 1),
-        faults: ALL_FAULTS,
+        faults: &[Fault::Crash, Fault::LostReply],
+        hands: &[Hand::Renew(0)],
+        ..Scenario::default()
+    });
+}
+
+#[test]
+fn who_may_have_taken_it_up_and_cannot_be_reached_is_not_restarted() {
+    check(&Scenario {
+        name: "reload behind a firewall",
+        setting: RELOADS,
+        may_break: Some(Break::Mute),
+        budget: budget(2, 1),
+        faults: &[Fault::Crash, Fault::LateRead],
         hands: &[Hand::Firewall, Hand::FirewallAway, Hand::Renew(0)],
         ..Scenario::default()
     });
@@ -127,7 +142,6 @@ fn what_a_reloader_takes_up_of_foreign_hands_is_found() {
         budget: budget(3, 0),
         faults: &[Fault::Crash],
         hands: &[
-            Hand::Garbage(0),
             Hand::ForeignPair(0),
             Hand::Restart(0),
             Hand::RestartWithEarlier(0),
