@@ -241,6 +241,9 @@ pub fn of_a_situation(state: &State, memory: &Memory, operator: usize) -> Result
         if said.is_ready {
             is_ready(state, operator, certificate)?;
         }
+        if said.is_completed {
+            taking_back::of_a_situation(state, certificate)?;
+        }
         if said.is_verified {
             is_verified(state, operator, certificate)?;
         }

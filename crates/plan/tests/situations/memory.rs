@@ -25,6 +25,8 @@ pub struct Said {
     pub is_ready: bool,
     /// The same of Verified.
     pub is_verified: bool,
+    /// Every pod was on the certificate once.
+    pub is_completed: bool,
 }
 
 /// The write that a plan asks for.
@@ -129,5 +131,6 @@ fn say(state: &State, operator: usize, certificate: Certificate, view: &View) ->
         is_done: progress.is_some_and(|progress| progress.stage == Stage::Done),
         is_ready: is_told("Ready"),
         is_verified: is_told("Verified"),
+        is_completed: observed.mounted().is_some_and(|it| it.assurance.completed),
     }
 }

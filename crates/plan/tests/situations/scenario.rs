@@ -275,6 +275,7 @@ impl Space for Scenario {
             }
             Step::Time(passing) => Self::pass(&mut next, passing),
         }
+        next.note_what_reached_all();
         Ok(canonical(next))
     }
 

@@ -100,6 +100,8 @@ pub struct Truth {
     pub rejected: BTreeSet<Leaf>,
     /// Leaves that somebody asked to be put back into service.
     pub asked_for: BTreeSet<Leaf>,
+    /// Leaves that every pod served at some time since they were put back into service.
+    pub reached_all: BTreeSet<(Certificate, Leaf)>,
     /// Pods that the operator evicted and that have not come back.
     pub down: BTreeSet<Ordinal>,
     /// Pods that were evicted although they had started with this leaf.
