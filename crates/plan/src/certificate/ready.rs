@@ -3,7 +3,7 @@
 use api::{ConditionType, Leaf, Reason};
 use jiff::Timestamp;
 
-use super::{Observed, Obstacle, Step, clock, finding::Finding};
+use super::{Observed, Obstacle, Step, clock, finding::Finding, rollback};
 use crate::rollout::{Progress, Stage};
 
 /// The conditions that readiness is made of.
@@ -63,7 +63,8 @@ pub fn ready(
     }
     let stepping = realised && progress.is_some_and(is_a_step_between_ours);
     let predecessor = stored.previous.as_ref().map(|previous| &previous.leaf);
-    let predecessor = predecessor.filter(|predecessor| predecessor.is_valid_at(now));
+    let broke = rollback::taken_back_for_failure(stored);
+    let predecessor = predecessor.filter(|it| it.is_valid_at(now) && Some(it.fingerprint) != broke);
     // Between a predecessor that is none and its first successor nobody serves anything.
     let serves = predecessor.is_some() || progress.is_some_and(|progress| progress.current > 0);
     let working: Vec<_> = predecessor.into_iter().chain([leaf]).collect();

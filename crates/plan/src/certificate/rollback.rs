@@ -148,6 +148,15 @@ pub fn active(stored: &Stored) -> Option<&RolledBack> {
     (rolled_back.to == stored.current.leaf.fingerprint).then_some(rolled_back)
 }
 
+/// The certificate in place of which the one in service was put back, as pods broke with it.
+pub fn taken_back_for_failure(stored: &Stored) -> Option<Fingerprint> {
+    let rolled_back = active(stored)?;
+    match rolled_back.by {
+        By::Failure { .. } => Some(rolled_back.from),
+        By::Hand { .. } => None,
+    }
+}
+
 /// When somebody put the certificate in service back, if somebody did.
 pub fn put_back_by_hand(stored: &Stored) -> Option<Timestamp> {
     let rolled_back = active(stored)?;

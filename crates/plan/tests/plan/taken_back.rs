@@ -236,6 +236,28 @@ fn that_all_pods_were_on_a_certificate_counts_only_since_it_was_put_back(
     assert_eq!(assurance.completed, counts);
 }
 
+#[rstest]
+#[case::as_pods_broke(None, "False RollingOut")]
+#[case::as_somebody_asked(Some("before"), "True Ready")]
+fn a_pod_with_what_was_taken_back_works_unless_pods_broke_with_that(
+    #[case] asked: Option<&str>,
+    #[case] ready: &str,
+) {
+    let sts = Sts::of(2).pod(hours(50)).pod(hours(5));
+    let case = rolled_back(minutes(1), 1)
+        .with_store(|stored| {
+            let rolled_back = stored.state.rolled_back.as_mut().unwrap();
+            if let Some(value) = asked {
+                rolled_back.by = By::Hand {
+                    value: value.to_owned(),
+                };
+            }
+        })
+        .with_workload(sts)
+        .with(|it| it.resource.wanted.strategy = RolloutStrategy::PodByPod);
+    assert_eq!(case.condition("Ready"), ready);
+}
+
 fn asking_for(leaf: impl ToString) -> Case {
     let value = leaf.to_string();
     Case::converged().with(|it| it.resource.rollback_to = Some(value))
