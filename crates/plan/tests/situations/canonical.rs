@@ -1,7 +1,8 @@
 //! Names and times are renamed so that equal situations are equal. Uids and revisions are counted
 //! anew. Of the times of a day, the spans between them are kept as far as `plan` can tell them apart:
-//! nothing, moments, longer than the kubelet takes to bring a change into a pod, longer than the budget of
-//! a rollout's step, longer than an hour. The day itself is kept: certificates are dated by it.
+//! nothing, moments, longer than what is due soon after a publication waits, longer than the kubelet takes
+//! to bring a change into a pod, longer than the budget of a rollout's step, longer than an hour. The day
+//! itself is kept: certificates are dated by it.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use crate::{
         uid_number,
     },
     probing::Glimpse,
-    state::{HOUR, Intent, LONG, Pod, State, TICK, View},
+    state::{HOUR, Intent, LONG, Pod, State, TICK, View, WHILE},
 };
 
 /// A name or a time in a state.
@@ -127,7 +128,8 @@ fn follow(before: Option<(i64, i64)>, time: i64, moment: i64) -> i64 {
     renamed
         + match time - before {
             0 => 0,
-            1..60 => moment,
+            1..10 => moment,
+            10..60 => WHILE,
             60..600 => 200,
             600..3600 => LONG,
             _ => HOUR,

@@ -12,6 +12,7 @@ use crate::{
     evictions,
     facts::{Certificate, Kinds as _, Leaf, Pair},
     memory::Memory,
+    probing::{Glimpse, Shown},
     state::{Intent, LONG, Pod, RESOURCES, Stamp, State, View},
     support::fingerprint,
     taking_back,
@@ -328,6 +329,14 @@ fn is_ready(state: &State, operator: usize, certificate: Certificate) -> Result<
         is_valid(pod.reads[certificate]) || is_unknowable(state, pod, certificate) || is_unseen(pod)
     };
     let mut pods = state.pods.iter().flatten();
+    let is_known_to_be_mute = |(pod, known): (&Option<Pod>, &Option<Glimpse>)| {
+        pod.as_ref().is_some_and(|pod| pod.is_mute() && pod.runs())
+            && known.is_some_and(|known| known.again && known.shown == Shown::Nothing)
+    };
+    let mut seen = state.pods.iter().zip(&state.operators[operator].proofs);
+    holds(!seen.any(is_known_to_be_mute), || {
+        "guarantee 9: Ready while a pod is known to serve no certificate".to_owned()
+    })?;
     match pods.find(|pod| pod.started.is_some() && !works(pod)) {
         None => Ok(()),
         Some(pod) => {
