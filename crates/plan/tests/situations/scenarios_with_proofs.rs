@@ -76,6 +76,7 @@ fn pods_go_one_by_one_and_each_is_seen_to_serve_the_certificate_before_the_next(
             Hand::FirewallAway,
             Hand::Renew(0),
         ],
+        passing: &[Passing::AWhile(0)],
         ..Scenario::default()
     });
 }
@@ -93,7 +94,7 @@ fn what_is_taken_up_without_a_restart_restarts_nothing() {
         setting: RELOADS,
         may_break: Some(Break::Mute),
         budget: budget(1, 1),
-        faults: &[Fault::Crash, Fault::LostReply],
+        faults: &[Fault::Crash],
         hands: &[Hand::Renew(0)],
         ..Scenario::default()
     });
@@ -140,12 +141,7 @@ fn what_a_reloader_takes_up_of_foreign_hands_is_found() {
         name: "foreign hands beside a reloader",
         setting: BESIDE_A_RELOADER,
         budget: budget(3, 0),
-        faults: &[Fault::Crash],
-        hands: &[
-            Hand::ForeignPair(0),
-            Hand::Restart(0),
-            Hand::RestartWithEarlier(0),
-        ],
+        hands: &[Hand::ForeignPair(0), Hand::RestartWithEarlier(0)],
         ..Scenario::default()
     });
 }
@@ -157,7 +153,7 @@ fn the_certificate_before_is_put_back_once_for_who_asks() {
         pods: 2,
         setting: setting(RolloutStrategy::PodByPod, OnFailure::Hold),
         budget: budget(1, 2),
-        faults: &[Fault::LostReply, Fault::LateRead],
+        faults: &[Fault::LostReply],
         hands: &[Hand::RollBackTo(0), Hand::Renew(0)],
         ..Scenario::default()
     });
