@@ -11,7 +11,7 @@ use plan::{
 use crate::{
     evictions,
     facts::{Certificate, Kinds as _, Leaf, Pair},
-    memory::Memory,
+    memory::{Claim, Memory},
     probing::{Glimpse, Shown},
     state::{Intent, LONG, Pod, RESOURCES, Stamp, State, View},
     support::fingerprint,
@@ -236,16 +236,16 @@ fn is_not_stacked(before: &State) -> Result<(), String> {
 pub fn of_a_situation(state: &State, memory: &Memory, operator: usize) -> Result<(), String> {
     for certificate in 0..state.certificates() {
         let said = memory.said_of(state, operator, certificate);
-        if said.is_done {
+        if said.claims(Claim::Done) {
             every_pod_is_current(state, certificate, &is_unseen(state, operator, certificate))?;
         }
-        if said.is_ready {
+        if said.claims(Claim::Ready) {
             is_ready(state, operator, certificate)?;
         }
-        if said.is_completed {
+        if said.claims(Claim::Completed) {
             taking_back::of_a_situation(state, certificate)?;
         }
-        if said.is_verified {
+        if said.claims(Claim::Verified) {
             is_verified(state, operator, certificate)?;
         }
     }
