@@ -113,6 +113,18 @@ fn who_may_have_taken_it_up_and_cannot_be_reached_is_not_restarted() {
     });
 }
 
+#[test]
+fn a_pod_that_serves_another_certificate_again_and_again_is_replaced_once() {
+    check(&Scenario {
+        name: "replaced once",
+        setting: RELOADS,
+        budget: budget(2, 0),
+        faults: &[Fault::Crash],
+        hands: &[Hand::ForeignPair(0)],
+        ..Scenario::default()
+    });
+}
+
 const BESIDE_A_RELOADER: Setting = Setting {
     reloads: true,
     ..setting(RolloutStrategy::RollingRestart, OnFailure::Rollback)

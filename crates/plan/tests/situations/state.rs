@@ -127,6 +127,8 @@ pub struct Pod {
     /// Per Secret, whether what it read vanished before any operator could take note of it: nobody
     /// can know what it serves (decision 7).
     pub unknowable: Vec<bool>,
+    /// Per Secret, the leaf that its process started with, as far as its start tells.
+    pub came_with: Vec<Option<Leaf>>,
     /// Its process took something up since it started.
     pub reloaded: bool,
     /// It runs and does not work.
