@@ -132,7 +132,9 @@ fn of_endpoint(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Verdict {
         }
         // coturn opens no listener without its files, or fails each handshake. What is wrong with the
         // endpoint, or between it and us, is wrong for all pods alike.
-        Shown::Closed(how) | Shown::Nothing(how) if mounted.is_served(pod, endpoint) => {
+        Shown::Closed(how) | Shown::Nothing(how)
+            if mounted.is_served(pod, endpoint, &proof.shown) =>
+        {
             if counts {
                 Verdict::Nothing(format!("{endpoint}: {how}"))
             } else {
@@ -153,28 +155,30 @@ fn of_endpoint(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Verdict {
 const LATELY: SignedDuration = SignedDuration::from_mins(10);
 
 impl Mounted {
-    /// Whether a certificate is known to be served at an endpoint: another pod shows one, or a pod did
-    /// since shortly before this one was published, and it is being rolled out.
-    fn is_served(&self, pod: &Pod, endpoint: &Endpoint) -> bool {
+    /// Whether it is the pod's own fault that it shows no certificate at an endpoint: another pod shows
+    /// one. Without another, the endpoint must have shown one before: as long as this operator remembers
+    /// if somebody answers there; lately, and for what is being rolled out, if nobody does.
+    fn is_served(&self, pod: &Pod, endpoint: &Endpoint, shown: &Shown) -> bool {
         let proofs = &self.assurance.proofs;
+        let answered = proofs.answered.get(endpoint);
+        let answers = matches!(shown, Shown::Nothing(_));
         let published = self.published_since().unwrap_or(Timestamp::MAX);
-        let lately = proofs
-            .answered
-            .get(endpoint)
+        let lately = answered
             .is_some_and(|at| at.saturating_add(LATELY).unwrap_or(Timestamp::MAX) >= published);
-        proofs.another_serves(pod, endpoint) || (lately && self.assurance.completed.is_none())
+        let is_rolled_out = lately && self.assurance.completed.is_none();
+        proofs.another_serves(pod, endpoint) || (answers && answered.is_some()) || is_rolled_out
     }
 }
 
-/// Whether something else than what is good was published since: coturn may have taken it up.
+/// Whether something else than what is good was published since, or lay there then and for longer: coturn
+/// may have taken it up after the handshake.
 fn may_have_changed_since(mounted: &Mounted, at: Timestamp) -> bool {
     let good = |held| match held {
         Some(Held::Leaf(leaf)) => leaf == mounted.current || mounted.is_predecessor(leaf),
         Some(Held::Foreign) | None => false,
     };
-    let since = mounted.log.during(at, Timestamp::MAX);
-    let mut later = since.filter(|interval| interval.from >= at);
-    later.any(|interval| !good(interval.held))
+    let mut since = mounted.log.during(at, Timestamp::MAX);
+    since.any(|interval| !good(interval.held))
 }
 
 /// What is known of a pod, by what its start tells and by what handshakes show.

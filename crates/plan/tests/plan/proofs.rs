@@ -124,19 +124,27 @@ fn a_port_that_is_closed_where_another_pod_answers_is_a_server_without_its_files
 }
 
 #[rstest]
-#[case::closed(closed())]
-#[case::no_certificate(nothing())]
-fn what_is_wrong_with_the_endpoint_is_wrong_for_all_pods_and_none_of_them(#[case] shown: Shown) {
+#[case::closed(closed(), Some(hours(1)), "Unknown Unreachable", "True Ready")]
+#[case::another_service(nothing(), None, "Unknown Unreachable", "True Ready")]
+#[case::no_files(
+    nothing(),
+    Some(hours(1)),
+    "False ServesNothing",
+    "False RestartNeeded"
+)]
+fn what_no_pod_shows_is_wrong_with_the_endpoint_unless_somebody_answers_where_one_was_shown(
+    #[case] shown: Shown,
+    #[case] showed_one_before: Option<SignedDuration>,
+    #[case] verified: &str,
+    #[case] ready: &str,
+) {
     let case = completed(started());
     let case = showing(case, &[shown.clone(), shown], on_their_way()).with(|observed| {
-        // It answered a while ago.
-        observed
-            .proofs
-            .answered
-            .insert(endpoint(), now() - hours(1));
+        let answered = showed_one_before.map(|before| (endpoint(), now() - before));
+        observed.proofs.answered.extend(answered);
     });
-    assert_eq!(case.condition("Verified"), "Unknown Unreachable");
-    assert_eq!(case.condition("Ready"), "True Ready");
+    assert_eq!(case.condition("Verified"), verified);
+    assert_eq!(case.condition("Ready"), ready);
 }
 
 #[test]
@@ -268,6 +276,21 @@ fn what_was_shown_before_something_else_lay_in_the_secret_counts_no_more() {
     let later = plan::certificate::plan(&case.0, now() + minutes(3));
     let dialled: Vec<_> = later.wanted_probes.iter().map(|it| &it.pod).collect();
     assert_eq!(dialled, ["coturn-0", "coturn-1"]);
+}
+
+#[test]
+fn what_was_shown_while_something_else_lay_in_the_secret_counts_no_more() {
+    let case = completed(started());
+    let shown = [leaf(CURRENT), leaf(CURRENT)];
+    let case = showing(case, &shown, on_their_way()).with_store(|stored| {
+        let log = |held, from| plan::publication::Publication { held, from };
+        let foreign = log(plan::publication::Held::Foreign, now() - minutes(1));
+        let current = plan::publication::Held::Leaf(current().leaf.fingerprint);
+        let back = log(current, now() + minutes(1));
+        stored.state.log = stored.state.log.with(foreign).with(back);
+    });
+    let dialled = probes(&case, now() + minutes(2));
+    assert_eq!(dialled.len(), 2, "they may have taken it up after that");
 }
 
 fn probes(case: &Case, at: Timestamp) -> Vec<Probe> {

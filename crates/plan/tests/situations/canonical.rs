@@ -1,7 +1,7 @@
 //! Names and times are renamed so that equal situations are equal. Uids and revisions are counted
 //! anew. Of the times of a day, the spans between them are kept as far as `plan` can tell them apart:
-//! nothing, moments, long enough for what a handshake shows to count, longer than the kubelet takes to
-//! bring a change into a pod, longer than the budget of a rollout's step, longer than an hour. The day
+//! nothing, moments, longer than what is due soon after a publication waits, longer than the kubelet takes
+//! to bring a change into a pod, longer than the budget of a rollout's step, longer than an hour. The day
 //! itself is kept: certificates are dated by it.
 
 use std::collections::BTreeMap;
@@ -127,9 +127,9 @@ fn follow(before: Option<(i64, i64)>, time: i64, moment: i64) -> i64 {
         .unwrap_or((day * DAY, day * DAY));
     renamed
         + match time - before {
+            0 => 0,
             1..10 => moment,
-            10..60 if moment > 0 => WHILE,
-            0 | 10..60 => 0,
+            10..60 => WHILE,
             60..600 => 200,
             600..3600 => LONG,
             _ => HOUR,
@@ -222,8 +222,7 @@ impl Intent {
 
 fn visit_proofs(proofs: &mut [Option<Glimpse>], visit: Visit<'_>) {
     for glimpse in proofs.iter_mut().flatten() {
-        visit(Mark::Time(&mut glimpse.since));
-        visit(Mark::Time(&mut glimpse.at));
+        visit(Mark::Time(&mut glimpse.after));
     }
 }
 

@@ -31,7 +31,8 @@ pub fn of_the_end(state: &State) -> Result<(), String> {
         })?;
         if ready.0 == "True" {
             if state.operators.iter().all(|operator| operator.skew == 0) {
-                every_pod_is_current(state, certificate)?;
+                let nobody_sees = state.setting.dialled && state.truth.firewall;
+                every_pod_is_current(state, certificate, &|pod| nobody_sees && pod.reloaded)?;
                 nobody_is_mute(state)?;
             }
         } else {

@@ -105,9 +105,9 @@ pub fn of_an_eviction(state: &mut State, evicted: Ordinal) -> Result<(), String>
         let Some(pod) = &state.pods[evicted] else {
             continue;
         };
-        let started_with_it =
-            pod.reads[certificate] == state.current(certificate) && pod.sure[certificate];
-        if let (true, Some(Pair::Ours(leaf))) = (started_with_it, state.current(certificate)) {
+        let current = state.current(certificate);
+        let came_with = pod.came_with[certificate];
+        if let Some(leaf) = came_with.filter(|leaf| current == Some(Pair::Ours(*leaf))) {
             let first = state.truth.replaced.insert((evicted, leaf));
             holds(first, || {
                 format!("guarantee 4: pod {evicted} is replaced again and again for leaf {leaf}")

@@ -11,7 +11,8 @@ use plan::{
 use crate::{
     evictions,
     facts::{Certificate, Kinds as _, Leaf, Pair},
-    memory::Memory,
+    memory::{Claim, Memory},
+    probing::{Glimpse, Shown},
     state::{Intent, LONG, Pod, RESOURCES, Stamp, State, View},
     support::fingerprint,
     taking_back,
@@ -235,23 +236,31 @@ fn is_not_stacked(before: &State) -> Result<(), String> {
 pub fn of_a_situation(state: &State, memory: &Memory, operator: usize) -> Result<(), String> {
     for certificate in 0..state.certificates() {
         let said = memory.said_of(state, operator, certificate);
-        if said.is_done {
-            every_pod_is_current(state, certificate)?;
+        if said.claims(Claim::Done) {
+            every_pod_is_current(state, certificate, &is_unseen(state, operator, certificate))?;
         }
-        if said.is_ready {
+        if said.claims(Claim::Ready) {
             is_ready(state, operator, certificate)?;
         }
-        if said.is_verified {
+        if said.claims(Claim::Completed) {
+            taking_back::of_a_situation(state, certificate)?;
+        }
+        if said.claims(Claim::Verified) {
             is_verified(state, operator, certificate)?;
         }
     }
     Ok(())
 }
 
-pub fn every_pod_is_current(state: &State, certificate: Certificate) -> Result<(), String> {
+pub fn every_pod_is_current(
+    state: &State,
+    certificate: Certificate,
+    excused: &dyn Fn(&Pod) -> bool,
+) -> Result<(), String> {
     let current = state.current(certificate);
-    let serves =
-        |pod: &Pod| pod.reads[certificate] == current || is_unknowable(state, pod, certificate);
+    let serves = |pod: &Pod| {
+        pod.reads[certificate] == current || is_unknowable(state, pod, certificate) || excused(pod)
+    };
     let mut pods = state.pods.iter().map(Option::as_ref);
     let all = pods.all(|pod| pod.is_some_and(|pod| pod.started.is_some() && serves(pod)));
     holds(all, || {
@@ -260,6 +269,23 @@ pub fn every_pod_is_current(state: &State, certificate: Certificate) -> Result<(
             RESOURCES[certificate]
         )
     })
+}
+
+/// Pods that took something else up since they started, which no handshake has shown yet, or none since
+/// the publication was recorded: what was known last stands.
+fn is_unseen(state: &State, operator: usize, certificate: Certificate) -> impl Fn(&Pod) -> bool {
+    let current = state.current(certificate);
+    let secret = state.published(certificate);
+    let secret = secret.filter(|it| state.is_recorded(certificate, it));
+    let published = secret.map_or(i64::MAX, |it| it.written);
+    let seen: Vec<_> = state
+        .pods
+        .iter()
+        .zip(&state.operators[operator].proofs)
+        .filter(|(_, known)| known.is_some_and(|it| it.disproves(current, published)))
+        .filter_map(|(pod, _)| pod.clone())
+        .collect();
+    move |pod| pod.reloaded && !seen.contains(pod)
 }
 
 /// Whether nobody can know what the pod serves: a hand was too quick, or the record was put back.
@@ -298,9 +324,19 @@ fn is_ready(state: &State, operator: usize, certificate: Certificate) -> Result<
     holds(is_valid(current) && published == current, || {
         format!("guarantee 9: Ready with {current:?} in service and {published:?} published")
     })?;
-    let works =
-        |pod: &&Pod| is_valid(pod.reads[certificate]) || is_unknowable(state, pod, certificate);
+    let is_unseen = is_unseen(state, operator, certificate);
+    let works = |pod: &&Pod| {
+        is_valid(pod.reads[certificate]) || is_unknowable(state, pod, certificate) || is_unseen(pod)
+    };
     let mut pods = state.pods.iter().flatten();
+    let is_known_to_be_mute = |(pod, known): (&Option<Pod>, &Option<Glimpse>)| {
+        pod.as_ref().is_some_and(|pod| pod.is_mute() && pod.runs())
+            && known.is_some_and(|known| known.again && known.shown == Shown::Nothing)
+    };
+    let mut seen = state.pods.iter().zip(&state.operators[operator].proofs);
+    holds(!seen.any(is_known_to_be_mute), || {
+        "guarantee 9: Ready while a pod is known to serve no certificate".to_owned()
+    })?;
     match pods.find(|pod| pod.started.is_some() && !works(pod)) {
         None => Ok(()),
         Some(pod) => {

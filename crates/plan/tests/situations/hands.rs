@@ -264,7 +264,8 @@ impl State {
         }
     }
 
-    fn is_recorded(&self, certificate: Certificate, secret: &PublishedThing) -> bool {
+    /// Whether the store tells of what lies in the published Secret.
+    pub fn is_recorded(&self, certificate: Certificate, secret: &PublishedThing) -> bool {
         let store = self.server.get(&Name::Store(certificate));
         match store.and_then(|it| it.store()) {
             Some(StoreThing::Good { state, .. }) => {

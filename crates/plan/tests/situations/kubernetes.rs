@@ -2,7 +2,7 @@
 //! time) and the kubelet. Changes of pods leave the workload's revision alone: its status may lag.
 
 use crate::{
-    facts::{Kinds as _, Name, Pair, StoreThing, Thing},
+    facts::{Kinds as _, Leaf, Name, Pair, StoreThing, Thing},
     state::{Break, LONG, Pod, SECRETS, State},
     step::{Move, Ordinal},
 };
@@ -119,6 +119,8 @@ fn created(state: &State) -> Pod {
         reads: vec![None; secrets],
         sure: vec![false; secrets],
         unknowable: vec![false; secrets],
+        came_with: vec![None; secrets],
+        reloaded: false,
         broken: None,
         spared: false,
     }
@@ -144,11 +146,19 @@ fn start(state: &mut State, ordinal: Ordinal) {
     for (certificate, (pair, written)) in read.into_iter().enumerate() {
         pod.reads[certificate] = pair;
         pod.sure[certificate] = written < pod.created || first[certificate];
+        pod.came_with[certificate] = leaf(pair).filter(|_| pod.sure[certificate]);
     }
     pod.started = Some(now);
     pod.ready = (breaks != Some(Break::NeverReady)).then_some(now);
     pod.broken = breaks;
     state.note_what_broke(ordinal);
+}
+
+const fn leaf(pair: Option<Pair>) -> Option<Leaf> {
+    match pair {
+        Some(Pair::Ours(leaf)) => Some(leaf),
+        Some(Pair::Foreign | Pair::Chart) | None => None,
+    }
 }
 
 /// It takes up what is published.
@@ -158,6 +168,8 @@ fn reload(state: &mut State, ordinal: Ordinal) {
         if let Some(pod) = &mut state.pods[ordinal] {
             pod.reads[certificate] = published;
             pod.sure[certificate] = false;
+            pod.reloaded = true;
+            pod.spared = false;
         }
     }
 }
@@ -195,9 +207,11 @@ pub fn restart(state: &mut State, ordinal: Ordinal, earlier: bool) {
         if let Some(pod) = &mut state.pods[ordinal] {
             pod.reads[certificate] = read;
             pod.sure[certificate] = now - written >= LONG;
+            pod.came_with[certificate] = leaf(read).filter(|_| pod.sure[certificate]);
             pod.unknowable[certificate] = !known;
             pod.started = Some(now);
             pod.ready = Some(now);
+            pod.reloaded = false;
             pod.broken = None;
             pod.spared = false;
         }
@@ -215,10 +229,7 @@ impl State {
             self.truth.down.remove(&ordinal);
         }
         let served = pod.reads.iter().filter(|_| pod.broken.is_some());
-        let leaves = served.filter_map(|read| match read {
-            Some(Pair::Ours(leaf)) => Some(*leaf),
-            Some(Pair::Foreign | Pair::Chart) | None => None,
-        });
+        let leaves = served.filter_map(|read| leaf(*read));
         self.truth.broke.extend(leaves);
     }
 

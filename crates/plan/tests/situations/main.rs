@@ -3,8 +3,9 @@
 //! The guarantees hold in every situation; where nobody has anything left to do, what is wanted is
 //! reached, or the status names what is in the way. Decision 11 tells what is taken for granted.
 //!
-//! `scenarios` states the bounds, `search` goes through them, `state` is a situation, `operator`,
-//! `kubernetes` and `hands` are what happens, `guarantees` what must hold.
+//! `scenarios` and `scenarios_with_proofs` state the bounds, `search` goes through them, `state` is a
+//! situation and `observing` what is told of it, `operator`, `workload`, `probing`, `kubernetes` and `hands`
+//! are what happens, `guarantees`, `evictions`, `taking_back` and `endings` what must hold.
 
 #![allow(
     clippy::unwrap_used,

@@ -19,12 +19,20 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Said {
     pub asks_for: Wish,
-    /// It takes every pod for current.
-    pub is_done: bool,
+    claims: [bool; 4],
+}
+
+/// What a plan may claim to be the case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Every pod is current.
+    Done,
     /// The status says Ready, or is about to.
-    pub is_ready: bool,
+    Ready,
     /// The same of Verified.
-    pub is_verified: bool,
+    Verified,
+    /// Every pod was on the certificate once.
+    Completed,
 }
 
 /// The write that a plan asks for.
@@ -44,6 +52,10 @@ pub struct Memory {
 }
 
 impl Said {
+    pub fn claims(self, claim: Claim) -> bool {
+        self.claims[claim as usize]
+    }
+
     /// Whether a write is due.
     pub fn is_due(self) -> bool {
         self.asks_for != Wish::Nothing
@@ -126,8 +138,13 @@ fn say(state: &State, operator: usize, certificate: Certificate, view: &View) ->
             None => Wish::Nothing,
             Some(action) => action.step().map_or(Wish::Status, |_| Wish::Secret),
         },
-        is_done: progress.is_some_and(|progress| progress.stage == Stage::Done),
-        is_ready: is_told("Ready"),
-        is_verified: is_told("Verified"),
+        claims: [
+            progress.is_some_and(|progress| progress.stage == Stage::Done),
+            is_told("Ready"),
+            is_told("Verified"),
+            observed
+                .mounted()
+                .is_some_and(|it| it.assurance.completed.is_some()),
+        ],
     }
 }

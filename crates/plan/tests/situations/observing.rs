@@ -122,13 +122,15 @@ fn revision(template: &[Option<Leaf>]) -> String {
 }
 
 fn proofs(view: &View, days: &facts::Days) -> Proofs {
+    let secret = view.published.as_ref().and_then(|it| it.published());
+    let written = secret.map(|secret| secret.written);
     let pods = (0..).zip(view.pods.iter().zip(&view.proofs));
     let by_pod = pods.filter_map(|(ordinal, (pod, glimpse))| {
         let key = (
             probing::incarnation(ordinal, pod.as_ref()?),
             probing::endpoint(),
         );
-        Some((key, glimpse.as_ref()?.facts(days)))
+        Some((key, glimpse.as_ref()?.facts(written, days)))
     });
     Proofs {
         by_pod: by_pod.collect(),

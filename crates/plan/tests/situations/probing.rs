@@ -16,14 +16,18 @@ use crate::{
 
 /// The certificate whose pods are dialled.
 const DIALLED: usize = 0;
+/// How long it may take until a handshake that showed something wrong is repeated.
+const LATER: i64 = 60;
 
-/// What an operator remembers of the handshakes with a pod's process.
+/// What an operator remembers of the handshakes with a pod's process. Of their times it counts only after
+/// which start and which publication they were, and whether they showed the same for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Glimpse {
     pub shown: Shown,
-    pub at: i64,
-    /// Since when every one showed just that.
-    pub since: i64,
+    /// The start of the process, or the publication if that is later.
+    pub after: i64,
+    /// Whether it showed that a while before.
+    pub again: bool,
 }
 
 /// What a handshake shows.
@@ -53,31 +57,37 @@ pub fn incarnation(ordinal: Ordinal, pod: &Pod) -> String {
 }
 
 impl Glimpse {
-    pub fn facts(&self, days: &Days) -> Proof {
+    /// As `plan` is told, where the published Secret was written last at that time.
+    pub fn facts(&self, written: Option<i64>, days: &Days) -> Proof {
+        let lasts = match (self.again, written) {
+            (_, Some(written)) if written > self.after => 1,
+            (true, _) => WHILE,
+            (false, _) => TICK,
+        };
         Proof {
             shown: match self.shown {
                 Shown::Leaf(pair) => rollout::Shown::Leaf(pair.facts(days).leaf.fingerprint),
                 Shown::Nothing => rollout::Shown::Nothing("handshake_failure".to_owned()),
                 Shown::Silence => rollout::Shown::Silence("nothing answered".to_owned()),
             },
-            at: at(self.at),
-            since: at(self.since),
+            at: at(self.after + lasts),
+            since: at(self.after),
         }
     }
 
     /// Whether it shows that the pair in service is served, which was published then.
     pub fn proves(&self, current: Option<Pair>, published: i64) -> bool {
-        self.at >= published && current.map(Shown::Leaf) == Some(self.shown)
+        self.after >= published && current.map(Shown::Leaf) == Some(self.shown)
     }
 
     /// Whether it tells something else than that, and has for long enough.
     pub fn disproves(&self, current: Option<Pair>, published: i64) -> bool {
-        let lasts = self.at - self.since.max(published);
-        match self.shown {
-            Shown::Leaf(pair) => current != Some(pair) && lasts >= WHILE,
-            Shown::Nothing => lasts >= WHILE,
+        let is_wrong = match self.shown {
+            Shown::Leaf(pair) => current != Some(pair),
+            Shown::Nothing => true,
             Shown::Silence => false,
-        }
+        };
+        is_wrong && self.again && self.after >= published
     }
 }
 
@@ -98,7 +108,7 @@ pub fn pods(state: &State, memory: &Memory, operator: usize) -> Vec<Ordinal> {
         return Vec::new();
     }
     let later = State {
-        now: state.now + WHILE,
+        now: state.now + LATER,
         ..state.clone()
     };
     let wanted = memory.wanted(&later, operator, DIALLED);
@@ -128,43 +138,39 @@ fn is_telling(state: &State, operator: usize, ordinal: Ordinal) -> bool {
         return true;
     };
     let published = state.published(DIALLED).map_or(state.now, |it| it.written);
-    let counts = known.at - known.since.max(published) >= WHILE;
+    let is_outdated = known.after < published;
     match shown_by(state, pod) {
         shown if shown != known.shown => true,
-        Shown::Leaf(pair) if Some(pair) == state.current(DIALLED) => known.at < published,
-        Shown::Silence => known.at < published,
+        Shown::Leaf(pair) if Some(pair) == state.current(DIALLED) => is_outdated,
+        Shown::Silence => is_outdated,
         // Without a reloader it serves what it started with, which is what counts in a rollout.
         Shown::Leaf(_)
             if !state.setting.reloads && pod.sure[DIALLED] && !state.is_completed(DIALLED) =>
         {
             false
         }
-        Shown::Leaf(_) | Shown::Nothing => !counts,
+        Shown::Leaf(_) | Shown::Nothing => is_outdated || !known.again,
     }
 }
 
-/// A handshake. One that is made again to see whether it shows the same is made after a while.
-///
-/// Of its time it counts only what was before it, the start of the process and the last publication, and
-/// whether it showed the same before: that time stands for it.
+/// A handshake. One that is to show whether the same is shown again is made after a while.
 pub fn dial(state: &mut State, operator: usize, ordinal: Ordinal) {
     let Some(pod) = &state.pods[ordinal] else {
         return;
     };
     let published = state.published(DIALLED).map_or(0, |it| it.written);
-    let since = published.max(pod.started.unwrap_or(state.now));
     let shown = shown_by(state, pod);
     let before = state.operators[operator].proofs[ordinal];
     let is_right = state.current(DIALLED).map(Shown::Leaf) == Some(shown);
-    let is_again =
-        !is_right && shown != Shown::Silence && before.is_some_and(|before| before.shown == shown);
-    let lasts = if is_again { WHILE } else { 0 };
-    state.now += (lasts - TICK).max(0);
-    state.operators[operator].proofs[ordinal] = Some(Glimpse {
+    let counts_if_repeated = !is_right && shown != Shown::Silence;
+    let again = counts_if_repeated && before.is_some_and(|before| before.shown == shown);
+    let glimpse = Glimpse {
         shown,
-        at: since + lasts,
-        since,
-    });
+        after: published.max(pod.started.unwrap_or(published)),
+        again,
+    };
+    state.now += if again { WHILE - TICK } else { 0 };
+    state.operators[operator].proofs[ordinal] = Some(glimpse);
 }
 
 impl State {

@@ -10,7 +10,7 @@ use crate::{
     memory::Memory,
     operator, probing,
     search::{Judged, Space},
-    state::{Break, Budget, Earlier, HOUR, LONG, Operator, Setting, State, TICK},
+    state::{Break, Budget, Earlier, HOUR, LONG, Operator, Setting, State, TICK, WHILE},
     step::{Hand, Move, Passing, Reply, Seen, Step},
     workload,
 };
@@ -188,6 +188,9 @@ impl Scenario {
         }
         match passing {
             Passing::Rest => false,
+            Passing::AWhile(it) => state
+                .published(it)
+                .is_some_and(|it| it.written == state.now),
             Passing::Pause => state.budget.faults > 0,
             Passing::AnHour => state.budget.events > 0,
             Passing::ToRenewal(it) | Passing::ToExpiry(it) => {
@@ -204,7 +207,7 @@ fn then(day: i64, passing: Passing) -> i64 {
         // Thirty days before the end, and up to three more of jitter.
         Passing::ToRenewal(_) => (day + 336) * DAY,
         Passing::ToExpiry(_) => (day + 366) * DAY,
-        Passing::Rest | Passing::Pause | Passing::AnHour => 0,
+        Passing::Rest | Passing::Pause | Passing::AWhile(_) | Passing::AnHour => 0,
     }
 }
 
@@ -275,6 +278,7 @@ impl Space for Scenario {
             }
             Step::Time(passing) => Self::pass(&mut next, passing),
         }
+        next.note_what_reached_all();
         Ok(canonical(next))
     }
 
@@ -306,6 +310,7 @@ impl Scenario {
     fn pass(state: &mut State, passing: Passing) {
         match passing {
             Passing::Rest | Passing::Pause => state.now += LONG,
+            Passing::AWhile(_) => state.now += WHILE - TICK,
             Passing::AnHour => state.now += HOUR,
             Passing::ToRenewal(it) | Passing::ToExpiry(it) => {
                 if let Some(day) = Self::newest_day(state, it) {
@@ -335,6 +340,7 @@ impl State {
         let ordinary = match step {
             Step::Hand(hand) if hand.is_free() => return,
             Step::Kubernetes(it) if it.is_chance() => return,
+            Step::Time(Passing::AWhile(_)) => return,
             Step::Hand(hand) => hand.is_ordinary(),
             Step::Time(Passing::ToRenewal(_) | Passing::ToExpiry(_) | Passing::AnHour) => true,
             _ if step.is_by_itself() => return,
@@ -372,7 +378,7 @@ impl State {
                 .iter()
                 .flat_map(|operator| &operator.proofs)
                 .flatten()
-                .map(|glimpse| (glimpse.shown, glimpse.at - glimpse.since))
+                .map(|glimpse| (glimpse.shown, glimpse.again))
                 .collect::<Vec<_>>(),
         )
     }

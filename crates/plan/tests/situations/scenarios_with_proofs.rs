@@ -69,11 +69,78 @@ fn pods_go_one_by_one_and_each_is_seen_to_serve_the_certificate_before_the_next(
         setting: setting(RolloutStrategy::PodByPod, OnFailure::Rollback),
         may_break: Some(Break::Mute),
         budget: budget(1, 1),
-        faults: &[Fault::Crash, Fault::Conflict, Fault::LostReply],
+        faults: ALL_FAULTS,
         hands: &[
             Hand::Break,
             Hand::Firewall,
             Hand::FirewallAway,
+            Hand::Renew(0),
+        ],
+        passing: &[Passing::AWhile(0)],
+        ..Scenario::default()
+    });
+}
+
+const RELOADS: Setting = Setting {
+    reloads: true,
+    ..setting(RolloutStrategy::Reload, OnFailure::Rollback)
+};
+
+#[test]
+fn what_is_taken_up_without_a_restart_restarts_nothing() {
+    check(&Scenario {
+        name: "reload",
+        pods: 2,
+        setting: RELOADS,
+        may_break: Some(Break::Mute),
+        budget: budget(1, 1),
+        faults: &[Fault::Crash],
+        hands: &[Hand::Renew(0)],
+        ..Scenario::default()
+    });
+}
+
+#[test]
+fn who_may_have_taken_it_up_and_cannot_be_reached_is_not_restarted() {
+    check(&Scenario {
+        name: "reload behind a firewall",
+        setting: RELOADS,
+        may_break: Some(Break::Mute),
+        budget: budget(2, 1),
+        faults: &[Fault::Crash, Fault::LateRead],
+        hands: &[Hand::Firewall, Hand::FirewallAway, Hand::Renew(0)],
+        ..Scenario::default()
+    });
+}
+
+#[test]
+fn a_pod_that_serves_another_certificate_again_and_again_is_replaced_once() {
+    check(&Scenario {
+        name: "replaced once",
+        setting: RELOADS,
+        budget: budget(2, 0),
+        faults: &[Fault::Crash],
+        hands: &[Hand::ForeignPair(0)],
+        ..Scenario::default()
+    });
+}
+
+const BESIDE_A_RELOADER: Setting = Setting {
+    reloads: true,
+    ..setting(RolloutStrategy::RollingRestart, OnFailure::Rollback)
+};
+
+#[test]
+fn a_rolling_restart_beside_a_reloader_restarts_no_pod_that_was_seen_to_be_current() {
+    check(&Scenario {
+        name: "rolling restart beside a reloader",
+        setting: BESIDE_A_RELOADER,
+        budget: budget(1, 1),
+        faults: &[Fault::Crash],
+        hands: &[
+            Hand::Garbage(0),
+            Hand::Restart(0),
+            Hand::RestartWithEarlier(0),
             Hand::Renew(0),
         ],
         ..Scenario::default()
@@ -81,31 +148,12 @@ fn pods_go_one_by_one_and_each_is_seen_to_serve_the_certificate_before_the_next(
 }
 
 #[test]
-fn what_is_taken_up_without_a_restart_restarts_nothing() {
+fn what_a_reloader_takes_up_of_foreign_hands_is_found() {
     check(&Scenario {
-        name: "reload",
-        pods: 2,
-        setting: Setting {
-            reloads: true,
-            ..setting(RolloutStrategy::Reload, OnFailure::Rollback)
-        },
-        budget: budget(1, 1),
-        faults: &[Fault::Crash],
-        hands: &[Hand::Firewall, Hand::FirewallAway, Hand::Renew(0)],
-        ..Scenario::default()
-    });
-}
-
-#[test]
-fn a_rolling_restart_beside_a_reloader_restarts_no_pod_that_was_seen_to_be_current() {
-    check(&Scenario {
-        name: "rolling restart beside a reloader",
-        setting: Setting {
-            reloads: true,
-            ..setting(RolloutStrategy::RollingRestart, OnFailure::Rollback)
-        },
-        budget: budget(1, 1),
-        hands: &[Hand::Restart(0), Hand::Renew(0)],
+        name: "foreign hands beside a reloader",
+        setting: BESIDE_A_RELOADER,
+        budget: budget(3, 0),
+        hands: &[Hand::ForeignPair(0), Hand::RestartWithEarlier(0)],
         ..Scenario::default()
     });
 }
@@ -117,7 +165,7 @@ fn the_certificate_before_is_put_back_once_for_who_asks() {
         pods: 2,
         setting: setting(RolloutStrategy::PodByPod, OnFailure::Hold),
         budget: budget(1, 2),
-        faults: &[Fault::LostReply, Fault::LateRead],
+        faults: &[Fault::LostReply],
         hands: &[Hand::RollBackTo(0), Hand::Renew(0)],
         ..Scenario::default()
     });

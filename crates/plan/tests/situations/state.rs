@@ -100,6 +100,8 @@ pub struct Truth {
     pub rejected: BTreeSet<Leaf>,
     /// Leaves that somebody asked to be put back into service.
     pub asked_for: BTreeSet<Leaf>,
+    /// Leaves that every pod served at some time since they were put back into service.
+    pub reached_all: BTreeSet<(Certificate, Leaf)>,
     /// Pods that the operator evicted and that have not come back.
     pub down: BTreeSet<Ordinal>,
     /// Pods that were evicted although they had started with this leaf.
@@ -125,6 +127,10 @@ pub struct Pod {
     /// Per Secret, whether what it read vanished before any operator could take note of it: nobody
     /// can know what it serves (decision 7).
     pub unknowable: Vec<bool>,
+    /// Per Secret, the leaf that its process started with, as far as its start tells.
+    pub came_with: Vec<Option<Leaf>>,
+    /// Its process took something up since it started.
+    pub reloaded: bool,
     /// It runs and does not work.
     pub broken: Option<Break>,
     /// It served the certificate that was put back into service, and the one that was taken back had not

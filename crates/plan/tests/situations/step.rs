@@ -128,6 +128,8 @@ pub enum Passing {
     ToRenewal(Certificate),
     /// Until the newest certificate has expired.
     ToExpiry(Certificate),
+    /// Longer than what is due soon after a publication waits, right after it.
+    AWhile(Certificate),
     /// Longer than another certificate waits after the first that was taken back.
     AnHour,
 }

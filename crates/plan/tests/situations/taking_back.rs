@@ -166,6 +166,7 @@ fn note_what_was_taken_back(before: &State, state: &mut State, certificate: Cert
     };
     state.truth.rejected.insert(rejected);
     state.truth.rejected.remove(&leaf);
+    state.truth.reached_all.remove(&(certificate, leaf));
     // It is rolled out once more where it is needed.
     state.truth.stamped.remove(&(certificate, leaf));
     spare(state, |pod| {
@@ -181,6 +182,34 @@ fn spare(state: &mut State, is_spared: impl Fn(&Pod) -> bool) {
     for pod in state.pods.iter_mut().flatten() {
         pod.spared = is_spared(pod);
     }
+}
+
+impl State {
+    /// Notes whether every pod serves what was put back into service.
+    pub fn note_what_reached_all(&mut self) {
+        for certificate in 0..self.certificates() {
+            let Some(Pair::Ours(leaf)) = self.current(certificate) else {
+                continue;
+            };
+            let serves = |pod: &Pod| pod.runs() && pod.reads[certificate] == Some(Pair::Ours(leaf));
+            let mut pods = self.pods.iter().map(Option::as_ref);
+            if rolled_back(self, certificate).is_some() && pods.all(|pod| pod.is_some_and(serves)) {
+                self.truth.reached_all.insert((certificate, leaf));
+            }
+        }
+    }
+}
+
+/// What was put back into service is not taken to have reached every pod before it has.
+pub fn of_a_situation(state: &State, certificate: Certificate) -> Result<(), String> {
+    let current = state.current(certificate);
+    let (Some(Pair::Ours(leaf)), Some(_)) = (current, rolled_back(state, certificate)) else {
+        return Ok(());
+    };
+    let reached = state.truth.reached_all.contains(&(certificate, leaf));
+    holds(reached, || {
+        format!("guarantee 9: every pod is taken to have been on leaf {leaf} since it was put back")
+    })
 }
 
 /// What pods break with is not in service for ever, and what was put back is told.
