@@ -76,7 +76,8 @@ impl Mounted {
         mounted
     }
 
-    /// Whether a replaced pod did not help, or one is noted and not replaced yet: then no other is.
+    /// Whether the pod that was made for one that was replaced serves something else as well: then no other
+    /// is replaced for that.
     #[must_use]
     pub fn is_replacing_in_vain(&self, live: &Live) -> bool {
         let wrong = live
