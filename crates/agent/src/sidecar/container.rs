@@ -1,8 +1,9 @@
 //! The agent's container.
 
+use api::names::{self, AGENT};
 use serde_json::{Value, json};
 
-use super::{CONTAINER, PORT, PostRenderArgs, RELAY_PORT, workload::Place};
+use super::{PORT, PostRenderArgs, workload::Place};
 use crate::args;
 
 /// A native sidecar (an init container that goes on; Kubernetes 1.29): it is there before coturn and ends
@@ -10,10 +11,10 @@ use crate::args;
 pub(super) fn container(args: &PostRenderArgs, place: &Place) -> Value {
     let mut ports = vec![json!({"name": PORT, "containerPort": args.port})];
     if !args.partners.is_empty() {
-        ports.push(json!({"name": RELAY_PORT, "containerPort": args.relay_port}));
+        ports.push(json!({"name": names::RELAY_PORT, "containerPort": args.relay_port}));
     }
     json!({
-        "name": CONTAINER,
+        "name": AGENT,
         "image": args.image,
         "args": arguments(args, &place.path),
         "restartPolicy": "Always",

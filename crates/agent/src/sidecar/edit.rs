@@ -1,5 +1,6 @@
 //! Adds to the text of a workload, and leaves the rest of it as it is.
 
+use api::names::AGENT;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
@@ -91,7 +92,7 @@ fn list(text: &str, pod: &Spanned<Pod>, container: &str) -> Option<Vec<Change>> 
         };
     };
     let mut names = list.value.iter().map(|it| it.value.name.as_str());
-    if names.any(|name| name == super::CONTAINER) {
+    if names.any(|name| name == AGENT) {
         return Some(Vec::new());
     }
     Some(vec![item(text, list, container)?])

@@ -14,7 +14,7 @@ use std::{
     str::FromStr,
 };
 
-use api::WorkloadKind;
+use api::{WorkloadKind, names::AGENT};
 use clap::Args;
 use probe::Partner;
 use serde_json::Value;
@@ -22,12 +22,8 @@ use serde_json::Value;
 use crate::args;
 use workload::{Reading, Workload};
 
-/// Name of the agent's container, among the pod's init containers (a native sidecar).
-pub const CONTAINER: &str = "coturn-cert-agent";
 /// Name of its port for `/healthz`, `/readyz` and `/metrics`.
 pub const PORT: &str = "cert-agent";
-/// Name of the relay's port; there only if partners were named.
-pub const RELAY_PORT: &str = "cert-relay";
 
 /// Adds the agent to a workload among the manifests on standard input.
 #[derive(Args, Clone, Debug)]
@@ -162,7 +158,7 @@ pub enum RenderError {
     },
     /// A container of the agent's name is there, and it is another one.
     #[error(
-        "{0} has a container {CONTAINER} already, and another one than would be added; take it out, or leave this post-renderer out"
+        "{0} has a container {AGENT} already, and another one than would be added; take it out, or leave this post-renderer out"
     )]
     Taken(WorkloadName),
     /// The text is written in a way that is not understood.

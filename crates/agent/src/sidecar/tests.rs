@@ -1,3 +1,4 @@
+use api::names;
 use clap::Parser;
 use rstest::rstest;
 
@@ -87,14 +88,14 @@ fn the_agent_is_added_and_every_byte_of_the_chart_stays() {
     let pod = pod(&all);
     assert_eq!(pod["shareProcessNamespace"], true);
     let agent = &pod["initContainers"][0];
-    assert_eq!(agent["name"], CONTAINER);
+    assert_eq!(agent["name"], AGENT);
     assert_eq!(agent["image"], "example.com/agent:1");
     assert_eq!(agent["restartPolicy"], "Always");
     assert_eq!(agent["securityContext"]["runAsUser"], 65_534);
     assert_eq!(agent["volumeMounts"][0]["name"], "coturn-dtls-certificate");
     assert_eq!(agent["volumeMounts"][0]["readOnly"], true);
     assert_eq!(agent["ports"][0]["name"], PORT);
-    assert_eq!(agent["ports"][1]["name"], RELAY_PORT);
+    assert_eq!(agent["ports"][1]["name"], names::RELAY_PORT);
     let arguments: Vec<_> = agent["args"].as_array().unwrap().iter().collect();
     assert_eq!(
         arguments,
@@ -158,7 +159,7 @@ fn what_is_there_already_stays_behind_the_agent(#[case] there: &str, #[case] cou
     let pod = pod(&all);
     let containers = pod["initContainers"].as_array().unwrap();
     assert_eq!(containers.len(), count, "{all}");
-    assert_eq!(containers[0]["name"], CONTAINER);
+    assert_eq!(containers[0]["name"], AGENT);
     assert_eq!(pod["shareProcessNamespace"], true);
     assert!(is_all_in(&chart.replace("Namespace: false", ""), &all));
     assert_eq!(added(&all, "--uid 65534"), all);

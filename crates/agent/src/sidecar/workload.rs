@@ -1,9 +1,10 @@
 //! What of a workload matters to the agent.
 
+use api::names::AGENT;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{CONTAINER, PostRenderArgs, RenderError, WorkloadName};
+use super::{PostRenderArgs, RenderError, WorkloadName};
 
 /// The workload that was looked for.
 pub(super) struct Workload {
@@ -184,7 +185,7 @@ impl Workload {
         let there: Vec<_> = all
             .into_iter()
             .flat_map(|list| list.as_array().into_iter().flatten())
-            .filter(|it| it["name"] == CONTAINER)
+            .filter(|it| it["name"] == AGENT)
             .cloned()
             .collect();
         match there.as_slice() {

@@ -9,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agent::sidecar::{CONTAINER, PORT};
+use agent::sidecar::PORT;
 use api::Fingerprint;
+use api::names::AGENT;
 use e2e::{Environment, World, dtls, fixtures, held::Session, root, run, wait};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, Secret};
@@ -89,7 +90,7 @@ fn lives(pod: &Pod) -> (Option<String>, ContainerStatus) {
 
 fn agent_status(pod: &Pod) -> Option<ContainerStatus> {
     let statuses = pod.status.as_ref()?.init_container_statuses.as_ref()?;
-    statuses.iter().find(|it| it.name == CONTAINER).cloned()
+    statuses.iter().find(|it| it.name == AGENT).cloned()
 }
 
 /// What the agent answers; nothing while it does not run.
@@ -201,7 +202,7 @@ async fn a_changed_secret_is_served_by_the_same_coturn_and_a_session_goes_on() {
 
 fn agent_log(world: &World, pod: &Pod) -> String {
     let mut logs = world.kubectl();
-    logs.args(["logs", &pod.name_any(), "--container", CONTAINER]);
+    logs.args(["logs", &pod.name_any(), "--container", AGENT]);
     let log = run(&mut logs);
     assert!(log.contains("coturn was told to reload"), "{log}");
     log
@@ -333,7 +334,7 @@ async fn helm_4_renders_the_same_by_a_plugin_as_helm_3_by_a_program() {
     let four = template(helm, "coturn-cert-agent", &options);
 
     let added = containers(&three);
-    assert_eq!(added[0]["name"], CONTAINER);
+    assert_eq!(added[0]["name"], AGENT);
     assert_eq!(added[0]["ports"][0]["name"], PORT);
     assert_eq!(containers(&four), added);
 }
