@@ -4,7 +4,7 @@
 //! Here is also how it gets into a pod that a Helm chart of somebody else's makes ([`sidecar`]).
 
 mod args;
-mod endpoints;
+pub mod endpoints;
 mod metrics;
 mod pair;
 mod process;

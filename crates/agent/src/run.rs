@@ -1,7 +1,7 @@
 //! The agent's life: look at the files and at coturn whenever something may have changed, and act.
 
 use std::{
-    io,
+    fmt, io,
     net::{SocketAddr, TcpListener},
     path::Path,
     sync::Arc,
@@ -59,7 +59,11 @@ pub async fn run(args: AgentArgs) -> Result<(), StartError> {
     let listener = listen(args.listen, "--listen")?;
     let pins = Arc::new(Pins::default());
     start_relay(&args, &pins, &metrics)?;
-    let served = endpoints::serve(listener, Arc::clone(&board), Arc::clone(&metrics));
+    let told = Told {
+        board: Arc::clone(&board),
+        metrics: Arc::clone(&metrics),
+    };
+    let served = endpoints::serve(listener, told);
     let agent = Agent {
         args,
         processes: Processes::default(),
@@ -76,6 +80,28 @@ pub async fn run(args: AgentArgs) -> Result<(), StartError> {
             let error = ended.err().unwrap_or_else(|| io::Error::other("unasked"));
             Err(StartError::Endpoints(error))
         }
+    }
+}
+
+/// What the endpoints tell. Readiness is for people and for the operator, not for the pod's: calls go on
+/// without the agent.
+#[derive(Clone)]
+struct Told {
+    board: Arc<Board>,
+    metrics: Arc<Metrics>,
+}
+
+impl endpoints::Source for Told {
+    fn liveness(&self) -> Result<(), String> {
+        self.board.liveness()
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        self.board.readiness()
+    }
+
+    fn metrics(&self) -> Result<String, fmt::Error> {
+        self.metrics.text()
     }
 }
 

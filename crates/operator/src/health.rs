@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/metrics`.
+//! What `/healthz` and `/readyz` tell.
 //!
 //! They mean different things. `/readyz`: this replica does its part (it acts and knows the state
 //! of the cluster, or it stands by and can reach the API server). `/healthz`: a restart would not
@@ -7,13 +7,12 @@
 
 use std::{
     collections::HashMap,
-    net::{Ipv4Addr, SocketAddr},
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use axum::{Router, http::StatusCode, routing::get};
-use tokio::net::TcpListener;
+use agent::endpoints::Source;
 
 use crate::{barrier, metrics::Metrics, watches::Listed};
 
@@ -23,10 +22,6 @@ const STUCK: Duration = Duration::from_secs(barrier::DEADLINE.as_secs() * 3);
 const UNREACHED: Duration = Duration::from_mins(1);
 /// How long a watch may be silent before its first list is complete, while the API server answers.
 const SILENT: Duration = Duration::from_mins(10);
-
-/// Linux's number for an address family that the kernel lacks; the standard library has no name
-/// for it.
-const EAFNOSUPPORT: i32 = 97;
 
 /// What has to be known before this replica is ready.
 #[derive(Default)]
@@ -146,58 +141,26 @@ impl Drop for Running {
     }
 }
 
-/// Serves the endpoints until the process ends.
-pub async fn serve(
-    address: SocketAddr,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-) -> std::io::Result<()> {
-    let live = Arc::clone(&health);
-    let router = Router::new()
-        .route("/healthz", get(async move || answer(live.liveness())))
-        .route("/readyz", get(async move || answer(health.readiness())))
-        .route("/metrics", get(async move || exposition(&metrics)));
-    axum::serve(listen(address).await?, router).await
+/// What the endpoints tell.
+#[derive(Clone)]
+pub struct Told {
+    /// Of this replica.
+    pub health: Arc<Health>,
+    /// Of what it does.
+    pub metrics: Arc<Metrics>,
 }
 
-/// Listens on the address. On a node without IPv6, every address of IPv4 stands for every address.
-async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let error = match TcpListener::bind(address).await {
-        Ok(listener) => return Ok(listener),
-        Err(error) => error,
-    };
-    let Some(instead) = without_ipv6(address, &error) else {
-        return Err(error);
-    };
-    tracing::warn!(%address, %instead, %error, "this node has no IPv6; IPv4 is served instead");
-    TcpListener::bind(instead).await
-}
-
-/// What to listen on instead if every address was meant and IPv6 is what is missing.
-fn without_ipv6(address: SocketAddr, error: &std::io::Error) -> Option<SocketAddr> {
-    let missing = error.raw_os_error() == Some(EAFNOSUPPORT)
-        || error.kind() == std::io::ErrorKind::AddrNotAvailable;
-    let every = address.is_ipv6() && address.ip().is_unspecified();
-    (every && missing).then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
-}
-
-fn answer(state: Result<(), String>) -> (StatusCode, String) {
-    match state {
-        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+impl Source for Told {
+    fn liveness(&self) -> Result<(), String> {
+        self.health.liveness()
     }
-}
 
-type Exposition = (StatusCode, [(&'static str, &'static str); 1], String);
+    fn readiness(&self) -> Result<(), String> {
+        self.health.readiness()
+    }
 
-fn exposition(metrics: &Metrics) -> Exposition {
-    let kind = [(
-        "content-type",
-        "application/openmetrics-text; version=1.0.0; charset=utf-8",
-    )];
-    match metrics.text() {
-        Ok(text) => (StatusCode::OK, kind, text),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, kind, String::new()),
+    fn metrics(&self) -> Result<String, fmt::Error> {
+        self.metrics.text()
     }
 }
 
@@ -246,18 +209,6 @@ mod tests {
         assert_eq!(health.readiness(), missing);
         allowed.hear(true);
         assert_eq!(health.readiness(), Ok(()));
-    }
-
-    #[test]
-    fn ipv4_is_served_where_there_is_no_ipv6() {
-        let missing = std::io::Error::from_raw_os_error(EAFNOSUPPORT);
-        let taken = std::io::Error::from(std::io::ErrorKind::AddrInUse);
-        let every: SocketAddr = "[::]:8080".parse().unwrap();
-        let one: SocketAddr = "[::1]:8080".parse().unwrap();
-        let instead = "0.0.0.0:8080".parse().unwrap();
-        assert_eq!(without_ipv6(every, &missing), Some(instead));
-        assert_eq!(without_ipv6(every, &taken), None);
-        assert_eq!(without_ipv6(one, &missing), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use agent::endpoints;
 use kube::{Client, Config, client::ClientBuilder};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -13,7 +14,7 @@ use crate::{
     barrier,
     clock::ServerClock,
     controllers::{self, Setup},
-    health::{self, Health},
+    health::{Health, Told},
     lease::Candidate,
     metrics::Metrics,
     redact::redact,
@@ -76,7 +77,16 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         Client::try_from(limited(&config, SILENCE)).map_err(|error| unusable(&error))?;
     let health = Arc::new(Health::default());
     let metrics = Arc::new(Metrics::default());
-    let endpoints = health::serve(args.listen, Arc::clone(&health), Arc::clone(&metrics));
+    let told = Told {
+        health: Arc::clone(&health),
+        metrics: Arc::clone(&metrics),
+    };
+    let cannot_listen = |error| StartError::Listen {
+        address: args.listen,
+        error,
+    };
+    let listener = endpoints::listen(args.listen).map_err(cannot_listen)?;
+    let served = endpoints::serve(listener, told);
     let mut candidate =
         Candidate::new(client.clone(), &args.namespace, &args.lease, &args.identity);
     let setup = Setup {
@@ -93,9 +103,9 @@ pub async fn run(args: Args) -> Result<(), StartError> {
         health: Arc::clone(&health),
     };
     tokio::select! {
-        served = endpoints => {
-            let error = served.err().unwrap_or_else(|| std::io::Error::other("it ended"));
-            Err(StartError::Listen { address: args.listen, error })
+        ended = served => {
+            let error = ended.err().unwrap_or_else(|| std::io::Error::other("it ended"));
+            Err(cannot_listen(error))
         }
         ended = lead(&args, &mut candidate, setup) => ended,
     }
