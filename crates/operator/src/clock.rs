@@ -24,6 +24,14 @@ impl ServerClock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The time by the API server's clock, by this machine's as long as that is not known: what pods and
+    /// publications have their times from.
+    pub fn now(&self) -> Timestamp {
+        let ahead = self.ahead().unwrap_or_default();
+        let now = Timestamp::now();
+        now.saturating_sub(ahead).unwrap_or(now)
+    }
+
     fn hear(&self, date: Option<&str>, sent: Timestamp, received: Timestamp) {
         let Some(date) = date.and_then(parse) else {
             return;

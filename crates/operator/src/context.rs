@@ -75,15 +75,12 @@ pub struct Context {
 impl Context {
     /// The time, to whole seconds as Kubernetes and X.509 have it.
     pub fn now() -> Timestamp {
-        let now = Timestamp::now();
-        Timestamp::from_second(now.as_second()).unwrap_or(now)
+        whole_seconds(Timestamp::now())
     }
 
-    /// The time by the API server's clock, as far as that is known: what pods and publications have
-    /// their times from.
+    /// The same by the API server's clock.
     pub fn server_now(&self) -> Timestamp {
-        let ahead = self.clock.ahead().unwrap_or_default();
-        Self::now().saturating_sub(ahead).unwrap_or(Timestamp::MIN)
+        whole_seconds(self.clock.now())
     }
 
     /// Forgets a resource that is gone, and every Secret that no other one names.
@@ -124,6 +121,10 @@ const fn is_failure(category: Category, conflicts: u32) -> bool {
         Category::Failure => true,
         Category::Stale => conflicts >= MOST_CONFLICTS,
     }
+}
+
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 #[cfg(test)]

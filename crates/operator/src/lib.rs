@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod facts;
 mod health;
+mod identities;
 mod lease;
 pub mod logging;
 mod metrics;

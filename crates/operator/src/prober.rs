@@ -7,16 +7,13 @@ use std::{
     time::Duration,
 };
 
-use api::{Endpoint, Protocol, WorkloadRef, names};
-use jiff::Timestamp;
+use api::{Endpoint, Protocol, WorkloadRef};
 use kube::Client;
 use plan::rollout::{Probe, Proof, Proofs, Shown};
 use probe::{Identity, Limits, Outcome, Report, Target, Trouble};
 use tokio::sync::Semaphore;
 
-use crate::{
-    clock::ServerClock, error::ObjectName, metrics::Metrics, requests, secret, wake::Bell,
-};
+use crate::{clock::ServerClock, identities::Identities, metrics::Metrics, wake::Bell};
 
 /// Handshakes at one time.
 const AT_ONCE: usize = 4;
@@ -121,18 +118,15 @@ impl Prober {
     }
 
     fn begins(&self, certificate: &str, probe: &Probe) -> bool {
-        let key = (certificate.to_owned(), key(probe));
-        self.known().under_way.insert(key)
+        let mut known = self.known();
+        known.proofs.entry(certificate.to_owned()).or_default();
+        known.under_way.insert((certificate.to_owned(), key(probe)))
     }
 
     /// What is presented where a certificate is asked for: the certificate itself.
     async fn identity(&self, certificate: &str) -> Option<Identity> {
-        let name = names::store_secret(certificate);
-        let object = ObjectName::new("Secret", &self.namespace, &name);
-        let api = requests::secrets(&self.client, &self.namespace);
-        let store = requests::read(&api, object, &name).await.ok()??;
-        let pair = secret::current(&store)?;
-        Identity::from_pem(pair.certificate, pair.key).ok()
+        let stored = Identities::read(&self.client, &self.namespace, certificate).await;
+        Some(stored.ok()??.current)
     }
 
     async fn shake(
@@ -158,16 +152,16 @@ impl Prober {
         self.bell.workload(workload.clone());
     }
 
+    /// Of a certificate that was forgotten meanwhile nothing is noted.
     fn note(&self, certificate: &str, probe: &Probe, shown: Shown) {
-        let ahead = self.clock.ahead().unwrap_or_default();
-        let now = Timestamp::now();
-        let at = now.saturating_sub(ahead).unwrap_or(now);
-        let key = key(probe);
+        let (at, key) = (self.clock.now(), key(probe));
         let mut known = self.known();
         known
             .under_way
             .remove(&(certificate.to_owned(), key.clone()));
-        let proofs = known.proofs.entry(certificate.to_owned()).or_default();
+        let Some(proofs) = known.proofs.get_mut(certificate) else {
+            return;
+        };
         if let Shown::Leaf(_) = shown {
             proofs.answered.insert(probe.endpoint.clone(), at);
         }

@@ -13,9 +13,8 @@ use std::{
     time::Duration,
 };
 
-use api::{Fingerprint, Partner, names};
-use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{PodSpec, Secret};
+use api::{Fingerprint, Partner};
+use k8s_openapi::api::core::v1::PodSpec;
 use kube::Client;
 use pki::IssuedPair;
 use plan::partner::{Answer, Answered, Answers, Call, Own, Way};
@@ -26,11 +25,7 @@ use tokio::sync::OnceCell;
 use trust::Trust;
 
 use crate::{
-    clock::ServerClock,
-    error::{Error, ObjectName},
-    metrics::Metrics,
-    requests, secret,
-    wake::Bell,
+    clock::ServerClock, error::Error, identities::Identities, metrics::Metrics, wake::Bell,
 };
 
 /// How long a handshake may take: half of what coturn itself gives a partner.
@@ -74,16 +69,9 @@ struct Underway {
     certificate: String,
     leaf: Fingerprint,
     pod: Result<PodSpec, String>,
-    pairs: Option<Pairs>,
+    identities: Option<Identities>,
     /// What coturn trusts, read once for all partners of the errand, and only if one accepts.
     trust: OnceCell<Result<Trust, String>>,
-}
-
-/// The pairs in a store.
-#[derive(Clone)]
-struct Pairs {
-    current: Identity,
-    previous: Option<Identity>,
 }
 
 impl Partners {
@@ -152,7 +140,7 @@ impl Partners {
         let partners = self.clone();
         tokio::spawn(async move {
             let errand = Underway {
-                pairs: partners.pairs(&certificate).await.ok().flatten(),
+                identities: partners.identities(&certificate).await.ok().flatten(),
                 trust: OnceCell::new(),
                 certificate,
                 leaf,
@@ -165,13 +153,15 @@ impl Partners {
     }
 
     fn begins(&self, certificate: &str, partner: &Partner) -> bool {
+        let mut known = self.known();
+        known.answers.entry(certificate.to_owned()).or_default();
         let key = (certificate.to_owned(), partner.clone());
-        self.known().under_way.insert(key)
+        known.under_way.insert(key)
     }
 
     async fn call(&self, errand: &Underway, call: Call) {
-        let report = match &errand.pairs {
-            Some(pairs) => asked(&call, pairs.current.clone(), pairs).await,
+        let report = match &errand.identities {
+            Some(known) => asked(&call, known.current.clone(), known).await,
             None => Err("the store could not be read".to_owned()),
         };
         let (answer, own) = match report {
@@ -182,8 +172,6 @@ impl Partners {
             }
             Err(why) => (Answer::Unreached(why), Own::NotJudged(UNSEEN.to_owned())),
         };
-        self.metrics
-            .answered(&errand.certificate, &call.partner, &answer);
         self.note(errand, call, answer, own);
     }
 
@@ -202,7 +190,7 @@ impl Partners {
         match answer {
             Answer::Accepted => {
                 let trust = errand.trust.get_or_init(|| self.trust(&errand.pod)).await;
-                judge::judge(partner, &report.chain, trust, self.now())
+                judge::judge(partner, &report.chain, trust, self.clock.now())
             }
             Answer::Refused(_) | Answer::Unreached(_) => {
                 Own::NotJudged("it is judged once the partner accepts".to_owned())
@@ -217,13 +205,17 @@ impl Partners {
         }
     }
 
+    /// Of a certificate that was forgotten meanwhile nothing is noted.
     fn note(&self, errand: &Underway, call: Call, answer: Answer, own: Own) {
-        let (certificate, leaf, at) = (&errand.certificate, errand.leaf, self.now());
+        let (certificate, leaf, at) = (&errand.certificate, errand.leaf, self.clock.now());
         let mut known = self.known();
         known
             .under_way
             .remove(&(certificate.clone(), call.partner.clone()));
-        let answers = known.answers.entry(certificate.clone()).or_default();
+        let Some(answers) = known.answers.get_mut(certificate) else {
+            return;
+        };
+        self.metrics.answered(certificate, &call.partner, &answer);
         let before = answers.get(&call.partner).filter(|it| it.leaf == leaf);
         let since = before
             .filter(|before| before.answer == answer)
@@ -246,13 +238,6 @@ impl Partners {
         answers.insert(call.partner, answered);
     }
 
-    /// The time by the API server's clock.
-    fn now(&self) -> Timestamp {
-        let ahead = self.clock.ahead().unwrap_or_default();
-        let now = Timestamp::now();
-        now.saturating_sub(ahead).unwrap_or(now)
-    }
-
     /// Presents a pair that nobody has seen yet to partners. What an agent is known by is the pair that
     /// is published; the key of the new one stays here.
     pub async fn rehearse(
@@ -265,23 +250,19 @@ impl Partners {
         let (Ok(next), false) = (next, calls.is_empty()) else {
             return Ok(Vec::new());
         };
-        let Some(pairs) = self.pairs(certificate).await? else {
+        let Some(known) = self.identities(certificate).await? else {
             return Ok(Vec::new());
         };
         let asked = calls.into_iter().map(async |call| {
-            let report = asked(&call, next.clone(), &pairs).await;
+            let report = asked(&call, next.clone(), &known).await;
             let answer = report.map_or_else(Answer::Unreached, |report| answer(&report));
             (call.partner, answer)
         });
         Ok(futures::future::join_all(asked).await)
     }
 
-    async fn pairs(&self, certificate: &str) -> Result<Option<Pairs>, Error> {
-        let name = names::store_secret(certificate);
-        let object = ObjectName::new("Secret", &self.namespace, &name);
-        let api = requests::secrets(&self.client, &self.namespace);
-        let store = requests::read(&api, object, &name).await?;
-        Ok(store.as_ref().and_then(pairs))
+    async fn identities(&self, certificate: &str) -> Result<Option<Identities>, Error> {
+        Identities::read(&self.client, &self.namespace, certificate).await
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -289,16 +270,8 @@ impl Partners {
     }
 }
 
-fn pairs(store: &Secret) -> Option<Pairs> {
-    let identity = |pair: secret::StoreContent<'_>| Identity::from_pem(pair.certificate, pair.key);
-    Some(Pairs {
-        current: identity(secret::current(store)?).ok()?,
-        previous: secret::previous(store).and_then(|pair| identity(pair).ok()),
-    })
-}
-
 /// A handshake with a partner, on a thread of its own; or why there was none.
-async fn asked(call: &Call, identity: Identity, pairs: &Pairs) -> Result<Report, String> {
+async fn asked(call: &Call, identity: Identity, known: &Identities) -> Result<Report, String> {
     let limits = Limits {
         time: TIME,
         ..Limits::default()
@@ -311,7 +284,7 @@ async fn asked(call: &Call, identity: Identity, pairs: &Pairs) -> Result<Report,
         Way::Agent { address, .. } => {
             let relay = Relay {
                 address: *address,
-                identities: [Some(pairs.current.clone()), pairs.previous.clone()]
+                identities: [Some(known.current.clone()), known.previous.clone()]
                     .into_iter()
                     .flatten()
                     .collect(),

@@ -45,7 +45,7 @@ fn underway(pod: Result<PodSpec, String>) -> Underway {
         certificate: "coturn".to_owned(),
         leaf: Fingerprint::from_digest([0; 32]),
         pod,
-        pairs: None,
+        identities: None,
         trust: OnceCell::new(),
     }
 }
