@@ -101,15 +101,19 @@ impl Group {
         Ok(status)
     }
 
-    /// Waits for the program's end; `None` if it does not come within `limit`.
-    pub fn wait_within(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+    /// Waits for the program's end; `None` if it does not come within `limit`, or before it is enough.
+    pub fn wait_within(
+        &mut self,
+        limit: Duration,
+        is_enough: impl Fn() -> bool,
+    ) -> anyhow::Result<Option<ExitStatus>> {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
                 self.ended = true;
                 return Ok(Some(status));
             }
-            if started.elapsed() > limit {
+            if started.elapsed() > limit || is_enough() {
                 return Ok(None);
             }
             thread::sleep(POLL);
@@ -249,7 +253,7 @@ mod tests {
         assert!(runs(&child));
 
         let limit = Duration::from_millis(50);
-        assert!(group.wait_within(limit).unwrap().is_none());
+        assert!(group.wait_within(limit, || false).unwrap().is_none());
         drop(group);
 
         assert!(!runs(&child));
@@ -259,7 +263,9 @@ mod tests {
     fn a_program_that_ends_in_time_tells_how() {
         let mut exit = Command::new("sh");
         let mut group = Group::start(exit.args(["-c", "exit 3"])).unwrap();
-        let status = group.wait_within(Duration::from_secs(20)).unwrap();
+        let status = group
+            .wait_within(Duration::from_secs(20), || false)
+            .unwrap();
         assert_eq!(status.unwrap().code(), Some(3));
     }
 

@@ -8,7 +8,7 @@ use std::{
     env, fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::shell;
+use crate::shell::{self, Watched};
 
 /// How long the tests of a mutant of the quick set may take. A mutant may make them wait for ever:
 /// that too is noticed.
@@ -248,10 +248,12 @@ fn check_unbroken(mutants: &[Mutant], lane: &Lane) -> anyhow::Result<()> {
     let commands: BTreeSet<_> = mutants.iter().flat_map(|mutant| &mutant.runs).collect();
     for arguments in commands {
         eprintln!("without a mutant: cargo {}", arguments.join(" "));
-        match run_tests(arguments, lane, UNBROKEN)? {
-            Run::Green => {}
-            Run::Red { output } => bail!("it fails without a mutant:\n{output}"),
-            Run::Endless => bail!("it did not end within {UNBROKEN:?} without a mutant"),
+        match run_tests(arguments, lane, UNBROKEN, |_| false)? {
+            Watched::Ended(output) if output.status.success() => {}
+            Watched::Ended(output) => bail!("it fails without a mutant:\n{}", text(&output)),
+            Watched::Sufficed(_) | Watched::TookTooLong => {
+                bail!("it did not end within {UNBROKEN:?} without a mutant")
+            }
         }
     }
     Ok(())
@@ -272,24 +274,33 @@ fn try_one(mutant: &Mutant, lane: &Lane) -> anyhow::Result<Option<String>> {
 
 fn caught_by(mutant: &Mutant, arguments: &[String], lane: &Lane) -> anyhow::Result<Option<String>> {
     let limit = if mutant.quick { QUICK } else { OTHERWISE };
-    let output = match run_tests(arguments, lane, limit)? {
-        Run::Green => return Ok(None),
-        Run::Red { output } => output,
-        Run::Endless => return Ok(Some(format!("no end within {limit:?}"))),
-    };
-    let mut failed = output
-        .lines()
-        .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-    let Some(first) = failed.next() else {
-        bail!(
-            "{} fails without a red test; a mutant must build:\n{output}",
-            mutant.name
-        );
-    };
-    Ok(Some(match failed.count() {
-        0 => first.to_owned(),
-        more => format!("{first} and {more} more"),
-    }))
+    // Where one is red the others are not waited for.
+    Ok(match run_tests(arguments, lane, limit, is_red)? {
+        Watched::Sufficed(printed) => Some(red(&printed).unwrap_or(&printed).to_owned()),
+        Watched::TookTooLong => Some(format!("no end within {limit:?}")),
+        Watched::Ended(output) if output.status.success() => None,
+        Watched::Ended(output) => bail!(
+            "{} fails without a red test; a mutant must build:\n{}",
+            mutant.name,
+            text(&output)
+        ),
+    })
+}
+
+fn text(output: &Output) -> String {
+    let text = [&*output.stdout, &*output.stderr].concat();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn is_red(line: &str) -> bool {
+    red(line).is_some()
+}
+
+/// The test that went red, as a line of the test harness tells.
+fn red(line: &str) -> Option<&str> {
+    line.trim_end()
+        .strip_prefix("test ")?
+        .strip_suffix(" ... FAILED")
 }
 
 /// Changes the copy by the patch, and sees that it did.
@@ -316,14 +327,12 @@ fn git_apply(mutant: &Mutant, copy: &Path, options: &[&str]) -> anyhow::Result<(
     shell::read(&mut command).map(drop)
 }
 
-/// What came of a test command.
-enum Run {
-    Green,
-    Red { output: String },
-    Endless,
-}
-
-fn run_tests(arguments: &[String], lane: &Lane, limit: Duration) -> anyhow::Result<Run> {
+fn run_tests(
+    arguments: &[String],
+    lane: &Lane,
+    limit: Duration,
+    suffices: fn(&str) -> bool,
+) -> anyhow::Result<Watched> {
     let mut command = shell::cargo(&[]);
     command.args(arguments).current_dir(&lane.tree);
     // A target folder of its own: the same crates at another path would be taken for these.
@@ -333,13 +342,7 @@ fn run_tests(arguments: &[String], lane: &Lane, limit: Duration) -> anyhow::Resu
     if env::var_os(cluster::CACHE_VARIABLE).is_none() {
         command.env(cluster::CACHE_VARIABLE, target.join("cluster"));
     }
-    let Some(output) = shell::finished_within(limit, &mut command)? else {
-        return Ok(Run::Endless);
-    };
-    if output.status.success() {
-        return Ok(Run::Green);
-    }
-    let text = [output.stdout, output.stderr].concat();
-    let output = String::from_utf8_lossy(&text).into_owned();
-    Ok(Run::Red { output })
+    // The way to a panic takes seconds to tell, and nobody reads it.
+    command.env("RUST_BACKTRACE", "0");
+    shell::watched(limit, &mut command, suffices)
 }

@@ -3,10 +3,11 @@
 use std::{
     env,
     ffi::OsStr,
-    io::Read,
+    io::{BufRead as _, BufReader, Read},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::{Arc, OnceLock},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -114,18 +115,49 @@ pub fn capture_within(limit: Duration, command: &mut Command) -> anyhow::Result<
 }
 
 /// As [`capture`]; `None` if the command takes longer: then it is ended with all that it started.
-pub fn finished_within(limit: Duration, command: &mut Command) -> anyhow::Result<Option<Output>> {
+fn finished_within(limit: Duration, command: &mut Command) -> anyhow::Result<Option<Output>> {
+    Ok(match watched(limit, command, |_| false)? {
+        Watched::Ended(output) => Some(output),
+        Watched::Sufficed(_) | Watched::TookTooLong => None,
+    })
+}
+
+/// What came of a command that was watched.
+pub enum Watched {
+    /// It ended by itself.
+    Ended(Output),
+    /// It printed this line, which suffices, and was ended.
+    Sufficed(String),
+    /// It was ended, as it took longer than it may.
+    TookTooLong,
+}
+
+/// Runs the command silently, until a line of its standard output suffices, or for so long at most. Then
+/// it is ended with all that it started.
+pub fn watched(
+    limit: Duration,
+    command: &mut Command,
+    suffices: impl Fn(&str) -> bool + Send + 'static,
+) -> anyhow::Result<Watched> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut group = Group::start(command)?;
-    let stdout = read_aside(group.child().stdout.take());
-    let stderr = read_aside(group.child().stderr.take());
-    let Some(status) = group.wait_within(limit)? else {
-        return Ok(None);
-    };
+    let found = Arc::new(OnceLock::new());
+    let finds = Arc::clone(&found);
+    let stdout = read_aside(group.child().stdout.take(), move |line| {
+        if suffices(line) {
+            let _ = finds.set(line.to_owned());
+        }
+    });
+    let stderr = read_aside(group.child().stderr.take(), |_| ());
+    let status = group.wait_within(limit, || found.get().is_some())?;
     // What it started and left behind may hold its output open for ever.
     group.end();
+    let Some(status) = status else {
+        let line = found.get().cloned();
+        return Ok(line.map_or(Watched::TookTooLong, Watched::Sufficed));
+    };
     let read = |reader: JoinHandle<_>| reader.join().unwrap_or_default();
-    Ok(Some(Output {
+    Ok(Watched::Ended(Output {
         status,
         stdout: read(stdout),
         stderr: read(stderr),
@@ -133,14 +165,24 @@ pub fn finished_within(limit: Duration, command: &mut Command) -> anyhow::Result
 }
 
 /// A program whose output nobody reads stops once a pipe is full.
-fn read_aside(from: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+fn read_aside(
+    from: Option<impl Read + Send + 'static>,
+    hear: impl Fn(&str) + Send + 'static,
+) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut text = Vec::new();
-        if let Some(mut from) = from {
+        let Some(from) = from else {
+            return text;
+        };
+        let mut from = BufReader::new(from);
+        loop {
+            let read = text.len();
             // What was read before an error is what there is.
-            let _ = from.read_to_end(&mut text);
+            match from.read_until(b'\n', &mut text) {
+                Ok(0) | Err(_) => return text,
+                Ok(_) => hear(&String::from_utf8_lossy(&text[read..])),
+            }
         }
-        text
     })
 }
 
@@ -190,5 +232,14 @@ mod tests {
             error.to_string().contains("`sleep 1000` did not end"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_program_is_ended_once_it_printed_what_suffices() {
+        let mut talk = Command::new("sh");
+        talk.args(["-c", "echo one; echo two; exec sleep 1000"]);
+        let limit = Duration::from_mins(1);
+        let watched = watched(limit, &mut talk, |line| line.starts_with("tw")).unwrap();
+        assert!(matches!(watched, Watched::Sufficed(line) if line == "two\n"));
     }
 }
