@@ -105,6 +105,24 @@ async fn the_command_line_tells_as_well_and_what_it_says_of_the_bundle_counts() 
     assert!(trust.whitelist.is_empty());
 }
 
+/// The shape of the entry point of Wire's chart. The shared secret that it adds may not be read here.
+const BY_SCRIPT: &str = r#"command:
+    - dumb-init
+    - --
+    - /bin/sh
+    - -c
+    - |
+      sed -Ee "s;__IP__;$POD_IP;g" /conf/turnserver.conf > /made/turnserver.conf
+      sed -Ee 's/^/static-auth-secret=/' /forbidden/secret.txt >> /made/turnserver.conf
+      exec /usr/bin/turnserver -c /made/turnserver.conf"#;
+
+#[tokio::test]
+async fn a_file_that_a_script_makes_is_read_where_it_is_made_from_and_no_shared_secret_is() {
+    let trust = trusted(BY_SCRIPT, "settings").await.ok().unwrap();
+    assert_eq!(trust.bundle, b"bundle");
+    assert_eq!(trust.whitelist.entries().len(), 1);
+}
+
 #[rstest]
 #[case::no_ca_file("no-ca", &["coturn has no CA-file: it verifies no partner at all"])]
 #[case::a_config_map_that_may_not_be_read(
