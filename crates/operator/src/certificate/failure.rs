@@ -42,6 +42,7 @@ pub fn is_undone(last: Option<&Action>, next: &Action) -> bool {
         | Action::NoteRollback { .. }
         | Action::RollBack { .. }
         | Action::Distrust { .. }
+        | Action::DropPrevious { .. }
         | Action::Record { .. }
         | Action::WriteStatus(_) => None,
     };

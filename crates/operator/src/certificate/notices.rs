@@ -96,6 +96,7 @@ fn is_publication(action: &Action) -> bool {
         | Action::NoteRollback { .. }
         | Action::RollBack { .. }
         | Action::Distrust { .. }
+        | Action::DropPrevious { .. }
         | Action::Record { .. }
         | Action::WriteStatus(_) => false,
     }
@@ -120,6 +121,7 @@ fn stands(observation: &Observation, action: &Action) -> bool {
         | Action::NoteRollback { .. }
         | Action::RollBack { .. }
         | Action::Distrust { .. }
+        | Action::DropPrevious { .. }
         | Action::Record { .. }
         | Action::WriteStatus(_) => true,
     }
@@ -192,6 +194,7 @@ fn notice(
         }),
         Action::RollBack { by, .. } => Some(rolled_back(leaf?, by)),
         Action::Distrust { .. }
+        | Action::DropPrevious { .. }
         | Action::Record { .. }
         | Action::Publish {
             cause: PublishCause::Metadata | PublishCause::TakenOver,

@@ -144,6 +144,16 @@ pub fn with_the_pair_before(
     Ok(Some(secret(Base::Existing(before), data)))
 }
 
+/// The store Secret without the pair before.
+pub fn without_the_pair_before(before: &Secret) -> Secret {
+    let mut after = before.clone();
+    let data = after.data.get_or_insert_default();
+    for key in [PREVIOUS.certificate, PREVIOUS.key, PREVIOUS.roots] {
+        data.remove(key);
+    }
+    after
+}
+
 /// The store Secret with another record and the same pairs.
 pub fn recorded(before: &Secret, state: &StoreState) -> Result<Secret, serde_json::Error> {
     let mut after = before.clone();

@@ -126,6 +126,17 @@ fn a_store_is_replaced_at_the_revision_that_was_read() {
 }
 
 #[test]
+fn a_pair_that_is_dropped_leaves_no_trace_and_the_rest_as_it_is() {
+    let both = written(Base::Existing(&store_of(0)), &content(1), &state(1)).unwrap();
+    let dropped = without_the_pair_before(&both);
+    let (left, stored) = (dropped.data.clone().unwrap(), usable(&dropped));
+    assert!(!left.keys().any(|key| key.starts_with("previous")));
+    assert_eq!(stored.previous, None);
+    assert_eq!(stored.current, usable(&both).current);
+    assert_eq!(stored.state, state(1));
+}
+
+#[test]
 fn a_record_leaves_both_pairs_as_they_are() {
     let both = written(Base::Existing(&store_of(0)), &content(1), &state(1)).unwrap();
     let stored = usable(&recorded(&both, &state(2)).unwrap());

@@ -15,6 +15,7 @@ mod publishing;
 mod ready;
 mod recovery;
 mod restarts;
+mod retention;
 mod rollback;
 mod status;
 mod trigger;
@@ -102,6 +103,11 @@ pub enum Action {
         pod: String,
         /// The pod's uid.
         uid: String,
+    },
+    /// Take the pair before out of the store: it will not be put back into service any more.
+    DropPrevious {
+        /// The store's revision.
+        store: Version,
     },
     /// Write the pair in service into the published Secret.
     Publish {
@@ -342,7 +348,7 @@ fn renew(observed: &Observed, stored: &Stored, now: Timestamp) -> Decision {
             trigger,
             now,
         ),
-        None => Decision::Converged,
+        None => retention::due(observed, stored, now).map_or(Decision::Converged, Decision::Act),
     }
 }
 
@@ -357,6 +363,7 @@ impl Action {
             | Self::NoteRollback { .. }
             | Self::RollBack { .. }
             | Self::Distrust { .. }
+            | Self::DropPrevious { .. }
             | Self::Record { .. } => Some(Step::Issue),
             Self::Publish { .. } => Some(Step::Publish),
             Self::WriteStatus(_) => None,
@@ -379,6 +386,7 @@ impl Action {
             | Self::NoteRollback { .. }
             | Self::RollBack { .. }
             | Self::Distrust { .. }
+            | Self::DropPrevious { .. }
             | Self::Record { .. }
             | Self::WriteStatus(_) => false,
         }

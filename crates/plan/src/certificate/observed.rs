@@ -342,7 +342,7 @@ impl Observed {
 
     /// When every pod was on it for the first time. What was told of the certificate before it was put back
     /// into service counts no more.
-    fn completed_at(&self) -> Option<Timestamp> {
+    pub(super) fn completed_at(&self) -> Option<Timestamp> {
         let (stored, told) = (self.stored()?, self.resource.status.rollout.as_ref()?);
         let is_of_it = told.fingerprint == stored.current.leaf.fingerprint.to_string();
         let at = told.completed_at.as_ref().filter(|_| is_of_it)?.0;

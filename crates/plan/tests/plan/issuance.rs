@@ -18,6 +18,7 @@ fn kind(action: Option<&Action>) -> &'static str {
         Some(Action::Adopt { .. }) => "Adopt",
         Some(Action::RollBack { .. }) => "RollBack",
         Some(Action::Distrust { .. }) => "Distrust",
+        Some(Action::DropPrevious { .. }) => "DropPrevious",
         Some(Action::NoteRollback { .. }) => "NoteRollback",
         Some(Action::Record { .. }) => "Record",
         Some(Action::Publish { .. }) => "Publish",

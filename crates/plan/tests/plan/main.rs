@@ -28,6 +28,7 @@ mod proofs;
 mod publishing;
 mod recovery;
 mod restart_one;
+mod retention;
 mod rollout;
 mod rollout_hold;
 mod self_signed;

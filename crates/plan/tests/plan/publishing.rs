@@ -21,6 +21,7 @@ fn word(action: Option<&Action>) -> String {
         Some(Action::Adopt { .. }) => "Adopt".to_owned(),
         Some(Action::RollBack { .. }) => "RollBack".to_owned(),
         Some(Action::Distrust { .. }) => "Distrust".to_owned(),
+        Some(Action::DropPrevious { .. }) => "DropPrevious".to_owned(),
         Some(Action::NoteRollback { .. }) => "NoteRollback".to_owned(),
         Some(Action::Record { publication, .. }) => match publication.held {
             Held::Foreign => "Record foreign".to_owned(),

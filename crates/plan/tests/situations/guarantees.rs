@@ -48,11 +48,22 @@ pub fn of_a_write(
         Action::RollBack { by, .. } => {
             taking_back::of_a_write(before, after, operator, certificate, by)
         }
+        Action::DropPrevious { .. } => is_replaced_for_good(before, certificate),
         Action::Distrust { .. }
         | Action::NoteRollback { .. }
         | Action::Record { .. }
         | Action::WriteStatus(_) => Ok(()),
     }
+}
+
+/// No pod that runs serves the pair that is dropped.
+fn is_replaced_for_good(before: &State, certificate: Certificate) -> Result<(), String> {
+    let previous = before.previous(certificate);
+    let serves = |pod: &Pod| pod.runs() && pod.reads[certificate] == previous;
+    let needs_it = before.pods.iter().flatten().any(serves);
+    holds(previous.is_some() && !needs_it, || {
+        format!("guarantee 5: {previous:?} is dropped while a pod serves it")
+    })
 }
 
 /// One certificate for each trigger: what is there, and not only what was read, asks for it.

@@ -139,6 +139,7 @@ impl Writer<'_> {
                     uid: uid.clone(),
                 })
             }),
+            Action::DropPrevious { store } => self.drop_previous(store),
             Action::Publish { secret, cause, .. } => self.publish(secret, *cause),
             Action::WriteStatus(status) => self.write_status(status),
         }
@@ -226,6 +227,20 @@ impl Writer<'_> {
             } => Some((*current, *previous)),
             StoreThing::Corrupt => None,
         }
+    }
+
+    fn drop_previous(&mut self, at: &plan::Version) -> Result<(Name, Identity), Refused> {
+        let (Store::Present(stored), Some((current, _))) = (&self.observed.store, self.in_store())
+        else {
+            return Err(Refused::Conflict);
+        };
+        let thing = StoreThing::Good {
+            current,
+            previous: None,
+            state: Sealed::new(stored.state.clone()),
+        };
+        let at = Precondition::At(at.clone());
+        self.put(Name::Store(self.certificate), &at, Thing::Store(thing))
     }
 
     fn record(

@@ -304,6 +304,14 @@ impl State {
         }
     }
 
+    /// The pair before in the store.
+    pub fn previous(&self, certificate: Certificate) -> Option<Pair> {
+        match self.stored(certificate)? {
+            StoreThing::Good { previous, .. } => *previous,
+            StoreThing::Corrupt => None,
+        }
+    }
+
     /// The last of what a time in the status is compared with: it stands for any time since.
     pub fn latest_start_or_publication(&self, certificate: Certificate) -> i64 {
         let written = self.published(certificate).map(|it| it.written);

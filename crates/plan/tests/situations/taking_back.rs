@@ -153,6 +153,7 @@ pub fn note(before: &State, state: &mut State, certificate: Certificate, action:
         | Action::NoteRollback { .. }
         | Action::Record { .. }
         | Action::Distrust { .. }
+        | Action::DropPrevious { .. }
         | Action::Publish { .. }
         | Action::WriteStatus(_) => {}
     }

@@ -62,6 +62,7 @@ pub async fn act(
         Action::NoteRollback { store, lost } => writer.note_rollback(store, lost).await,
         Action::RollBack { store, by } => writer.roll_back(store, by).await,
         Action::Distrust { store, pod, uid } => writer.distrust(store, pod, uid).await,
+        Action::DropPrevious { store } => writer.drop_previous(store).await,
         Action::Record {
             store,
             publication,
@@ -190,6 +191,14 @@ impl Writer<'_> {
             uid: uid.to_owned(),
         });
         self.write_record(store, &state).await
+    }
+
+    /// The store without the pair before.
+    async fn drop_previous(&mut self, store: &Version) -> Result<(), Error> {
+        let before = self.store_secret(store).await?;
+        let body = secret::without_the_pair_before(&before);
+        self.write_store(&self.store_name(), &Precondition::At(store.clone()), body)
+            .await
     }
 
     async fn record(

@@ -41,6 +41,19 @@ impl Cluster {
         Ok(())
     }
 
+    pub(super) fn drop_previous(&mut self, at: &Version) -> Result<(), Stale> {
+        self.revision += 1;
+        let plan::certificate::Store::Present(stored) = &mut self.truth.store else {
+            return Err(Stale);
+        };
+        if stored.version != *at {
+            return Err(Stale);
+        }
+        stored.previous = None;
+        stored.version.resource_version = self.revision.to_string();
+        Ok(())
+    }
+
     pub(super) fn distrust(&mut self, pod: &str, uid: &str) -> Result<(), Stale> {
         let pod = Distrusted {
             pod: pod.to_owned(),

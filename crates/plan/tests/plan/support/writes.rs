@@ -100,6 +100,7 @@ impl Cluster {
                 self.store_is(&Precondition::At(store.clone()))?;
                 self.distrust(pod, uid)
             }
+            Action::DropPrevious { store } => self.drop_previous(store),
             Action::Publish { secret, cause, .. } => {
                 let current = seen.stored().ok_or(Stale)?.current.clone();
                 self.publish(secret, *cause, current)
