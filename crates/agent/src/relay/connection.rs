@@ -3,6 +3,8 @@
 use std::{
     io::{self, ErrorKind},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket},
+    sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -23,6 +25,8 @@ const TIME: Duration = Duration::from_secs(30);
 const GREETING: Duration = Duration::from_secs(5);
 /// Bytes that may go in either direction: a handshake has a few kilobytes.
 const BYTES: usize = 256 * 1024;
+/// Bytes of a frame beside its content.
+const FRAMING: usize = 2;
 /// How long one look for what came takes at most.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -86,7 +90,10 @@ fn relayed(stream: TcpStream, pins: &Pins, partners: &[Partner], started: Instan
         }
     };
     match asked_for(&mut tunnel, partners, started + GREETING) {
-        Ok(partner) => Exchange::new(tunnel, partner, started + TIME).run(),
+        Ok(partner) => {
+            tunnel.end_at(started + TIME);
+            Exchange::new(tunnel, partner, started + TIME).run()
+        }
         Err(ending) => ending,
     }
 }
@@ -97,15 +104,16 @@ fn asked_for(
     partners: &[Partner],
     deadline: Instant,
 ) -> Result<UdpSocket, Ending> {
-    let name = awaited(tunnel, deadline)?;
+    let name = awaited(tunnel)?;
     let name = String::from_utf8_lossy(&name);
     let asked = name.parse::<Partner>().ok();
     let Some(partner) = partners.iter().find(|it| Some(*it) == asked.as_ref()) else {
         let name: String = name.chars().take(300).collect();
-        let why = format!("{name:?} is not among its partners; start it with --partner {name}");
+        let name = name.escape_debug();
+        let why = format!("\"{name}\" is not among its partners; start it with --partner {name}");
         return Err(refused(tunnel, &why, Ending::NotAllowed));
     };
-    match connected(partner) {
+    match connected(partner, deadline) {
         Ok(socket) if tunnel.send(&[]).is_ok() => {
             tracing::info!(%partner, "a handshake is relayed");
             Ok(socket)
@@ -118,13 +126,15 @@ fn asked_for(
     }
 }
 
-fn awaited(tunnel: &mut Tunnel, deadline: Instant) -> Result<Vec<u8>, Ending> {
+fn awaited(tunnel: &mut Tunnel) -> Result<Vec<u8>, Ending> {
     loop {
         match tunnel.receive() {
             Ok(frame) => return Ok(frame),
-            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(Ending::Broken),
-            Err(_) if Instant::now() >= deadline => return Err(Ending::Bounds),
-            Err(_) => {}
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => {}
+                ErrorKind::TimedOut => return Err(Ending::Bounds),
+                _ => return Err(Ending::Broken),
+            },
         }
     }
 }
@@ -137,15 +147,35 @@ fn refused(tunnel: &mut Tunnel, why: &str, ending: Ending) -> Ending {
 }
 
 /// A socket that receives from the partner alone.
-fn connected(partner: &Partner) -> io::Result<UdpSocket> {
+fn connected(partner: &Partner, deadline: Instant) -> io::Result<UdpSocket> {
     let mut last = io::Error::new(ErrorKind::NotFound, "its name has no address");
-    for address in (partner.host.as_str(), partner.port).to_socket_addrs()? {
+    for address in resolved(partner, deadline)? {
         match connected_to(address) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+/// The partner's addresses. The system's resolver knows no deadline, and is not waited for after it.
+fn resolved(partner: &Partner, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
+    let (found, awaited) = mpsc::channel();
+    let name = (partner.host.clone(), partner.port);
+    thread::Builder::new()
+        .name("resolver".to_owned())
+        .spawn(move || {
+            let addresses = name.to_socket_addrs().map(Iterator::collect);
+            // Who asked may be gone.
+            let _ = found.send(addresses);
+        })?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    awaited.recv_timeout(left).unwrap_or_else(|_| {
+        Err(io::Error::new(
+            ErrorKind::TimedOut,
+            "its name is not resolved in time",
+        ))
+    })
 }
 
 fn connected_to(address: SocketAddr) -> io::Result<UdpSocket> {
@@ -235,9 +265,14 @@ impl Exchange {
             Ok(datagram) => datagram,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(Ending::Done),
+            Err(error) if error.kind() == ErrorKind::TimedOut => return Err(Ending::Bounds),
             Err(_) => return Err(Ending::Broken),
         };
-        self.sent += datagram.len();
+        // What is empty costs as well.
+        self.sent += datagram.len() + FRAMING;
+        if datagram.is_empty() {
+            return Ok(());
+        }
         match self.partner.send(&datagram) {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => self.closed(),
             // A datagram may get lost.

@@ -17,8 +17,8 @@ pub use published::{
     PublishedContent, applied_like, last_writer, operator_wrote, read_published, write_published,
 };
 pub use store::{
-    Base, StoreContent, current, previous, read_store, recorded, with_the_pair_before, without_the_pair_before,
-    written,
+    Base, StoreContent, current, previous, read_store, recorded, with_the_pair_before,
+    without_the_pair_before, written,
 };
 
 /// The bytes under a key of a Secret.

@@ -12,6 +12,9 @@ use crate::{Identity, Limits, Report, dial::through};
 /// The least that a connection is waited for.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How many characters of what an agent says are told.
+const WORDS: usize = 400;
+
 /// An agent beside coturn that relays.
 #[derive(Clone, Debug)]
 pub struct Relay {
@@ -49,10 +52,10 @@ impl Relay {
         let name = partner.to_string();
         let answer = tunnel
             .send(name.as_bytes())
-            .and_then(|()| awaited(&mut tunnel, deadline));
+            .and_then(|()| awaited(&mut tunnel));
         match answer {
             Ok(answer) if answer.is_empty() => Ok(Path { tunnel }),
-            Ok(why) => Err(self.told(&String::from_utf8_lossy(&why))),
+            Ok(why) => Err(self.told(&words(&why))),
             Err(error) => Err(self.told(&format!(
                 "it ends the connection ({error}): it relays for too many already, or another Secret is mounted there than the one published"
             ))),
@@ -93,14 +96,17 @@ impl Relay {
     }
 }
 
-fn awaited(tunnel: &mut Tunnel, deadline: Instant) -> io::Result<Vec<u8>> {
+/// What the agent says, as one line of bounded length.
+fn words(said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said);
+    let plain = said.chars().filter(|it| !it.is_control());
+    plain.take(WORDS).collect()
+}
+
+fn awaited(tunnel: &mut Tunnel) -> io::Result<Vec<u8>> {
     loop {
         match tunnel.receive() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if Instant::now() >= deadline {
-                    return Err(ErrorKind::TimedOut.into());
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             result => return result,
         }
     }

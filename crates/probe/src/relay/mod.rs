@@ -10,6 +10,7 @@
 //! 2. The agent's first frame is empty if it relays; else it says in UTF-8 why not, and the stream ends.
 //! 3. Each further frame is a datagram. An empty one from the agent says that the partner's port is closed.
 
+mod bounded;
 mod client;
 mod frames;
 mod partner;

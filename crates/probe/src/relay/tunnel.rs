@@ -5,7 +5,7 @@ use std::{
     net::TcpStream,
     os::fd::{AsFd, BorrowedFd},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use api::Fingerprint;
@@ -18,13 +18,8 @@ use openssl::{
     x509::{X509StoreContextRef, X509VerifyResult},
 };
 
-use super::Frames;
+use super::{Frames, bounded::Bounded};
 use crate::{Identity, dial::reason, identity::fingerprint};
-
-/// How long one read waits.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// How long the other end may leave unread what was sent.
-const UNREAD: Duration = Duration::from_secs(5);
 
 /// The leaves that an end accepts from the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +44,7 @@ pub enum TunnelError {
 
 /// A stream of frames to an end that holds the key of an accepted leaf.
 pub struct Tunnel {
-    stream: SslStream<TcpStream>,
+    stream: SslStream<Bounded>,
     frames: Frames,
     shown: Fingerprint,
 }
@@ -61,7 +56,7 @@ enum End {
 }
 
 impl Tunnel {
-    /// Takes up a connection as its server.
+    /// Takes up a connection as its server. Nothing is sent or received after the deadline.
     pub fn accept(
         stream: TcpStream,
         identity: &Identity,
@@ -71,7 +66,7 @@ impl Tunnel {
         Self::new(End::Server, stream, identity, accepted, deadline)
     }
 
-    /// Takes up a connection as its client.
+    /// Takes up a connection as its client. Nothing is sent or received after the deadline.
     pub fn connect(
         stream: TcpStream,
         identity: &Identity,
@@ -92,12 +87,13 @@ impl Tunnel {
         let ssl = context(end, identity, accepted, &shown)
             .and_then(|context| Ssl::new(&context))
             .map_err(|error| TunnelError::NotBegun(reason(&error)))?;
-        be_patient(&stream).map_err(|error| TunnelError::NotBegun(error.to_string()))?;
+        let stream = Bounded::new(stream, deadline)
+            .map_err(|error| TunnelError::NotBegun(error.to_string()))?;
         let first = match end {
             End::Client => ssl.connect(stream),
             End::Server => ssl.accept(stream),
         };
-        let stream = shaken(first, deadline).map_err(|error| shown.told(accepted, error))?;
+        let stream = shaken(first).map_err(|error| shown.told(accepted, error))?;
         // Whatever the library made of it: without an accepted leaf there is no stream.
         let leaf = stream.ssl().peer_certificate();
         let leaf = leaf.as_deref().and_then(fingerprint);
@@ -116,6 +112,11 @@ impl Tunnel {
         self.shown
     }
 
+    /// Puts the end of all of it off, or brings it forward.
+    pub fn end_at(&mut self, deadline: Instant) {
+        self.stream.get_mut().deadline = deadline;
+    }
+
     /// Sends a frame.
     pub fn send(&mut self, content: &[u8]) -> io::Result<()> {
         let frame = Frames::frame(content)?;
@@ -129,7 +130,8 @@ impl Tunnel {
         Ok(())
     }
 
-    /// The next frame's content; [`ErrorKind::WouldBlock`] if none has come for a moment.
+    /// The next frame's content; [`ErrorKind::WouldBlock`] if none has come for a moment,
+    /// [`ErrorKind::TimedOut`] if time is up.
     pub fn receive(&mut self) -> io::Result<Vec<u8>> {
         if let Some(frame) = self.frames.pop() {
             return Ok(frame);
@@ -161,28 +163,17 @@ impl Drop for Tunnel {
 
 impl AsFd for Tunnel {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.get_ref().as_fd()
+        self.stream.get_ref().stream().as_fd()
     }
 }
 
-fn be_patient(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(UNREAD))?;
-    stream.set_nodelay(true)
-}
-
 fn shaken(
-    first: Result<SslStream<TcpStream>, HandshakeError<TcpStream>>,
-    deadline: Instant,
-) -> Result<SslStream<TcpStream>, TunnelError> {
+    first: Result<SslStream<Bounded>, HandshakeError<Bounded>>,
+) -> Result<SslStream<Bounded>, TunnelError> {
     let mut result = first;
     loop {
         match result {
             Ok(stream) => return Ok(stream),
-            Err(HandshakeError::WouldBlock(_)) if Instant::now() >= deadline => {
-                return Err(TunnelError::Slow);
-            }
             Err(HandshakeError::WouldBlock(stream)) => result = stream.handshake(),
             Err(HandshakeError::SetupFailure(error)) => {
                 return Err(TunnelError::NotBegun(reason(&error)));
@@ -192,8 +183,12 @@ fn shaken(
     }
 }
 
-fn broken(stream: &MidHandshakeSslStream<TcpStream>) -> TunnelError {
+fn broken(stream: &MidHandshakeSslStream<Bounded>) -> TunnelError {
     let error = stream.error();
+    let met = error.io_error().map(io::Error::kind);
+    if met == Some(ErrorKind::TimedOut) {
+        return TunnelError::Slow;
+    }
     let why = match (error.ssl_error(), error.io_error()) {
         (Some(stack), _) if !stack.errors().is_empty() => reason(stack),
         (_, Some(error)) => error.to_string(),

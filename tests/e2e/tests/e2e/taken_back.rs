@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use api::{CoturnCertificate, names};
 use e2e::{World, fixtures, wait};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, Pod},
+};
 use kube::{
     Api, ResourceExt as _,
     api::{ObjectMeta, PostParams},
@@ -24,10 +27,15 @@ fn by(strategy: &str) -> Value {
 
 /// Two coturn servers that serve the published certificate, and were seen to.
 async fn verified(name: &str, resource: &Value) -> World {
+    verified_on(name, &fixtures::switched(2), resource).await
+}
+
+/// The same of a workload.
+async fn verified_on(name: &str, workload: &StatefulSet, resource: &Value) -> World {
     let world = World::with_ca(name).await;
     world.install_operator();
     create_switch(&world).await;
-    world.create_workload(&fixtures::switched(2)).await;
+    world.create_workload(workload).await;
     world.create_certificate(resource).await;
     world.until_ready().await;
     world.until_condition("Verified", "True", "Verified").await;
@@ -147,6 +155,36 @@ async fn a_rolling_restart_into_a_coturn_that_does_not_come_up_is_taken_back_whe
     .await;
     switch(&world, fixtures::switch(fixtures::MOUNTED, "")).await;
     until_another(&world, "coturn-1", &crashing).await;
+    world.until_ready().await;
+    world.until_condition("Verified", "True", "Verified").await;
+    assert_eq!(uid("coturn-0").await, untouched);
+    assert_eq!(world.serial().await.unwrap(), serial);
+    world.assert_served().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_into_a_coturn_without_its_files_is_taken_back_before_the_next_pod_goes()
+{
+    let mut slow = fixtures::switched(2);
+    slow.spec.as_mut().unwrap().min_ready_seconds = Some(30);
+    let world = verified_on("no-files", &slow, &by("RollingRestart")).await;
+    let serial = world.serial().await.unwrap();
+    let before = world.stamp().await;
+    let uid = |pod| world.pod_uid(pod);
+    let (untouched, broken) = (uid("coturn-0").await, uid("coturn-1").await.unwrap());
+
+    switch(&world, fixtures::switch("/nowhere", "")).await;
+    world.renew("breaks").await;
+    until_another(&world, "coturn-1", &broken).await;
+    until_taken_back(&world, &serial).await;
+    wait::until("the template as it was", async || {
+        (world.stamp().await == before).then_some(())
+    })
+    .await;
+    assert_eq!(uid("coturn-0").await, untouched);
+
+    switch(&world, fixtures::switch(fixtures::MOUNTED, "")).await;
+    world.delete_pod("coturn-1").await;
     world.until_ready().await;
     world.until_condition("Verified", "True", "Verified").await;
     assert_eq!(uid("coturn-0").await, untouched);
