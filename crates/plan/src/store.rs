@@ -192,6 +192,19 @@ impl Root {
     }
 }
 
+/// What the resource's annotations ask for, each value once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The value of `coturncert.dev/renew`.
+    pub renew: Option<&'a str>,
+    /// The value of `coturncert.dev/rollback-to`.
+    pub rollback_to: Option<&'a str>,
+}
+
+fn either(asked: Option<&str>, handled: &Option<String>) -> Option<String> {
+    asked.or(handled.as_deref()).map(str::to_owned)
+}
+
 /// What a store gains by a new pair.
 #[derive(Clone, Debug)]
 pub struct NewPair<'a> {
@@ -253,10 +266,10 @@ impl StoreState {
     /// The state of a store whose record is lost while its pair is usable: the pair stays in service,
     /// and nothing is known of what was published before.
     ///
-    /// `root` is the root that the pair chains to; `renew` is the value of the annotation
-    /// `coturncert.dev/renew`, which counts as handled: another certificate is not issued for it.
+    /// `root` is the root that the pair chains to; what is asked for counts as handled: nothing is done
+    /// for it.
     #[must_use]
-    pub fn unknown(root: Option<Root>, renew: Option<&str>) -> Self {
+    pub fn unknown(root: Option<Root>, asked: Asked<'_>) -> Self {
         Self {
             version: format_version(),
             root,
@@ -264,10 +277,10 @@ impl StoreState {
             published_name: None,
             published_uid: None,
             adoption: None,
-            handled_renew: renew.map(str::to_owned),
+            handled_renew: asked.renew.map(str::to_owned),
             ordinals: None,
             grown_from: Vec::new(),
-            handled_rollback: None,
+            handled_rollback: asked.rollback_to.map(str::to_owned),
             rolled_back: None,
             before: None,
             distrusted: Vec::new(),
@@ -319,19 +332,14 @@ impl StoreState {
     }
 
     /// The state of a store that was put back to an earlier one: a certificate that is not in it was
-    /// in service, what was published meanwhile is not known, and `renew`, the value of the annotation
-    /// `coturncert.dev/renew`, counts as handled.
+    /// in service, what was published meanwhile is not known, and what is asked for counts as handled.
     #[must_use]
-    pub fn after_a_rollback(
-        &self,
-        lost: &SerialNumber,
-        renew: Option<&str>,
-        time: Timestamp,
-    ) -> Self {
+    pub fn after_a_rollback(&self, lost: &SerialNumber, asked: Asked<'_>, time: Timestamp) -> Self {
         Self {
             version: format_version(),
             log: PublicationLog::empty(Beginning::Unknown),
-            handled_renew: renew.or(self.handled_renew.as_deref()).map(str::to_owned),
+            handled_renew: either(asked.renew, &self.handled_renew),
+            handled_rollback: either(asked.rollback_to, &self.handled_rollback),
             history: history(Issuance::lost(lost, time), self.history.clone()),
             ..self.clone()
         }

@@ -238,7 +238,7 @@ impl Reader<'_> {
                 (Store::Unreadable(refusal), None)
             }
             Ok(secret) => {
-                let store = read_store(secret.as_ref(), resource.renew.as_deref());
+                let store = read_store(secret.as_ref(), resource.asked());
                 let version = secret.as_ref().map(|secret| version(&secret.metadata));
                 facts.put(name, version, store.clone());
                 (store, secret)

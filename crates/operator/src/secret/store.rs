@@ -10,7 +10,7 @@ use k8s_openapi::{
 };
 use plan::{
     certificate::{Pair, Store, Stored},
-    store::{Root, StoreState},
+    store::{Asked, Root, StoreState},
 };
 
 use super::{bytes, digest, root_of, value, version};
@@ -47,7 +47,7 @@ pub struct StoreContent<'a> {
 /// What a Secret under the store's name is. A usable pair stays in service also if the record
 /// beside it is lost; then `renew`, the value of the resource's annotation `coturncert.dev/renew`,
 /// counts as handled.
-pub fn read_store(secret: Option<&Secret>, renew: Option<&str>) -> Store {
+pub fn read_store(secret: Option<&Secret>, asked: Asked<'_>) -> Store {
     let Some(secret) = secret else {
         return Store::Absent;
     };
@@ -62,7 +62,7 @@ pub fn read_store(secret: Option<&Secret>, renew: Option<&str>) -> Store {
         version,
         current,
         previous: pair(secret, &PREVIOUS),
-        state: state(secret).unwrap_or_else(|| StoreState::unknown(root(secret), renew)),
+        state: state(secret).unwrap_or_else(|| StoreState::unknown(root(secret), asked)),
     }))
 }
 

@@ -13,7 +13,7 @@ use pki::{
 use plan::{
     certificate::{Published, PublishedSecret, Store, Stored},
     publication::Beginning,
-    store::{NewPair, Origin, Root, StoreState},
+    store::{Asked, NewPair, Origin, Root, StoreState},
 };
 use serde_json::json;
 
@@ -74,13 +74,16 @@ fn store_of(number: usize) -> Secret {
 }
 
 fn usable(secret: &Secret) -> Stored {
-    match read_store(Some(secret), RENEW) {
+    match read_store(Some(secret), ASKED) {
         Store::Present(stored) => *stored,
         other => panic!("{other:?}"),
     }
 }
 
-const RENEW: Option<&str> = Some("please");
+const ASKED: Asked<'_> = Asked {
+    renew: Some("please"),
+    rollback_to: Some("that"),
+};
 
 #[test]
 fn a_store_is_read_as_it_was_written() {
@@ -155,14 +158,15 @@ fn store_with(key: &str, value: &str) -> Secret {
 #[test]
 fn a_store_with_a_foreign_key_is_corrupt() {
     let store = store_with("current.key", PAIRS[1].key.as_str());
-    assert!(matches!(read_store(Some(&store), RENEW), Store::Corrupt(_)));
+    assert!(matches!(read_store(Some(&store), ASKED), Store::Corrupt(_)));
 }
 
 #[test]
 fn a_good_pair_stays_in_service_beside_a_record_that_cannot_be_read() {
     let stored = usable(&store_with("state.json", "{"));
     assert_eq!(stored.current, usable(&store_of(0)).current);
-    assert_eq!(stored.state.handled_renew.as_deref(), RENEW);
+    assert_eq!(stored.state.handled_renew.as_deref(), ASKED.renew);
+    assert_eq!(stored.state.handled_rollback.as_deref(), ASKED.rollback_to);
 }
 
 #[test]
@@ -179,8 +183,8 @@ fn a_secret_of_another_type_is_no_store() {
         type_: Some("Opaque".to_owned()),
         ..store_of(0)
     };
-    assert_eq!(read_store(Some(&store), RENEW), Store::NotAStore);
-    assert_eq!(read_store(None, RENEW), Store::Absent);
+    assert_eq!(read_store(Some(&store), ASKED), Store::NotAStore);
+    assert_eq!(read_store(None, ASKED), Store::Absent);
 }
 
 fn publish(before: Option<&Secret>, number: usize, template: &SecretTemplate) -> Secret {

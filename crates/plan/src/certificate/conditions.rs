@@ -27,7 +27,7 @@ pub fn judge(observed: &Observed, decision: &Decision, now: Timestamp) -> Findin
     let issued = issued(observed, obstacle, now);
     let published = published(observed, obstacle, now);
     let progress = observed.progress(now);
-    let rolled_out = restarts::beside(observed, rolled_out(observed, progress.as_ref()), now);
+    let rolled_out = restarts::beside(observed, rolled_out(observed, progress.as_ref(), now), now);
     let realised = was_realised(observed);
     let parts = Parts {
         issued: &issued,
@@ -164,7 +164,7 @@ fn holds_current(observed: &Observed, stored: &Stored) -> bool {
     }
 }
 
-fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
+fn rolled_out(observed: &Observed, progress: Option<&Progress>, now: Timestamp) -> Finding {
     let Some(workload) = &observed.resource.wanted.workload else {
         let message = "spec.workloadRef is absent: nothing is restarted".to_owned();
         return Finding::yes(Reason::NoWorkload, message);
@@ -195,7 +195,7 @@ fn rolled_out(observed: &Observed, progress: Option<&Progress>) -> Finding {
                 "{named}: {}; {}; mend that{}",
                 failure.describe(),
                 pods(),
-                rollback::offer(observed),
+                rollback::offer(observed, now),
             ),
         ),
         Stage::Missing => Finding::no(

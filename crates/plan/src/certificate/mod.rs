@@ -415,8 +415,8 @@ fn next_check(observed: &Observed, now: Timestamp) -> Timestamp {
         .map(|time| observed.own_time(time));
     let retry = observed
         .stored()
-        .and_then(rollback::active)
-        .and_then(rollback::retry_at);
+        .and_then(|stored| rollback::retry(observed, stored))
+        .map(|retry| retry.at);
     let clocks = clock::refusal(observed, now).map(|_| now + clock::LOOK_AGAIN);
     dates
         .chain(authority)

@@ -16,7 +16,7 @@ use crate::{
     publication::Held,
     renewal_time,
     rollout::{Assurance, Mounted, Progress, Proofs, Stage, Workload, assess},
-    store::{Root, StoreState},
+    store::{Asked, Root, StoreState},
 };
 
 /// Everything that is known about a certificate.
@@ -71,6 +71,15 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// What its annotations ask for.
+    #[must_use]
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            renew: self.renew.as_deref(),
+            rollback_to: self.rollback_to.as_deref(),
+        }
+    }
+
     /// Namespace and name of the CA Secret, for messages.
     pub(super) fn ca_secret(&self) -> String {
         let name = self.wanted.issuer.ca_secret().unwrap_or_default();

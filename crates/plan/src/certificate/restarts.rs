@@ -52,16 +52,20 @@ fn stays(observed: &Observed, now: Timestamp) -> Option<String> {
 pub fn too_late(observed: &Observed) -> Option<String> {
     let resource = &observed.resource;
     let live = live(observed).filter(|live| live.mounts.contains(&resource.wanted.secret_name))?;
-    if resource.wanted.strategy != RolloutStrategy::RollingRestart || live.holds_back() {
-        return None;
-    }
+    let what = match resource.wanted.strategy {
+        RolloutStrategy::RollingRestart if live.holds_back() => return None,
+        RolloutStrategy::RollingRestart => "a rolling restart",
+        RolloutStrategy::PodByPod => "replacing pod by pod",
+        RolloutStrategy::Reload => "replacing pod by pod, where coturn does not reload,",
+        RolloutStrategy::None => return None,
+    };
     let leaf = &observed.stored()?.current.leaf;
     let lifetime = leaf.not_after.duration_since(leaf.not_before);
     let margin = resource.wanted.renew_before.min(lifetime / 3);
     let needed = whole_minutes(longest_rollout(live));
     (margin < needed).then(|| {
         format!(
-            "a rolling restart may take {} (replicas {}, terminationGracePeriodSeconds {}), but a renewal begins only \
+            "{what} may take {} (replicas {}, terminationGracePeriodSeconds {}), but a renewal begins only \
              {} before the certificate expires: {}",
             words(needed),
             live.replicas,

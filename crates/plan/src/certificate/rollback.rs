@@ -1,7 +1,7 @@
 //! Putting the certificate before back into service: as pods broke with its successor, or as somebody
 //! asks for it.
 
-use api::{Fingerprint, Leaf, OnFailure, Reason, RolloutStrategy, Trigger};
+use api::{Fingerprint, Leaf, OnFailure, Reason, RolloutStrategy, Signer, Trigger};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Decision, Observed, Pair, Step, Stored, claim, wait};
@@ -35,7 +35,8 @@ fn by_hand(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<By> {
     let value = unhandled(observed, stored)?;
     let previous = stored.previous.as_ref()?;
     let is_meant = parsed(value) == Some(previous.leaf.fingerprint);
-    (is_meant && works(observed, &previous.leaf, now)).then(|| By::Hand {
+    let may = works(observed, &previous.leaf, now) && foreign_root(stored, previous).is_none();
+    (is_meant && may).then(|| By::Hand {
         value: value.to_owned(),
     })
 }
@@ -60,14 +61,18 @@ pub fn refusal(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<R
     if wanted == Some(stored.current.leaf.fingerprint) {
         return None;
     }
-    let previous = stored.previous.as_ref().map(|pair| &pair.leaf);
-    let why = match previous {
+    let why = match &stored.previous {
         None => "there is no certificate before".to_owned(),
-        Some(previous) if wanted != Some(previous.fingerprint) => {
-            format!("the certificate before is sha256:{}", previous.fingerprint)
+        Some(previous) if wanted != Some(previous.leaf.fingerprint) => {
+            format!(
+                "the certificate before is sha256:{}",
+                previous.leaf.fingerprint
+            )
         }
-        Some(previous) if previous.is_valid_at(now) => return None,
-        Some(previous) => format!("it is valid until {} only", previous.not_after),
+        Some(previous) if !works(observed, &previous.leaf, now) => {
+            format!("it is valid until {} only", previous.leaf.not_after)
+        }
+        Some(previous) => foreign_root(stored, previous)?,
     };
     Some(Refusal {
         reason: Reason::RollbackRefused,
@@ -75,6 +80,26 @@ pub fn refusal(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<R
             "annotation {} is {value}, and that is not put back into service: {why}; correct it or take it away",
             api::names::ROLLBACK_TO
         ),
+    })
+}
+
+/// Why partners may not trust what is to be put back as they trust what is in service: the same rule as for
+/// the next certificate.
+fn foreign_root(stored: &Stored, previous: &Pair) -> Option<String> {
+    let (leaf, state) = (&stored.current.leaf, &stored.state);
+    match (&leaf.signer, &previous.leaf.signer) {
+        (Signer::Itself, _) => return None,
+        (Signer::Another, Signer::Itself) => {
+            return Some("no CA vouches for it, as one does for the one in service".to_owned());
+        }
+        (Signer::Another, Signer::Another) => {}
+    }
+    let (root, before) = state.root.zip(state.before.as_ref()?.root)?;
+    (!root.is_trusted_like(&before)).then(|| {
+        format!(
+            "it chains to root sha256:{}, and the one in service to root sha256:{}, which partners are known to trust",
+            before.certificate, root.certificate
+        )
     })
 }
 
@@ -184,26 +209,33 @@ pub fn put_back_by_hand(stored: &Stored) -> Option<Timestamp> {
     }
 }
 
-/// When another certificate is issued after a failure; none where somebody put it back by hand.
-pub fn retry_at(rolled_back: &RolledBack) -> Option<Timestamp> {
-    match rolled_back.by {
-        By::Hand { .. } => None,
-        By::Failure { attempts, .. } => {
-            let pause = FIRST_RETRY * (1 << attempts.saturating_sub(1).min(5));
-            Some(rolled_back.at + pause.min(LAST_RETRY))
-        }
-    }
+/// Another certificate, for the reason for which the one was issued that was taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The reason.
+    pub trigger: Trigger,
+    /// When.
+    pub at: Timestamp,
 }
 
-/// Why another certificate is issued after a failure, if its time has come.
-pub fn retry(stored: &Stored, now: Timestamp) -> Option<Trigger> {
+/// The certificate that is issued after a failure; none where somebody put the one before back by hand,
+/// or where nothing asks for another any more.
+pub fn retry(observed: &Observed, stored: &Stored) -> Option<Retry> {
     let rolled_back = active(stored)?;
-    let By::Failure { trigger, .. } = rolled_back.by else {
+    let By::Failure {
+        trigger, attempts, ..
+    } = rolled_back.by
+    else {
         return None;
     };
-    retry_at(rolled_back)
-        .filter(|at| *at <= now)
-        .map(|_| trigger)
+    let pause = FIRST_RETRY * (1 << attempts.saturating_sub(1).min(5));
+    let at = rolled_back.at + pause.min(LAST_RETRY);
+    let is_due = match trigger {
+        Trigger::SpecChanged | Trigger::ReplicasGrew => !observed.is_as_specified(stored),
+        Trigger::Renewing => at >= observed.renewal_of(&stored.current.leaf),
+        Trigger::DoesNotExist | Trigger::Expired | Trigger::Corrupt | Trigger::Requested => true,
+    };
+    is_due.then_some(Retry { trigger, at })
 }
 
 /// Whether the certificate in service need not be as specified: it was put back under this very
@@ -235,7 +267,10 @@ pub fn told(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Refu
     let from = rolled_back.from;
     let message = match &rolled_back.by {
         By::Failure { what, .. } => {
-            let at = retry_at(rolled_back).filter(|at| now < *at)?;
+            let at = retry(observed, stored)?.at;
+            if at <= now {
+                return None;
+            }
             format!(
                 "the certificate sha256:{from} was taken back: {what}; another is issued after {at}, or at once by \
                  annotation {}",
@@ -284,10 +319,16 @@ fn note(observed: &Observed, stored: &Stored, now: Timestamp) -> Option<Action> 
 }
 
 /// What else can be done about pods that break, if anything.
-pub fn offer(observed: &Observed) -> String {
-    let previous = observed
-        .stored()
-        .and_then(|stored| stored.previous.as_ref());
+pub fn offer(observed: &Observed, now: Timestamp) -> String {
+    let previous = observed.stored().and_then(|stored| {
+        let previous = stored.previous.as_ref()?;
+        let was_taken_back = taken_back_for_failure(stored) == Some(previous.leaf.fingerprint);
+        let helps = works(observed, &previous.leaf, now)
+            && foreign_root(stored, previous).is_none()
+            && !was_taken_back
+            && cause(stored) != Trigger::ReplicasGrew;
+        Some(previous).filter(|_| helps)
+    });
     previous.map_or_else(String::new, |previous| {
         format!(
             ", or put the certificate before back by annotation {}={}",

@@ -84,8 +84,9 @@ fn authority(authority: &Authority) -> Option<AuthorityStatus> {
 }
 
 fn rollout(observed: &Observed, now: Timestamp) -> Option<RolloutStatus> {
-    let progress = observed.progress(now)?;
-    let mounted = observed.mounted()?;
+    let Some((progress, mounted)) = observed.progress(now).zip(observed.mounted()) else {
+        return kept(observed);
+    };
     if observed.stays_told(&progress) {
         return observed.resource.status.rollout.clone();
     }
@@ -105,6 +106,15 @@ fn rollout(observed: &Observed, now: Timestamp) -> Option<RolloutStatus> {
             })
             .collect(),
     })
+}
+
+/// What was told of the pods while the Secret holds something else for a time: that all were on the
+/// certificate in service once stays true.
+fn kept(observed: &Observed) -> Option<RolloutStatus> {
+    observed.resource.wanted.workload.as_ref()?;
+    let current = observed.stored()?.current.leaf.fingerprint.to_string();
+    let told = observed.resource.status.rollout.as_ref();
+    told.filter(|told| told.fingerprint == current).cloned()
 }
 
 /// How long after its publication a certificate may be taken back, where pods cannot be dialled.

@@ -22,8 +22,8 @@ fn replacing(observed: &Observed, stored: &Stored, grew: bool, now: Timestamp) -
     let leaf = &stored.current.leaf;
     if now >= leaf.not_after {
         Some(Trigger::Expired)
-    } else if let Some(trigger) = rollback::retry(stored, now) {
-        Some(trigger)
+    } else if let Some(retry) = rollback::retry(observed, stored).filter(|it| it.at <= now) {
+        Some(retry.trigger)
     } else if !grew && !observed.is_as_specified(stored) && !rollback::is_pinned(observed, stored) {
         Some(Trigger::SpecChanged)
     } else if observed.resource.renew.is_some()

@@ -51,6 +51,16 @@ fn a_renewal_that_begins_too_late_names_the_smallest_renew_before_that_suffices(
     assert!(expected.is_none() || told.contains("terminationGracePeriodSeconds 43200"));
 }
 
+#[rstest]
+#[case(RolloutStrategy::PodByPod, true)]
+#[case(RolloutStrategy::Reload, true)]
+#[case(RolloutStrategy::None, false)]
+fn pods_that_go_one_by_one_take_as_long(#[case] strategy: RolloutStrategy, #[case] told: bool) {
+    let case =
+        with_renew_before(slow(3), hours(1)).with(|it| it.resource.wanted.strategy = strategy);
+    assert_eq!(too_late(&case.0).is_some(), told);
+}
+
 /// In service: a certificate that is valid for two days.
 fn of_two_days(duration: SignedDuration) -> Case {
     let short = pair(1, now() - hours(1), now() + hours(47));

@@ -1,7 +1,10 @@
 //! Names by ordinal: growth adds names, shrinkage takes none back.
 
 use api::{OrdinalDnsNames, OrdinalNames, Ordinals, Reason, Trigger};
-use plan::{rollout::Workload, store::StoreState};
+use plan::{
+    rollout::Workload,
+    store::{Asked, StoreState},
+};
 use rstest::rstest;
 
 use crate::support::{Case, Sts, hours, minutes, now, refusal, terminating};
@@ -75,7 +78,7 @@ fn a_renewal_names_the_most_replicas_seen() {
     let renewed = with_replicas(two(), 1).with(|it| it.resource.renew = Some("a".to_owned()));
     assert_eq!(renewed.issues(), Some(Trigger::Requested));
     assert_eq!(named(&renewed), [0, 1]);
-    let state = StoreState::unknown(None, None);
+    let state = StoreState::unknown(None, Asked::default());
     let recorded = renewed.0.with_ordinals(state, Trigger::Requested);
     assert_eq!(recorded.ordinals, Some(run(0, 2)));
     assert_eq!(recorded.grown_from, []);

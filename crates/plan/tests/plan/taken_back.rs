@@ -1,15 +1,17 @@
 //! Certificates that are taken back, as pods broke with them or as somebody asks for it.
 
-use api::{Fingerprint, HistoryEvent, OnFailure, RolloutStrategy, Trigger};
+use api::{Fingerprint, HistoryEvent, OnFailure, RolloutStrategy, Signer, Trigger};
 use jiff::SignedDuration;
 use plan::{
     certificate::Action,
     rollout::{Pod, Workload},
-    store::{By, Issuance, RolledBack},
+    store::{Asked, Before, By, Issuance, RolledBack, StoreState},
 };
 use rstest::rstest;
 
-use crate::support::{Case, Cluster, Sts, current, fingerprint, hours, minutes, now, previous};
+use crate::support::{
+    Case, Cluster, Sts, current, fingerprint, foreign, hours, minutes, now, previous, root,
+};
 
 /// A certificate that was published a quarter of an hour ago: one pod has it, the other has not.
 fn midway(canary: impl FnOnce(&mut Pod)) -> Case {
@@ -175,6 +177,36 @@ fn rolled_back(ago: SignedDuration, attempts: u32) -> Case {
         })
 }
 
+/// The specification is again as it was for the certificate before.
+#[test]
+fn what_nothing_asks_for_any_more_is_not_tried_again() {
+    let case = rolled_back(hours(2), 1)
+        .with_store(|stored| {
+            let rolled_back = stored.state.rolled_back.as_mut().unwrap();
+            rolled_back.by = By::Failure {
+                what: "coturn-1 broke".to_owned(),
+                trigger: Trigger::SpecChanged,
+                attempts: 1,
+            };
+        })
+        .with(|it| it.resource.wanted.renew_before = hours(24));
+    assert_eq!(case.issues(), None);
+    let other = case.with(|it| {
+        let names = &mut it.resource.wanted.content.dns_names;
+        names.insert("other.example.com".to_owned());
+    });
+    assert_eq!(other.issues(), Some(Trigger::SpecChanged));
+}
+
+#[test]
+fn nobody_is_told_to_put_back_what_was_taken_back() {
+    let sts = Sts::of(2).pod_with(minutes(14), crashing).pod(hours(50));
+    let case = rolled_back(minutes(15), 1).with_workload(sts).reported();
+    assert_eq!(case.condition("RolledOut"), "False RolloutFailed");
+    let told = case.message("RolledOut");
+    assert!(!told.contains(api::names::ROLLBACK_TO), "{told}");
+}
+
 #[rstest]
 #[case::the_first(59, 1, false)]
 #[case::the_first_is_over(60, 1, true)]
@@ -236,6 +268,26 @@ fn that_all_pods_were_on_a_certificate_counts_only_since_it_was_put_back(
     assert_eq!(assurance.completed.is_some(), counts);
 }
 
+/// Somebody overwrote the Secret, and that cannot be put right at once.
+#[test]
+fn that_every_pod_was_on_it_is_not_forgotten_while_the_secret_holds_something_else() {
+    let told = Case::converged()
+        .with_workload(crate::support::done())
+        .reported();
+    let completed = |case: &Case| case.status().rollout?.completed_at;
+    assert!(completed(&told).is_some());
+    let overwritten = told
+        .with_published(|published| published.pair = Some(foreign()))
+        .with(|it| it.resource.wanted.suspend = true);
+    assert_eq!(
+        overwritten.condition("Published"),
+        "False AwaitingPublication"
+    );
+    assert!(completed(&overwritten).is_some());
+    let gone = overwritten.with(|it| it.resource.wanted.workload = None);
+    assert_eq!(completed(&gone), None);
+}
+
 #[rstest]
 #[case::as_pods_broke(None, "False RollingOut")]
 #[case::as_somebody_asked(Some("before"), "True Ready")]
@@ -292,6 +344,46 @@ fn what_cannot_be_put_back_is_refused_with_the_reason(#[case] leaf: Fingerprint)
     let asked = asked.reported();
     assert_eq!(asked.condition("Issued"), "False RollbackRefused");
     assert_eq!(asked.condition("Ready"), "True Ready");
+}
+
+/// The certificate before chains to another root than the one in service.
+#[test]
+fn what_partners_may_not_trust_is_not_put_back() {
+    let asked = asking_for(&previous().leaf.fingerprint).with_store(|stored| {
+        stored.state.before = Some(Before {
+            root: Some(root(2)),
+            ordinals: None,
+        });
+    });
+    assert_eq!(taken_back(&asked), None);
+    let told = asked.reported().message("Issued");
+    assert!(told.contains("chains to root"), "{told}");
+}
+
+#[test]
+fn what_no_ca_vouches_for_is_not_put_back_in_place_of_what_one_does() {
+    let asked = asking_for(&previous().leaf.fingerprint).with_store(|stored| {
+        stored.previous.as_mut().unwrap().leaf.signer = Signer::Itself;
+    });
+    assert_eq!(taken_back(&asked), None);
+    assert_eq!(asked.condition("Issued"), "False RollbackRefused");
+}
+
+#[test]
+fn what_was_asked_for_before_a_store_lost_its_record_is_not_done_again() {
+    let value = previous().leaf.fingerprint.to_string();
+    let asked = asking_for(&value).with_store(|stored| {
+        let asked = Asked {
+            renew: None,
+            rollback_to: Some(&value),
+        };
+        let log = stored.state.log.clone();
+        stored.state = StoreState {
+            log,
+            ..StoreState::unknown(Some(root(1)), asked)
+        };
+    });
+    assert_eq!(taken_back(&asked), None);
 }
 
 #[test]

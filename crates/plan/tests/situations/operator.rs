@@ -121,11 +121,8 @@ impl Writer<'_> {
             Action::Recover { store, .. } => self.recover(store),
             Action::Adopt { .. } => panic!("no resource asks for that"),
             Action::NoteRollback { store, lost } => {
-                let renew = self.observed.resource.renew.clone();
-                let now = self.now;
-                self.record(store, |state| {
-                    state.after_a_rollback(lost, renew.as_deref(), now)
-                })
+                let (asked, now) = (self.observed.resource.asked(), self.now);
+                self.record(store, |state| state.after_a_rollback(lost, asked, now))
             }
             Action::Record {
                 store,

@@ -147,8 +147,8 @@ impl Writer<'_> {
         let Store::Present(stored) = &self.observation.observed.store else {
             return Err(self.changed(&self.store_name()));
         };
-        let renew = self.observation.observed.resource.renew.as_deref();
-        let state = stored.state.after_a_rollback(lost, renew, self.now);
+        let asked = self.observation.observed.resource.asked();
+        let state = stored.state.after_a_rollback(lost, asked, self.now);
         self.write_record(store, &state).await
     }
 
@@ -278,10 +278,7 @@ impl Writer<'_> {
                 requests::replace(&api, object, name, &body, names::FIELD_MANAGER).await?
             }
         };
-        let store = read_store(
-            Some(&reply),
-            self.observation.observed.resource.renew.as_deref(),
-        );
+        let store = read_store(Some(&reply), self.observation.observed.resource.asked());
         self.context
             .facts
             .stores

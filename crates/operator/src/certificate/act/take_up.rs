@@ -101,7 +101,7 @@ impl Writer<'_> {
                 origin: taken.origin,
                 beginning: taken.beginning,
                 handled_renew: self.observation.observed.resource.renew.as_deref(),
-                handled_rollback: None,
+                handled_rollback: self.observation.observed.resource.rollback_to.as_deref(),
                 time: self.now,
             })
             .with_publication(

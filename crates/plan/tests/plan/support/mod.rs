@@ -24,7 +24,7 @@ use plan::{
         Store, Stored, TemplateKeys, plan,
     },
     publication::{Held, Publication, PublicationLog},
-    store::{Issuance, Root, StoreState},
+    store::{Asked, Issuance, Root, StoreState},
 };
 
 pub use cluster::Cluster;
@@ -251,7 +251,7 @@ pub fn stored() -> Stored {
                 trigger: Some(api::Trigger::DoesNotExist),
                 serial: current.leaf.serial.clone(),
             }],
-            ..StoreState::unknown(Some(root(1)), None)
+            ..StoreState::unknown(Some(root(1)), Asked::default())
         },
         current,
     }

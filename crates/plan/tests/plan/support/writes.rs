@@ -84,8 +84,8 @@ impl Cluster {
             }
             Action::NoteRollback { store, lost } => {
                 self.store_is(&Precondition::At(store.clone()))?;
-                let (clock, renew) = (self.clock, self.truth.resource.renew.clone());
-                self.change_store(|state| state.after_a_rollback(lost, renew.as_deref(), clock))
+                let (clock, resource) = (self.clock, self.truth.resource.clone());
+                self.change_store(|state| state.after_a_rollback(lost, resource.asked(), clock))
             }
             Action::Record {
                 store,
