@@ -87,6 +87,13 @@ pub struct StoreState {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub distrusted: Vec<Distrusted>,
+    /// Pods that were not Ready when the current pair was issued.
+    #[serde(
+        default,
+        deserialize_with = "api::lenient::elements",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub ailing: Vec<String>,
     /// The last ten issuances, newest first.
     #[serde(default, deserialize_with = "api::lenient::elements")]
     pub history: Vec<Issuance>,
@@ -284,6 +291,7 @@ impl StoreState {
             rolled_back: None,
             before: None,
             distrusted: Vec::new(),
+            ailing: Vec::new(),
             history: Vec::new(),
         }
     }
@@ -327,6 +335,7 @@ impl StoreState {
             rolled_back: before.and_then(|before| before.rolled_back.clone()),
             before: before.map(Self::as_before),
             distrusted: Vec::new(),
+            ailing: Vec::new(),
             history: history(issuance, earlier),
         }
     }

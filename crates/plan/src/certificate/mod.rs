@@ -9,6 +9,7 @@ mod confirmation;
 mod contest;
 mod finding;
 mod observed;
+mod on_pods;
 mod ordinals;
 mod partners;
 mod publishing;

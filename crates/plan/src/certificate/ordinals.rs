@@ -27,7 +27,7 @@ impl Observed {
     /// The record of a certificate that is issued at this moment: the ordinals that it names, and the
     /// certificates that it only adds names to.
     #[must_use]
-    pub fn with_ordinals(&self, state: StoreState, trigger: Trigger) -> StoreState {
+    pub fn with_the_workload(&self, state: StoreState, trigger: Trigger) -> StoreState {
         let grown_from = match trigger {
             Trigger::ReplicasGrew => self
                 .stored()
@@ -43,6 +43,7 @@ impl Observed {
         StoreState {
             ordinals: seen(self),
             grown_from,
+            ailing: self.ailing(),
             ..state
         }
     }

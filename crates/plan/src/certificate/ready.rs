@@ -89,9 +89,24 @@ pub fn ready(
 /// Whether pods are being replaced, each leaves a certificate of the operator's for the one in
 /// service, and calls find a pod meanwhile. The only pod of a workload may be between the two.
 fn is_a_step_between_ours(progress: &Progress) -> bool {
-    progress.stage == Stage::UnderWay
-        && progress.never_left_ours()
-        && (progress.total <= 1 || progress.serving() > 0)
+    let goes_on = match &progress.stage {
+        Stage::UnderWay => true,
+        // It takes its time.
+        Stage::Blocked(refusal) => refusal.reason == Reason::DisruptionBudget,
+        Stage::Missing
+        | Stage::Unreadable(_)
+        | Stage::NotMounted
+        | Stage::Done
+        | Stage::Stuck
+        | Stage::Proving
+        | Stage::Failed(_)
+        | Stage::OnDelete
+        | Stage::Paused
+        | Stage::RestartNeeded
+        | Stage::RestartLater(_)
+        | Stage::Unknown => false,
+    };
+    goes_on && progress.never_left_ours() && (progress.total <= 1 || progress.serving() > 0)
 }
 
 /// Whether what every pod serves is known, and is one of these certificates, or one that a growth

@@ -132,7 +132,22 @@ fn rollout_under_way(
     };
     let progress = observed
         .progress(now)
-        .filter(|progress| progress.stage == Stage::UnderWay)?;
+        .filter(|progress| match progress.stage {
+            Stage::UnderWay => true,
+            Stage::Proving => !observed.was_completed(),
+            Stage::Missing
+            | Stage::Unreadable(_)
+            | Stage::NotMounted
+            | Stage::Done
+            | Stage::Stuck
+            | Stage::Failed(_)
+            | Stage::Blocked(_)
+            | Stage::OnDelete
+            | Stage::Paused
+            | Stage::RestartNeeded
+            | Stage::RestartLater(_)
+            | Stage::Unknown => false,
+        })?;
     can_wait.then(|| Refusal {
         reason: Reason::RolloutInProgress,
         message: format!(

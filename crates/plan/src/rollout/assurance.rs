@@ -23,6 +23,9 @@ pub struct Assurance {
     pub instead_of: Option<Fingerprint>,
     /// Pods that were seen to serve something else although they started with it.
     pub distrusted: Vec<Distrusted>,
+    /// Pods that were not Ready when it was issued: that they, or their successors, are not Ready with it
+    /// tells nothing of it.
+    pub ailing: Vec<String>,
 }
 
 impl Default for Assurance {
@@ -35,6 +38,7 @@ impl Default for Assurance {
             reverts: false,
             instead_of: None,
             distrusted: Vec::new(),
+            ailing: Vec::new(),
         }
     }
 }
@@ -87,6 +91,31 @@ impl Mounted {
         wrong
             .map(|pod| self.trust(pod))
             .any(|trust| trust == Trust::Lost)
+    }
+
+    /// Whether a pod, or the one whose name it has, was not Ready before the certificate was there.
+    pub(super) fn was_ailing(&self, pod: &Pod) -> bool {
+        is_numbered(&pod.name) && self.assurance.ailing.contains(&pod.name)
+    }
+
+    /// Without those who were not Ready before the certificate was there. Where successors have other
+    /// names, as many are left out as there were.
+    pub(super) fn but_for_who_was_ailing<T>(
+        &self,
+        pods: impl Iterator<Item = T>,
+        name: impl Fn(&T) -> &str,
+    ) -> impl Iterator<Item = T> {
+        let ailing = &self.assurance.ailing;
+        let mut nameless = ailing.iter().filter(|it| !is_numbered(it)).count();
+        pods.filter(move |pod| {
+            let name = name(pod);
+            if is_numbered(name) {
+                return !ailing.iter().any(|it| it == name);
+            }
+            let counts = nameless == 0;
+            nameless = nameless.saturating_sub(1);
+            counts
+        })
     }
 
     /// Whether a pod that serves something else may be replaced for it.

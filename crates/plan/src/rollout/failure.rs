@@ -27,7 +27,8 @@ pub enum Symptom {
     NeverReady,
 }
 
-/// How often containers may end before that counts.
+/// How often containers may end before that counts. The kubelet forgets what ran for ten minutes: who is
+/// killed now and then does not back off.
 const CRASHES: u32 = 3;
 
 /// How long a certificate is on trial at least: where pods cannot be dialled nobody knows that all serve it.
@@ -54,17 +55,20 @@ pub fn of(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Failure> {
         evidence::of(pod, mounted) == Evidence::NotCurrent(NotCurrent::ServesAnother)
             && mounted.trust(pod) == Trust::Withdrawn
     });
-    let mut there = pods
+    let there = pods
         .into_iter()
         .filter(|pod| pod.terminating.is_none() && !is_waited_for)
         .filter(|pod| pod.created < published + trial(live));
-    there.find_map(|pod| {
+    let broken = there.filter_map(|pod| {
         let symptom = symptom(pod, mounted, published, now)?;
         Some(Failure {
             pod: pod.name.clone(),
             symptom,
         })
-    })
+    });
+    mounted
+        .but_for_who_was_ailing(broken, |failure| &failure.pod)
+        .next()
 }
 
 fn symptom(pod: &Pod, mounted: &Mounted, published: Timestamp, now: Timestamp) -> Option<Symptom> {
@@ -78,12 +82,16 @@ fn symptom(pod: &Pod, mounted: &Mounted, published: Timestamp, now: Timestamp) -
         | Evidence::Unknown(_)
         | Evidence::NotCurrent(_) => {}
     }
-    let is_made_for_it = pod.created > published;
-    if pod.ready_since.is_some() || !is_made_for_it || !mounted.is_needed_by(pod) {
+    if pod.ready_since.is_some() || !mounted.is_needed_by(pod) {
         return None;
     }
-    if pod.restarts >= CRASHES {
+    let is_made_for_it = pod.created > published;
+    let ran_with_it = |began: Timestamp| is_made_for_it || began > published;
+    if pod.restarts >= CRASHES && pod.backs_off.is_some_and(ran_with_it) {
         return Some(Symptom::Crashes);
+    }
+    if !is_made_for_it {
+        return None;
     }
     // Its node's clock may be behind.
     let started = pod.running_since(&mounted.secret)?.max(pod.created);
@@ -118,7 +126,7 @@ impl Failure {
                 "{pod} started with it and serves another certificate, as it did before it was replaced"
             ),
             Symptom::Crashes => {
-                format!("{pod} was made for it, ended {CRASHES} times and is not Ready")
+                format!("{pod} ended time and again with it and is not Ready")
             }
             Symptom::NeverReady => format!(
                 "{pod} started with it and did not become Ready in {} min",

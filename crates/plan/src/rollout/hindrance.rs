@@ -1,7 +1,7 @@
 //! What keeps the pods of a workload from starting, where that can be told: the user has to know before
 //! the rollout counts as stuck.
 
-use super::{Live, Pod};
+use super::{Live, Mounted, Pod, Verdict, pod_by_pod};
 
 /// What keeps pods from starting, or from being replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,13 @@ pub enum Hindrance {
     /// No node takes a pod as long as the pod that it is to replace holds the node's ports: the
     /// workload starts a pod before it ends an earlier one.
     PortsTaken,
+    /// A pod was not seen to serve the certificate, and the next one does not go before it is.
+    Unproven {
+        /// Its name.
+        pod: String,
+        /// What the handshake with it told, if it told anything.
+        why: Option<String>,
+    },
     /// A pod of an earlier template is not Ready, and before it is Kubernetes replaces neither it nor any
     /// other ("Forced rollback" in the documentation of `StatefulSet`s).
     Wedged {
@@ -57,6 +64,24 @@ fn without_a_node(live: &Live) -> Option<Hindrance> {
     (!ends).then_some(Hindrance::NoNode)
 }
 
+/// A pod of which a handshake is awaited before the next one goes.
+pub fn unproven(live: &Live, mounted: &Mounted) -> Option<Hindrance> {
+    let goes = |pod: &Pod| pod_by_pod::leaves(live, pod, mounted);
+    if !live.pods.iter().any(goes) {
+        return None;
+    }
+    let (pod, verdict) = pod_by_pod::unproven(live, mounted)?;
+    let why = match verdict {
+        Verdict::Unreached(why) | Verdict::Nothing(why) => Some(why),
+        Verdict::Another(endpoint, leaf) => Some(format!("{endpoint}: it serves sha256:{leaf}")),
+        Verdict::Unasked | Verdict::Current | Verdict::Awaited => None,
+    };
+    Some(Hindrance::Unproven {
+        pod: pod.name.clone(),
+        why,
+    })
+}
+
 impl Hindrance {
     /// What hinders, and what to do.
     #[must_use]
@@ -69,6 +94,16 @@ impl Hindrance {
                 "no node takes a pod beside the one that it replaces, whose ports of the node it needs: set \
                  rollingUpdate of the workload's strategy to maxSurge 0 and maxUnavailable 1".to_owned()
             }
+            Self::Unproven { pod, why: None } => {
+                format!("the next pod goes once a handshake has shown that {pod} serves it")
+            }
+            Self::Unproven {
+                pod,
+                why: Some(why),
+            } => format!(
+                "the next pod goes once a handshake has shown that {pod} serves it, and it has not: {why}; where that \
+                 is the network's doing, let the operator's pod reach {pod} there"
+            ),
             Self::Wedged { pod } => format!(
                 "{pod} is of an earlier template and not Ready, and Kubernetes (podManagementPolicy OrderedReady) replaces \
                  no pod before it is: if it does not become Ready by itself, delete pod {pod}"

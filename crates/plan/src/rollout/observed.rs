@@ -122,6 +122,9 @@ pub struct Pod {
     pub incarnation: String,
     /// How often its containers that mount a Secret have ended and started again.
     pub restarts: u32,
+    /// When the last run began of such a container that the kubelet starts ever more rarely
+    /// (`CrashLoopBackOff`), by the node's clock; none if it waits with none.
+    pub backs_off: Option<Timestamp>,
     /// Where the agent in it relays to partners, if one does.
     pub relay: Option<SocketAddr>,
     /// For which leaf the kubelet was hurried last (annotation `coturncert.dev/touched`).

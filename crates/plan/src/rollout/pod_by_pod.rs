@@ -6,15 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Action, Evidence, Live, Mounted, NotCurrent, Pod, Touches, Trust, Verdict, evidence, failure,
-    proof, single,
+    proof, reload, single,
 };
-
-/// How long a reloader may take to have coturn load a certificate that lies in the pod. Then pods that were
-/// seen not to have done so are replaced.
-const RELOAD_BUDGET: SignedDuration = SignedDuration::from_mins(1);
-
-/// How long the kubelet may take before to bring it there where nobody hurries it: 81 s, as measured.
-const PROJECTION_BUDGET: SignedDuration = SignedDuration::from_mins(2);
 
 /// A pod whose turn it is.
 #[derive(Clone, Copy, Debug)]
@@ -72,10 +65,11 @@ pub fn due<'a>(live: &'a Live, mounted: &'a Mounted, now: Timestamp) -> Option<E
         let ready = pod.ready_since.is_some();
         (ready, std::cmp::Reverse(ordinal(pod)), pod.name.clone())
     })?;
-    single::rests_but_for(live, pod).then(|| Eviction {
+    let is_its_turn = |it: &Pod| it.name == pod.name || mounted.was_ailing(it);
+    single::rests_but_for(live, is_its_turn).then(|| Eviction {
         pod,
         mounted,
-        from: published + patience(live, mounted),
+        from: published + patience(live, mounted).max(reload::patience_with(pod, mounted)),
     })
 }
 
@@ -87,8 +81,8 @@ pub fn patience_ends(live: &Live, mounted: &Mounted) -> Timestamp {
 
 fn patience(live: &Live, mounted: &Mounted) -> SignedDuration {
     match (mounted.strategy, live.touches) {
-        (RolloutStrategy::Reload, Touches::Allowed) => RELOAD_BUDGET,
-        (RolloutStrategy::Reload, Touches::NotAllowed) => PROJECTION_BUDGET + RELOAD_BUDGET,
+        (RolloutStrategy::Reload, Touches::Allowed) => reload::BUDGET,
+        (RolloutStrategy::Reload, Touches::NotAllowed) => reload::UNHURRIED,
         (
             RolloutStrategy::PodByPod | RolloutStrategy::RollingRestart | RolloutStrategy::None,
             Touches::Allowed | Touches::NotAllowed,
@@ -150,12 +144,23 @@ pub fn is_to_go_once(pod: &Pod, mounted: &Mounted) -> bool {
 /// Whether each pod that started with the certificate in service was seen to serve it, as far as that is
 /// asked for.
 fn are_proven(live: &Live, mounted: &Mounted) -> bool {
+    unproven(live, mounted).is_none()
+}
+
+/// A pod that started with the certificate in service and was not seen to serve it, and what the handshake
+/// with it told. Where nobody ever answered, no handshake is waited for.
+pub fn unproven<'a>(live: &'a Live, mounted: &Mounted) -> Option<(&'a Pod, Verdict)> {
     let took_it_up = |pod: &&Pod| evidence::by_start(pod, mounted) == Evidence::Current;
     let pods = live.pods.iter().filter(|pod| pod.terminating.is_none());
+    // One of those that serve something else goes after the other.
+    let one_goes = live.pods.iter().any(|pod| is_to_go_once(pod, mounted));
     pods.filter(took_it_up)
-        .all(|pod| match proof::verdict(pod, mounted) {
-            Verdict::Unasked | Verdict::Current => true,
-            Verdict::Another(..) | Verdict::Nothing(_) => is_to_go_once(pod, mounted),
-            Verdict::Awaited | Verdict::Unreached(_) => false,
+        .filter(|pod| !mounted.was_ailing(pod))
+        .map(|pod| (pod, proof::verdict(pod, mounted)))
+        .find(|(_, verdict)| match verdict {
+            Verdict::Unasked | Verdict::Current => false,
+            Verdict::Another(..) | Verdict::Nothing(_) => !one_goes,
+            Verdict::Unreached(_) => mounted.was_ever_reached(),
+            Verdict::Awaited => true,
         })
 }

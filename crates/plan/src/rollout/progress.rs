@@ -128,7 +128,9 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
         | Stage::Unknown => None,
     };
     let hindrance = match &stage {
-        Stage::UnderWay | Stage::Stuck => hindrance::of(live),
+        Stage::UnderWay | Stage::Stuck => {
+            hindrance::of(live).or_else(|| hindrance::unproven(live, mounted))
+        }
         Stage::Missing
         | Stage::Unreadable(_)
         | Stage::NotMounted
@@ -181,7 +183,11 @@ fn stage(
         return stage;
     }
     if some(|evidence| *evidence == Evidence::Unknown(Doubt::Unproven)) {
-        return Stage::Proving;
+        let moves = within_budget || under_way_since(live, published, now) == UnderWay::Yes;
+        return match moves || is_dialled(live, not_current) {
+            true => Stage::Proving,
+            false => Stage::Stuck,
+        };
     }
     if rollout_due
         && !live.holds_back()
@@ -215,6 +221,16 @@ fn stage(
         true => Stage::Stuck,
         false => Stage::RestartNeeded,
     }
+}
+
+/// Whether one of the pods of which a handshake is to tell is Ready: others are not dialled.
+fn is_dialled(live: &Live, not_current: &[(String, Evidence)]) -> bool {
+    let is_awaited = |pod: &Pod| {
+        let told = not_current.iter().find(|(name, _)| *name == pod.name);
+        told.is_some_and(|(_, evidence)| *evidence == Evidence::Unknown(Doubt::Unproven))
+    };
+    let mut ready = live.pods.iter().filter(|pod| pod.ready_since.is_some());
+    ready.any(is_awaited)
 }
 
 /// Pods go one by one, each when its turn comes.

@@ -59,14 +59,27 @@ impl Proofs {
         good.map(|proof| proof.at).min()
     }
 
-    /// Whether another pod shows a certificate at this endpoint.
-    fn another_serves(&self, pod: &Pod, endpoint: &Endpoint) -> bool {
-        let mut proofs = self.by_pod.iter();
-        proofs.any(|((incarnation, at), proof)| {
-            at == endpoint
-                && *incarnation != pod.incarnation
-                && matches!(proof.shown, Shown::Leaf(_))
-        })
+    /// What handshakes with the other pods showed at this endpoint.
+    fn of_others(&self, pod: &Pod, endpoint: &Endpoint) -> impl Iterator<Item = &Proof> {
+        let proofs = self.by_pod.iter();
+        let others = proofs.filter(move |((incarnation, at), _)| {
+            at == endpoint && *incarnation != pod.incarnation
+        });
+        others.map(|(_, proof)| proof)
+    }
+
+    /// Whether another pod showed a certificate at this endpoint since then.
+    fn another_serves(&self, pod: &Pod, endpoint: &Endpoint, since: Timestamp) -> bool {
+        let mut others = self.of_others(pod, endpoint);
+        others.any(|proof| matches!(proof.shown, Shown::Leaf(_)) && proof.at >= since)
+    }
+
+    /// Since when another pod shows no certificate at this endpoint although it seems to be there.
+    fn doubted_since(&self, pod: &Pod, endpoint: &Endpoint) -> Option<Timestamp> {
+        let others = self.of_others(pod, endpoint);
+        let doubts =
+            others.filter(|proof| matches!(proof.shown, Shown::Closed(_) | Shown::Nothing(_)));
+        doubts.map(|proof| proof.since).max()
     }
 }
 
@@ -132,9 +145,7 @@ fn of_endpoint(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Verdict {
         }
         // coturn opens no listener without its files, or fails each handshake. What is wrong with the
         // endpoint, or between it and us, is wrong for all pods alike.
-        Shown::Closed(how) | Shown::Nothing(how)
-            if mounted.is_served(pod, endpoint, &proof.shown) =>
-        {
+        Shown::Closed(how) | Shown::Nothing(how) if mounted.is_served(pod, endpoint, proof) => {
             if counts {
                 Verdict::Nothing(format!("{endpoint}: {how}"))
             } else {
@@ -156,17 +167,27 @@ const LATELY: SignedDuration = SignedDuration::from_mins(10);
 
 impl Mounted {
     /// Whether it is the pod's own fault that it shows no certificate at an endpoint: another pod shows
-    /// one. Without another, the endpoint must have shown one before: as long as this operator remembers
+    /// one meanwhile. Without another, the endpoint must have shown one before: as long as this operator remembers
     /// if somebody answers there; lately, and for what is being rolled out, if nobody does.
-    fn is_served(&self, pod: &Pod, endpoint: &Endpoint, shown: &Shown) -> bool {
+    fn is_served(&self, pod: &Pod, endpoint: &Endpoint, proof: &Proof) -> bool {
         let proofs = &self.assurance.proofs;
         let answered = proofs.answered.get(endpoint);
-        let answers = matches!(shown, Shown::Nothing(_));
+        let answers = matches!(proof.shown, Shown::Nothing(_));
         let published = self.published_since().unwrap_or(Timestamp::MAX);
         let lately = answered
             .is_some_and(|at| at.saturating_add(LATELY).unwrap_or(Timestamp::MAX) >= published);
         let is_rolled_out = lately && self.assurance.completed.is_none();
-        proofs.another_serves(pod, endpoint) || (answers && answered.is_some()) || is_rolled_out
+        proofs.another_serves(pod, endpoint, proof.since)
+            || (answers && answered.is_some())
+            || is_rolled_out
+    }
+
+    /// Whether a pod ever showed a certificate, as far as this operator remembers: then who does not answer
+    /// is not only out of its reach.
+    pub(super) fn was_ever_reached(&self) -> bool {
+        let answered = &self.assurance.proofs.answered;
+        let mut endpoints = self.assurance.endpoints.iter();
+        endpoints.any(|endpoint| answered.contains_key(endpoint))
     }
 }
 
@@ -285,7 +306,12 @@ fn due(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Timestamp {
         let interval = mounted.assurance.interval;
         let share = i64::from(fnv1a(&pod.incarnation) % 1000);
         let earlier = SignedDuration::from_secs(interval.as_secs() / 10 * share / 1000);
-        return proof.at + (interval - earlier);
+        let doubted = mounted.assurance.proofs.doubted_since(pod, endpoint);
+        let next = proof.at + (interval - earlier);
+        // Is it the other pod, or the way to all of them?
+        return doubted
+            .filter(|since| proof.at < *since)
+            .map_or(next, |since| since.min(next));
     }
     let published = mounted.published_since().unwrap_or(proof.at);
     let lasts = proof.at.duration_since(proof.since.max(published));

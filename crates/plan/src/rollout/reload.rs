@@ -2,9 +2,38 @@
 //! pods, what has coturn load them is not the operator's.
 
 use api::RolloutStrategy;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Evidence, Live, Mounted, Pod, evidence, pod_by_pod};
+use super::{Action, Evidence, Live, Mounted, Pod, Verdict, evidence, pod_by_pod, proof};
+use crate::publication::Held;
+
+/// How long a reloader may take to have coturn load a certificate that lies in the pod. Then pods that were
+/// seen not to have done so are replaced.
+pub const BUDGET: SignedDuration = SignedDuration::from_mins(1);
+
+/// The same where nobody hurries the kubelet, which brings it there: 81 s, as measured.
+pub const UNHURRIED: SignedDuration = SignedDuration::from_mins(3);
+
+/// How long a pod is given after a publication as it is seen to have a reloader: it serves a certificate
+/// that was published after it started.
+pub fn patience_with(pod: &Pod, mounted: &Mounted) -> SignedDuration {
+    let Verdict::Another(_, leaf) = proof::verdict(pod, mounted) else {
+        return SignedDuration::ZERO;
+    };
+    let published = mounted.log.first(Held::Leaf(leaf));
+    let started = pod
+        .started
+        .get(&mounted.secret)
+        .into_iter()
+        .flatten()
+        .flatten();
+    let is_later = |started| published.is_some_and(|published| published > started);
+    if started.copied().max().is_some_and(is_later) {
+        UNHURRIED
+    } else {
+        SignedDuration::ZERO
+    }
+}
 
 /// Whether the operator may hurry the kubelet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -37,8 +66,11 @@ pub fn touch(live: &Live, certificates: &[&Mounted], now: Timestamp) -> Option<A
 }
 
 fn is_to_be_touched(pod: &Pod, mounted: &Mounted) -> bool {
+    let evidence = evidence::of(pod, mounted);
+    let is_wrong =
+        evidence::by_start(pod, mounted).is_outdated() || evidence.serves_something_else();
     pod.terminating.is_none()
-        && evidence::by_start(pod, mounted).is_outdated()
-        && evidence::of(pod, mounted) != Evidence::Current
+        && is_wrong
+        && evidence != Evidence::Current
         && pod.touched.as_deref() != Some(mounted.current.to_string().as_str())
 }

@@ -5,7 +5,9 @@
 use api::RolloutStrategy;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Doubt, Evidence, Live, Mounted, NotCurrent, Pod, evidence, pod_by_pod};
+use super::{
+    Action, Doubt, Evidence, Live, Mounted, NotCurrent, Pod, evidence, pod_by_pod, reload,
+};
 
 /// Whether the operator may delete a pod of a workload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -67,11 +69,12 @@ pub fn due<'a>(live: &'a Live, mounted: &'a Mounted) -> Option<Restart<'a>> {
         .pods
         .iter()
         .filter(|pod| is_wrong(live, pod, mounted))
-        .filter(|pod| rests_but_for(live, pod));
+        .filter(|pod| rests_but_for(live, |it| it.name == pod.name));
     let restarts = pods.map(|pod| Restart {
         pod,
         mounted,
-        from: (published + SETTLE).max(not_before(pod, mounted)),
+        from: (published + SETTLE.max(reload::patience_with(pod, mounted)))
+            .max(not_before(pod, mounted)),
     });
     restarts.min_by_key(|restart| {
         let ready = restart.pod.ready_since.is_some();
@@ -106,9 +109,9 @@ pub fn is_wrong(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
     }
 }
 
-/// Whether every pod that there shall be is there, of the revision it shall have and, but for this
-/// one, Ready: what was restarted before has come back, and no rollout is under way.
-pub fn rests_but_for(live: &Live, pod: &Pod) -> bool {
+/// Whether every pod that there shall be is there, of the revision it shall have and, but for these,
+/// Ready: what was restarted before has come back, and no rollout is under way.
+pub fn rests_but_for(live: &Live, may_not_be_ready: impl Fn(&Pod) -> bool) -> bool {
     let updated = live.pods.iter().filter(|it| live.is_of_the_template(it));
     let to_update = if live.holds_back() {
         // Pods of an earlier template stay until the user deletes them.
@@ -117,7 +120,7 @@ pub fn rests_but_for(live: &Live, pod: &Pod) -> bool {
         live.replicas - live.partition.min(live.replicas)
     };
     let is_still =
-        |it: &Pod| it.terminating.is_none() && (it.ready_since.is_some() || it.name == pod.name);
+        |it: &Pod| it.terminating.is_none() && (it.ready_since.is_some() || may_not_be_ready(it));
     live.observed
         && i32::try_from(live.pods.len()) == Ok(live.replicas)
         && i32::try_from(updated.count()).is_ok_and(|updated| updated >= to_update)

@@ -79,7 +79,7 @@ fn a_renewal_names_the_most_replicas_seen() {
     assert_eq!(renewed.issues(), Some(Trigger::Requested));
     assert_eq!(named(&renewed), [0, 1]);
     let state = StoreState::unknown(None, Asked::default());
-    let recorded = renewed.0.with_ordinals(state, Trigger::Requested);
+    let recorded = renewed.0.with_the_workload(state, Trigger::Requested);
     assert_eq!(recorded.ordinals, Some(run(0, 2)));
     assert_eq!(recorded.grown_from, []);
 }

@@ -2,7 +2,7 @@
 
 use api::RolloutStrategy;
 use jiff::{SignedDuration, Timestamp};
-use plan::rollout::{Action, Replacement, Touches, Workload};
+use plan::rollout::{Action, Distrusted, Proof, Replacement, Shown, Touches, Workload};
 use rstest::rstest;
 
 use crate::support::{Case, Sts, current, hours, minutes, now, published_at, terminating, waiting};
@@ -194,4 +194,154 @@ fn where_pods_are_dialled_nobody_goes_before_the_one_before_was_seen_to_serve_it
         observed.proofs.by_pod.insert(key, proof);
     });
     assert_eq!(evicted(&seen).as_deref(), Some("coturn-0"));
+}
+
+fn dialled(case: Case) -> Case {
+    case.with(|observed| observed.resource.wanted.verifying.endpoints = vec![endpoint()])
+}
+
+fn endpoint() -> api::Endpoint {
+    api::Endpoint {
+        protocol: api::Protocol::Dtls,
+        port: 9191,
+        address: None,
+    }
+}
+
+/// What a handshake with a pod showed, for a minute.
+fn told(case: Case, pod: usize, shown: Shown) -> Case {
+    case.with(|observed| {
+        let Some(Workload::Present(live)) = &observed.workload else {
+            panic!("no workload");
+        };
+        let proof = Proof {
+            shown,
+            at: now(),
+            since: now() - minutes(1),
+        };
+        let key = (live.pods[pod].incarnation.clone(), endpoint());
+        observed.proofs.by_pod.insert(key, proof);
+    })
+}
+
+#[rstest]
+#[case::who_answered_before(true, None)]
+#[case::who_never_answered(false, Some("coturn-0"))]
+fn a_handshake_is_waited_for_where_one_came_about_before(
+    #[case] answered: bool,
+    #[case] next: Option<&str>,
+) {
+    let case = by(RolloutStrategy::PodByPod, replaced(outdated(Sts::of(2))));
+    let silent = Shown::Silence("nothing answered".to_owned());
+    let case = told(dialled(case), 1, silent).with(|observed| {
+        let before = answered.then(|| (endpoint(), now() - hours(20)));
+        observed.proofs.answered.extend(before);
+    });
+    assert_eq!(evicted(&case).as_deref(), next);
+    if answered {
+        let rolled_out = case.message("RolledOut");
+        assert!(
+            rolled_out.contains("handshake has shown that coturn-1"),
+            "{rolled_out}"
+        );
+        assert!(rolled_out.contains("nothing answered"), "{rolled_out}");
+    }
+}
+
+#[test]
+fn of_two_pods_that_serve_another_one_goes_after_the_other() {
+    let case = by(RolloutStrategy::PodByPod, replaced(replaced(Sts::of(2)))).reported();
+    let other = Shown::Leaf(crate::support::fingerprint(77));
+    let case = told(told(dialled(case), 0, other.clone()), 1, other);
+    let noted = case.with_store(|stored| {
+        stored.state.distrusted = vec![Distrusted {
+            pod: "coturn-0".to_owned(),
+            uid: "coturn-0".to_owned(),
+        }];
+    });
+    assert_eq!(evicted(&noted).as_deref(), Some("coturn-0"));
+}
+
+#[test]
+fn who_was_not_ready_before_holds_nobody_back() {
+    let broken = |pod: &mut plan::rollout::Pod| pod.ready_since = None;
+    let sts = outdated(Sts::of(2)).pod_with(minutes(50), broken);
+    let case = dialled(by(RolloutStrategy::PodByPod, sts));
+    assert_eq!(evicted(&case), None);
+    let known = case.with_store(|stored| stored.state.ailing = vec!["coturn-1".to_owned()]);
+    assert_eq!(evicted(&known).as_deref(), Some("coturn-0"));
+}
+
+/// The certificate before was put back a minute ago, and coturn serves the one that it had loaded since it
+/// started.
+fn put_back(strategy: RolloutStrategy) -> Case {
+    let rejected = crate::support::fingerprint(77);
+    let case = dialled(by(strategy, Sts::of(1).pod(minutes(50)))).with_store(|stored| {
+        let log = |held, ago| plan::publication::Publication {
+            held,
+            from: now() - ago,
+        };
+        let leaf = plan::publication::Held::Leaf;
+        let of = |leaf_of, ago| log(leaf(leaf_of), minutes(ago));
+        stored.state.log = stored
+            .state
+            .log
+            .with(of(rejected, 30))
+            .with(of(current().leaf.fingerprint, 1));
+        stored.state.distrusted = vec![Distrusted {
+            pod: "coturn-0".to_owned(),
+            uid: "coturn-0".to_owned(),
+        }];
+    });
+    told(case, 0, Shown::Leaf(rejected))
+}
+
+#[test]
+fn who_is_seen_to_have_a_reloader_is_given_the_time_that_a_kubelet_takes() {
+    let case = put_back(RolloutStrategy::PodByPod);
+    assert_eq!(decided(&case, now()), None);
+    let due = decided(&case, now() + minutes(2));
+    assert!(matches!(due, Some(Action::EvictPod { .. })), "{due:?}");
+}
+
+#[test]
+fn a_kubelet_is_hurried_for_what_was_put_back_as_well() {
+    let case = put_back(RolloutStrategy::Reload).with(|observed| {
+        let Some(Workload::Present(live)) = &mut observed.workload else {
+            panic!("no workload");
+        };
+        live.touches = Touches::Allowed;
+    });
+    let due = decided(&case, now() - SignedDuration::from_secs(30));
+    assert!(matches!(due, Some(Action::TouchPod { .. })), "{due:?}");
+}
+
+/// Nobody dials it, so no handshake will ever tell.
+#[test]
+fn a_pod_that_is_never_ready_is_not_waited_for_without_end() {
+    let broken = |pod: &mut plan::rollout::Pod| pod.ready_since = None;
+    let case = reloaded(Sts::of(1).pod_with(hours(50), broken));
+    assert_eq!(case.condition("RolledOut"), "False RolloutStuck");
+}
+
+#[test]
+fn a_certificate_is_not_issued_while_handshakes_are_to_tell_who_took_the_last_one_up() {
+    let case = reloaded(outdated(Sts::of(1))).with(|observed| {
+        observed.resource.renew = Some("again".to_owned());
+    });
+    assert_eq!(case.issues(), None);
+    assert_eq!(case.condition("Issued"), "False RolloutInProgress");
+}
+
+#[test]
+fn a_disruption_budget_that_takes_its_time_leaves_a_certificate_ready() {
+    let sts = outdated(Sts::of(2)).pod(hours(50)).with(|live| {
+        live.refused = Some(plan::Refusal {
+            reason: api::Reason::DisruptionBudget,
+            message: "not at this moment".to_owned(),
+        });
+    });
+    let case = by(RolloutStrategy::PodByPod, sts);
+    assert_eq!(case.condition("RolledOut"), "False DisruptionBudget");
+    assert_eq!(case.condition("Ready"), "True Ready");
 }

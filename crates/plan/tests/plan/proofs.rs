@@ -123,6 +123,23 @@ fn a_port_that_is_closed_where_another_pod_answers_is_a_server_without_its_files
     assert_eq!(case.condition("Verified"), "False ServesNothing");
 }
 
+/// Somebody began to reject what is sent to the pods, and one of them was dialled since.
+#[test]
+fn what_another_pod_showed_before_tells_nothing_of_a_port_that_seems_closed_since() {
+    let case = showing(
+        completed(started()),
+        &[leaf(CURRENT), closed()],
+        on_their_way(),
+    );
+    let case = case.with(|observed| {
+        let first = observed.proofs.by_pod.values_mut().next().unwrap();
+        first.at = now() - hours(2);
+    });
+    assert_eq!(case.condition("Verified"), "Unknown Unreachable");
+    let dialled: Vec<_> = probes(&case, now()).into_iter().map(|it| it.pod).collect();
+    assert_eq!(dialled, ["coturn-0"], "to tell whose fault it is");
+}
+
 #[rstest]
 #[case::closed(closed(), Some(hours(1)), "Unknown Unreachable", "True Ready")]
 #[case::another_service(nothing(), None, "Unknown Unreachable", "True Ready")]

@@ -31,6 +31,7 @@ fn midway(canary: impl FnOnce(&mut Pod)) -> Case {
 
 fn crashing(pod: &mut Pod) {
     pod.restarts = 3;
+    pod.backs_off = Some(pod.created);
     pod.ready_since = None;
     pod.started.insert("tls".to_owned(), vec![None]);
 }
@@ -46,8 +47,61 @@ fn taken_back(case: &Case) -> Option<By> {
     }
 }
 
+/// It was killed now and then for another reason, and comes back each time.
+#[test]
+fn who_ends_now_and_then_and_does_not_back_off_breaks_with_nothing() {
+    let killed = |pod: &mut Pod| {
+        crashing(pod);
+        pod.backs_off = None;
+    };
+    assert_eq!(taken_back(&midway(killed)), None);
+}
+
+/// A pod that took the certificate up where it was, and ends again and again since.
+fn ended_in_place(began: SignedDuration) -> Case {
+    midway(|_| {}).with(|observed| {
+        let Some(Workload::Present(live)) = &mut observed.workload else {
+            panic!("no workload");
+        };
+        crashing(&mut live.pods[0]);
+        live.pods[0].backs_off = Some(now() - began);
+    })
+}
+
+#[test]
+fn who_took_it_up_in_place_and_ends_again_and_again_breaks_with_it_too() {
+    let by = taken_back(&ended_in_place(minutes(2)));
+    assert!(matches!(by, Some(By::Failure { .. })), "{by:?}");
+    assert_eq!(taken_back(&ended_in_place(minutes(20))), None, "before it");
+}
+
 #[rstest]
-#[case::crashes(crashing, "ended 3 times")]
+#[case::by_its_name("coturn-1", None)]
+#[case::another("coturn-0", Some(()))]
+#[case::one_of_those_whose_successors_have_other_names("coturn-x7f2k", None)]
+fn who_was_not_ready_before_is_no_witness(#[case] ailing: &str, #[case] witness: Option<()>) {
+    let case = midway(never_ready).with(|observed| {
+        let Some(Workload::Present(live)) = &mut observed.workload else {
+            panic!("no workload");
+        };
+        if !ailing.ends_with(|it: char| it.is_ascii_digit()) {
+            live.pods[1].name = "coturn-bc9tw".to_owned();
+        }
+    });
+    let case = case.with_store(|stored| stored.state.ailing = vec![ailing.to_owned()]);
+    assert_eq!(taken_back(&case).map(drop), witness);
+}
+
+#[test]
+fn who_is_not_ready_when_a_certificate_is_issued_is_remembered() {
+    let case = midway(never_ready);
+    let state = case.0.stored().unwrap().state.clone();
+    let state = case.0.with_the_workload(state, Trigger::Renewing);
+    assert_eq!(state.ailing, ["coturn-1"]);
+}
+
+#[rstest]
+#[case::crashes(crashing, "ended time and again")]
 #[case::never_ready(never_ready, "did not become Ready")]
 fn a_certificate_with_which_a_pod_breaks_is_taken_back(
     #[case] broken: fn(&mut Pod),

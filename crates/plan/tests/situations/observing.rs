@@ -110,6 +110,7 @@ impl State {
             ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
             incarnation: probing::incarnation(ordinal, pod),
             restarts: 0,
+            backs_off: None,
             touched: None,
             relay: None,
         }

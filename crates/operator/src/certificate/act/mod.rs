@@ -114,7 +114,7 @@ impl Writer<'_> {
             handled_rollback: self.observation.observed.resource.rollback_to.as_deref(),
             time: self.now,
         });
-        let state = self.observation.observed.with_ordinals(state, trigger);
+        let state = self.observation.observed.with_the_workload(state, trigger);
         let content = StoreContent {
             certificate: pair.certificate.as_bytes(),
             key: pair.key.as_bytes(),

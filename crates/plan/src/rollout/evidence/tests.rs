@@ -66,6 +66,7 @@ fn pod(created: i64, started: i64, annotation: Option<Fingerprint>) -> Pod {
         ip: None,
         incarnation: "coturn-0".to_owned(),
         restarts: 0,
+        backs_off: None,
         touched: None,
         relay: None,
     }

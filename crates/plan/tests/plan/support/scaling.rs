@@ -75,6 +75,7 @@ pub(super) fn successor(live: &Live, ordinal: usize, created: Timestamp) -> Pod 
         ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
         incarnation: format!("coturn-{ordinal} of {created}"),
         restarts: 0,
+        backs_off: None,
         touched: None,
         relay: None,
     }

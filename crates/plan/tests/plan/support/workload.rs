@@ -58,6 +58,7 @@ impl Sts {
             ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
             incarnation: format!("{name} of {created}"),
             restarts: 0,
+            backs_off: None,
             touched: None,
             relay: None,
             name,

@@ -214,7 +214,7 @@ impl Cluster {
         );
         let previous = before.map(|stored| stored.current.clone());
         let state = match trigger {
-            Some(trigger) => self.truth.with_ordinals(state, trigger),
+            Some(trigger) => self.truth.with_the_workload(state, trigger),
             None => state,
         };
         self.truth.store = Store::Present(Box::new(Stored {
