@@ -1,8 +1,8 @@
 //! A workload and its pods, as far as decisions need them.
 
-use api::{Reason, WorkloadKind, WorkloadRef};
+use api::{Reason, RolloutStrategy, WorkloadKind, WorkloadRef};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
-use kube::{Api, runtime::reflector::ObjectRef};
+use kube::{Api, ResourceExt as _, runtime::reflector::ObjectRef};
 use plan::{
     Refusal,
     rollout::{Pod, Workload},
@@ -69,7 +69,22 @@ async fn of_kind<K: Kind>(
     live.contest = context.stamps.of(reference, |stamps| stamps.contest(now));
     live.single_restarts = context.single_restarts;
     live.touches = context.touches;
+    live.rolled_by = rolled_by(context, reference);
     Ok(Workload::Present(Box::new(live)))
+}
+
+/// A resource that asks for a rolling restart of a workload.
+fn rolled_by(context: &Context, reference: &WorkloadRef) -> Option<String> {
+    let resources = context.certificates.store.state();
+    let resources = resources
+        .iter()
+        .filter_map(|guarded| guarded.0.as_ref().ok());
+    let rolling = resources.filter(|resource| {
+        super::names_workload(resource, reference).is_some_and(|wanted| {
+            wanted.strategy == RolloutStrategy::RollingRestart && !wanted.suspend
+        })
+    });
+    rolling.map(|resource| resource.name_any()).min()
 }
 
 /// A kind that the operator was told to leave alone.

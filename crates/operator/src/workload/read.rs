@@ -44,6 +44,7 @@ pub fn common(
         grace_period: grace_period(template.spec.as_ref()),
         single_restarts: SingleRestarts::default(),
         touches: Touches::default(),
+        rolled_by: None,
     }
 }
 
@@ -142,6 +143,7 @@ pub fn pod(pod: &KubePod, revision_label: &str) -> Pod {
         ip: ip(pod),
         incarnation: incarnation(pod),
         restarts: restarts(pod),
+        backs_off: backs_off(pod),
         relay: relay(pod),
         touched: pod.annotations().get(names::TOUCHED).cloned(),
     }
@@ -187,16 +189,36 @@ fn incarnation(pod: &KubePod) -> String {
 
 /// How often those of its containers ended that mount a Secret.
 fn restarts(pod: &KubePod) -> u32 {
-    let Some(spec) = &pod.spec else { return 0 };
+    let counts = mounting(pod)
+        .into_iter()
+        .map(|status| u32::try_from(status.restart_count).unwrap_or_default());
+    counts.max().unwrap_or_default()
+}
+
+/// When the last run began of such a container that the kubelet starts ever more rarely.
+fn backs_off(pod: &KubePod) -> Option<Timestamp> {
+    let runs = mounting(pod).into_iter().filter_map(|status| {
+        let waiting = status.state.as_ref()?.waiting.as_ref()?;
+        let last = status.last_state.as_ref()?.terminated.as_ref()?;
+        let backs_off = waiting.reason.as_deref() == Some("CrashLoopBackOff");
+        last.started_at.as_ref().map(at).filter(|_| backs_off)
+    });
+    runs.max()
+}
+
+/// Those of its containers that mount a Secret.
+fn mounting(pod: &KubePod) -> Vec<&ContainerStatus> {
+    let Some(spec) = &pod.spec else {
+        return Vec::new();
+    };
     let secrets = mounted_secrets(Some(spec));
     let mounting: BTreeSet<_> = secrets
         .iter()
         .flat_map(|secret| users(spec, &spec.containers, secret))
         .collect();
-    let counts = statuses(pod)
+    statuses(pod)
         .filter(|status| mounting.contains(&status.name))
-        .map(|status| u32::try_from(status.restart_count).unwrap_or_default());
-    counts.max().unwrap_or_default()
+        .collect()
 }
 
 fn fingerprints(metadata: Option<&ObjectMeta>) -> BTreeMap<String, String> {

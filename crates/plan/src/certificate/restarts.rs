@@ -31,11 +31,29 @@ pub fn by_the_operator(observed: &Observed) -> &'static str {
 
 /// A finding of the rollout with what else is to be told of it.
 pub fn beside(observed: &Observed, mut rolled_out: Finding, now: Timestamp) -> Finding {
-    let notes = [stays(observed, now), too_late(observed)];
+    let notes = [
+        gives_way(observed),
+        stays(observed, now),
+        too_late(observed),
+    ];
     for note in notes.into_iter().flatten() {
         rolled_out.message = format!("{}; {note}", rolled_out.message);
     }
     rolled_out
+}
+
+/// That another certificate of the workload restarts its pods in another way than is asked for here.
+fn gives_way(observed: &Observed) -> Option<String> {
+    let strategy = observed.resource.wanted.strategy;
+    let by = match strategy {
+        RolloutStrategy::PodByPod | RolloutStrategy::Reload => {
+            live(observed)?.rolled_by.as_ref()?
+        }
+        RolloutStrategy::RollingRestart | RolloutStrategy::None => return None,
+    };
+    Some(format!(
+        "by a rolling restart, as CoturnCertificate {by} of the same workload asks for one: give both the same strategy"
+    ))
 }
 
 /// Pods that are current although they serve an earlier certificate.

@@ -1,6 +1,6 @@
 //! What is known, and wanted, of a certificate on its pods beyond their start times.
 
-use api::{Endpoint, Fingerprint};
+use api::{Endpoint, Fingerprint, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -71,10 +71,11 @@ const NOTED: usize = 16;
 
 impl Mounted {
     /// The same without what tells nothing of this workload: of several pods nobody knows which of them
-    /// answers at one address.
+    /// answers at one address. By a rolling restart if another certificate asks for one.
     #[must_use]
     pub fn within(&self, live: &Live) -> Self {
         let mut mounted = self.clone();
+        mounted.strategy = self.strategy_beside(live);
         let endpoints = &mut mounted.assurance.endpoints;
         endpoints.retain(|endpoint| endpoint.address.is_none() || live.replicas <= 1);
         mounted
@@ -91,6 +92,18 @@ impl Mounted {
         wrong
             .map(|pod| self.trust(pod))
             .any(|trust| trust == Trust::Lost)
+    }
+
+    fn strategy_beside(&self, live: &Live) -> RolloutStrategy {
+        match self.strategy {
+            RolloutStrategy::PodByPod | RolloutStrategy::Reload if live.rolled_by.is_some() => {
+                RolloutStrategy::RollingRestart
+            }
+            own @ (RolloutStrategy::RollingRestart
+            | RolloutStrategy::PodByPod
+            | RolloutStrategy::Reload
+            | RolloutStrategy::None) => own,
+        }
     }
 
     /// Whether a pod, or the one whose name it has, was not Ready before the certificate was there.

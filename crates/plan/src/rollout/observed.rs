@@ -78,6 +78,9 @@ pub struct Live {
     pub single_restarts: SingleRestarts,
     /// Whether the kubelet may be hurried to look at a pod's volumes.
     pub touches: Touches,
+    /// A certificate's resource that names it and asks for a rolling restart: that restarts every pod, for
+    /// the other certificates as well.
+    pub rolled_by: Option<String>,
 }
 
 /// Whether Kubernetes replaces pods of an earlier template.

@@ -4,7 +4,7 @@ use api::RolloutStrategy;
 use jiff::SignedDuration;
 use plan::{
     publication::{Held, Publication, PublicationLog},
-    rollout::{Mounted, Observed, Plan, plan},
+    rollout::{Action, Mounted, Observed, Plan, plan},
 };
 use rstest::rstest;
 
@@ -108,4 +108,44 @@ fn a_certificate_whose_renewal_is_asked_for_is_pending_until_it_is_published() {
     assert!(asked.0.is_pending(now()));
     let suspended = asked.with(|it| it.resource.wanted.suspend = true);
     assert!(!suspended.0.is_pending(now()));
+}
+
+/// One that asks for a rolling restart, and one that asks for evictions; both are due.
+#[rstest]
+#[case(RolloutStrategy::PodByPod)]
+#[case(RolloutStrategy::Reload)]
+fn who_asks_for_less_than_a_rolling_restart_gives_way_to_one(#[case] gentler: RolloutStrategy) {
+    let mut gentle = published("second", minutes(5));
+    gentle.strategy = gentler;
+    let both = vec![published("tls", minutes(5)), gentle.clone()];
+    let sts = || {
+        let sts = Sts::of(2).pod(hours(50)).pod(hours(50));
+        sts.with(|live| {
+            live.mounts.insert("second".to_owned());
+            live.rolled_by = Some("tls".to_owned());
+            for pod in &mut live.pods {
+                let started = vec![Some(pod.created)];
+                pod.started.insert("second".to_owned(), started);
+            }
+        })
+    };
+    let observed = Observed {
+        workload: sts().observed(),
+        certificates: both,
+        pending: Vec::new(),
+    };
+    let Some(Action::StampTemplate { fingerprints, .. }) = plan(&observed, now()).action else {
+        panic!("{observed:?}");
+    };
+    let stamped: Vec<_> = fingerprints.into_keys().collect();
+    assert_eq!(stamped, ["second", "tls"]);
+
+    let told = Case::converged()
+        .with(|it| it.resource.wanted.strategy = gentler)
+        .with_workload(sts())
+        .message("RolledOut");
+    assert!(
+        told.contains("CoturnCertificate tls of the same workload"),
+        "{told}"
+    );
 }

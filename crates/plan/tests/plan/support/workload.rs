@@ -42,6 +42,7 @@ impl Sts {
             grace_period: SignedDuration::from_secs(30),
             single_restarts: SingleRestarts::NotAllowed,
             touches: Touches::NotAllowed,
+            rolled_by: None,
         })
     }
 
