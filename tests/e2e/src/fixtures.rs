@@ -8,8 +8,8 @@ use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, StatefulSet},
         core::v1::{
-            ConfigMapVolumeSource, PodReadinessGate, PodTemplateSpec, Secret, SecretVolumeSource,
-            Volume, VolumeMount,
+            ConfigMapVolumeSource, ContainerPort, PodReadinessGate, PodTemplateSpec, Secret,
+            SecretVolumeSource, Volume, VolumeMount,
         },
     },
 };
@@ -253,6 +253,28 @@ pub fn with_agent(mut workload: StatefulSet) -> StatefulSet {
     pod.init_containers
         .get_or_insert_default()
         .extend(patch.init_containers.into_iter().flatten());
+    workload
+}
+
+/// Where the agent relays, unless it is told otherwise.
+const RELAY_PORT: i32 = 9798;
+
+/// The same, with an agent that relays to a partner, `HOST:PORT`.
+pub fn with_relay(workload: StatefulSet, partner: &str) -> StatefulSet {
+    let mut workload = with_agent(workload);
+    let template = &mut workload.spec.as_mut().expect("a spec").template;
+    let pod = template.spec.as_mut().expect("a pod");
+    let mut containers = pod.init_containers.iter_mut().flatten();
+    let agent = containers
+        .find(|it| it.name == names::AGENT)
+        .expect("the agent");
+    let arguments = agent.args.get_or_insert_default();
+    arguments.extend(["--partner".to_owned(), partner.to_owned()]);
+    agent.ports.get_or_insert_default().push(ContainerPort {
+        name: Some(names::RELAY_PORT.to_owned()),
+        container_port: RELAY_PORT,
+        ..ContainerPort::default()
+    });
     workload
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -42,8 +42,17 @@ pub struct Partner {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Leaves that it was shown, in their order.
-type Seen = Arc<Mutex<Vec<Fingerprint>>>;
+/// A leaf that a partner was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The leaf.
+    pub leaf: Fingerprint,
+    /// The address that it came from.
+    pub from: IpAddr,
+}
+
+/// What it was shown, in its order.
+type Seen = Arc<Mutex<Vec<Shown>>>;
 
 /// The leaves that it lets in; none: any of the CA that it trusts.
 type Listed = Arc<Mutex<Option<Vec<Fingerprint>>>>;
@@ -81,6 +90,11 @@ impl Partner {
 
     /// The leaves that it was shown, in their order.
     pub fn seen(&self) -> Vec<Fingerprint> {
+        self.shown().iter().map(|shown| shown.leaf).collect()
+    }
+
+    /// The same with the addresses that they came from.
+    pub fn shown(&self) -> Vec<Shown> {
         locked(&self.seen).clone()
     }
 }
@@ -123,7 +137,7 @@ impl Server {
     }
 
     fn serve(&self, client: SocketAddr) {
-        let mut ssl = Ssl::new(&self.context().expect("a server")).expect("a server");
+        let mut ssl = Ssl::new(&self.context(client.ip()).expect("a server")).expect("a server");
         ssl.set_mtu(1200).expect("an MTU");
         let from = Datagrams {
             socket: Arc::clone(&self.socket),
@@ -146,7 +160,7 @@ impl Server {
         }
     }
 
-    fn context(&self) -> Result<SslContext, ErrorStack> {
+    fn context(&self, from: IpAddr) -> Result<SslContext, ErrorStack> {
         let mut context = SslContext::builder(SslMethod::dtls_server())?;
         context.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
         context.set_options(SslOptions::NO_QUERY_MTU);
@@ -162,14 +176,22 @@ impl Server {
         let (seen, listed) = (Arc::clone(&self.seen), Arc::clone(&self.listed));
         let demands = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
         context.set_verify_callback(demands, move |trusted, judged| {
-            judge(trusted, judged, &seen, &listed)
+            judge(trusted, judged, |leaf| {
+                locked(&seen).push(Shown { leaf, from });
+                let listed = locked(&listed);
+                listed.as_ref().is_none_or(|listed| listed.contains(&leaf))
+            })
         });
         Ok(context.build())
     }
 }
 
 /// As coturn's fork: what OpenSSL trusts, for this purpose, and then the whitelist.
-fn judge(trusted: bool, judged: &mut X509StoreContextRef, seen: &Seen, listed: &Listed) -> bool {
+fn judge(
+    trusted: bool,
+    judged: &mut X509StoreContextRef,
+    is_listed: impl FnOnce(Fingerprint) -> bool,
+) -> bool {
     if judged.error_depth() != 0 {
         return trusted;
     }
@@ -179,11 +201,7 @@ fn judge(trusted: bool, judged: &mut X509StoreContextRef, seen: &Seen, listed: &
     let Some(Ok(digest)) = digest.map(|digest| <[u8; 32]>::try_from(&*digest)) else {
         return false;
     };
-    let leaf = Fingerprint::from_digest(digest);
-    locked(seen).push(leaf);
-    let is_listed = locked(listed)
-        .as_ref()
-        .is_none_or(|listed| listed.contains(&leaf));
+    let is_listed = is_listed(Fingerprint::from_digest(digest));
     if trusted && !is_listed {
         judged.set_error(openssl::x509::X509VerifyResult::APPLICATION_VERIFICATION);
     }

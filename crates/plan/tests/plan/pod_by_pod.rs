@@ -143,7 +143,7 @@ fn a_pod_is_touched_once_for_a_certificate_where_that_is_allowed() {
         ("coturn-0", current().leaf.fingerprint)
     );
     let touched = Sts::of(1).pod_with(hours(50), |pod| pod.touched = Some(leaf.to_string()));
-    assert_eq!(decided(&reloaded(allowed(touched)), now()), None);
+    assert_eq!(decided(&reloaded(allowed(touched)), soon), None);
     assert_eq!(decided(&reloaded(outdated(Sts::of(1))), soon), None);
     let other_strategy = by(RolloutStrategy::PodByPod, allowed(outdated(Sts::of(1))));
     let due = decided(&other_strategy, now());

@@ -1,13 +1,8 @@
 //! What must hold in every world.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    time::Duration,
-};
+use std::time::Duration;
 
 use api::Fingerprint;
-use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
 use super::{World, views::WorkloadState};
@@ -15,8 +10,6 @@ use crate::{dtls, environment::run, fixtures, wait};
 
 /// A restart that is going to come has come after this time.
 const CALM: Duration = Duration::from_secs(4);
-/// Where the operator answers.
-const METRICS_PORT: u16 = 8080;
 
 impl World {
     /// Stops the test unless every pod serves the leaf that is published.
@@ -59,26 +52,7 @@ impl World {
             "--output",
             "yaml",
         ]));
-        for pod in self.operator_pods().await {
-            text += &metrics(&pod);
-        }
+        text += &self.metrics().await;
         self.keys.assert_none_in(&text);
     }
-}
-
-/// What the operator in a pod tells of itself.
-fn metrics(pod: &Pod) -> String {
-    let status = pod.status.as_ref().expect("a status");
-    let address = status.pod_ip.as_ref().expect("an address");
-    let mut stream = TcpStream::connect((address.as_str(), METRICS_PORT)).expect("a connection");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .expect("a timeout");
-    let request = format!("GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let status = answer.lines().next().unwrap_or_default();
-    assert!(status.ends_with("200 OK"), "/metrics: {status}");
-    answer
 }

@@ -3,6 +3,7 @@
 mod assertions;
 mod diagnosis;
 mod keys;
+mod metrics;
 mod secrecy;
 mod views;
 mod waits;

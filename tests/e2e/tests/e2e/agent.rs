@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{TcpStream, UdpSocket},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -41,21 +41,29 @@ fn secret(pair: &IssuedPair) -> Secret {
 
 /// A chart of somebody else's: the sample of coturn servers, one of them.
 fn chart(world: &World) -> PathBuf {
+    chart_with(world, "")
+}
+
+/// The same with one more container.
+fn chart_with(world: &World, container: &str) -> PathBuf {
     let chart = world.folder().join("turn");
     fs::create_dir_all(chart.join("templates")).unwrap();
     let about = "apiVersion: v2\nname: turn\nversion: 0.1.0\n";
     fs::write(chart.join("Chart.yaml"), about).unwrap();
     let samples = root().join("deploy/samples/coturn-statefulset.yaml");
     let samples = fs::read_to_string(samples).unwrap();
-    let one = samples.replace("replicas: 3", "replicas: 1");
+    let volumes = "      volumes:\n";
+    let one = samples
+        .replace("replicas: 3", "replicas: 1")
+        .replace(volumes, &format!("{container}{volumes}"));
     fs::write(chart.join("templates/coturn.yaml"), one).unwrap();
     chart
 }
 
 /// Has Helm 3 install or upgrade the chart by our post-renderer.
-fn helm(world: &World, verb: &str, options: &[&str]) {
+fn helm(world: &World, verb: &str, chart: &Path, options: &[&str]) {
     let mut helm = Environment::get().cluster().helm();
-    helm.args([verb, "turn"]).arg(chart(world));
+    helm.args([verb, "turn"]).arg(chart);
     helm.args(["--namespace", &world.namespace, "--wait", "--timeout", "3m"]);
     helm.arg("--post-renderer").arg(Environment::binary());
     for option in ["post-render", "--image", IMAGE].iter().chain(options) {
@@ -66,10 +74,16 @@ fn helm(world: &World, verb: &str, options: &[&str]) {
 
 /// A pod of coturn with the agent beside it.
 async fn installed(name: &str) -> (World, IssuedPair) {
+    installed_with(name, "").await
+}
+
+/// The same with one more container.
+async fn installed_with(name: &str, container: &str) -> (World, IssuedPair) {
     let world = World::with_ca(name).await;
     let first = issued(&world);
     world.create_secret(&secret(&first)).await;
-    helm(&world, "install", &[]);
+    let chart = chart_with(&world, container);
+    helm(&world, "install", &chart, &[]);
     (world, first)
 }
 
@@ -83,9 +97,14 @@ fn address(pod: &Pod) -> String {
 
 /// What another start of coturn would change.
 fn lives(pod: &Pod) -> (Option<String>, ContainerStatus) {
+    life(pod, "coturn")
+}
+
+/// What another start of a container would change.
+fn life(pod: &Pod, container: &str) -> (Option<String>, ContainerStatus) {
     let statuses = pod.status.as_ref().unwrap().container_statuses.as_ref();
-    let coturn = statuses.unwrap().iter().find(|it| it.name == "coturn");
-    (pod.uid(), coturn.unwrap().clone())
+    let status = statuses.unwrap().iter().find(|it| it.name == container);
+    (pod.uid(), status.unwrap().clone())
 }
 
 fn agent_status(pod: &Pod) -> Option<ContainerStatus> {
@@ -156,13 +175,17 @@ async fn touch(world: &World, pod: &Pod) {
         .unwrap();
 }
 
-/// Ends the agent's process from coturn's container, which is of the same user and sees it.
+/// Runs a script in coturn's container, which is of the agent's user and sees every process of the pod.
+fn in_pod(world: &World, pod: &Pod, script: &str) -> String {
+    let mut exec = world.kubectl();
+    exec.args(["exec", &pod.name_any(), "--container", "coturn", "--"]);
+    run(exec.args(["sh", "-c", script]))
+}
+
 fn kill_agent(world: &World, pod: &Pod) {
     let script = "for it in /proc/[0-9]*; do \
         if [ \"$(cat $it/comm)\" = coturn-cert-ope ]; then kill -KILL ${it#/proc/}; fi; done";
-    let mut exec = world.kubectl();
-    exec.args(["exec", &pod.name_any(), "--container", "coturn", "--"]);
-    run(exec.args(["sh", "-c", script]));
+    in_pod(world, pod, script);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,14 +198,13 @@ async fn a_changed_secret_is_served_by_the_same_coturn_and_a_session_goes_on() {
     let leaf = served(&world, &at).await;
     assert_eq!(leaf, Some(first.leaf.fingerprint));
     let mut session = Session::open(&at, fixtures::DTLS_PORT);
-    session.assert_answered();
     let signalled = reloads(&at);
 
     let second = issued(&world);
     let took = changed(&world, &before, &second).await;
     eprintln!("from the Secret's change until it was served: {took:?}");
     wait::throughout("one signal", CALM, async || reloads(&at) == signalled + 1).await;
-    session.assert_answered();
+    session.assert_goes_on();
     assert_eq!(lives(&pod(&world).await), coturn);
 
     kill_agent(&world, &before);
@@ -195,9 +217,58 @@ async fn a_changed_secret_is_served_by_the_same_coturn_and_a_session_goes_on() {
     let third = issued(&world);
     let took = changed(&world, &before, &third).await;
     eprintln!("the same after the agent was killed: {took:?}");
-    session.assert_answered();
+    session.assert_goes_on();
     assert_eq!(lives(&pod(&world).await), coturn);
     world.assert_no_key_in(&agent_log(&world, &before)).await;
+}
+
+/// A container that runs a script by coturn's name, as coturn's user. The script has a handler for the signal,
+/// as coturn has, and ends by it.
+const NAMESAKE: &str = r#"        - name: namesake
+          image: docker.io/local/coturn:dev
+          imagePullPolicy: IfNotPresent
+          command:
+            - sh
+            - -c
+            - |
+              printf '#!/bin/sh\ntrap "exit 1" USR2\nwhile :; do sleep 1; done\n' >/tmp/turnserver
+              busybox chmod +x /tmp/turnserver
+              exec /tmp/turnserver
+          volumeMounts:
+            - {name: tmp, mountPath: /tmp}
+"#;
+
+/// What the processes of the pod run that have coturn's name, as links to that are shown.
+fn programs_of_that_name(world: &World, pod: &Pod) -> Vec<String> {
+    let script = "for it in /proc/[0-9]*; do \
+        if [ \"$(cat $it/comm)\" = turnserver ]; then ls -l $it/exe || true; fi; done";
+    let found = in_pod(world, pod, script);
+    found.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_coturns_name_and_is_not_coturn_lives_on_while_coturn_reloads() {
+    let (world, _) = installed_with("namesake", NAMESAKE).await;
+    let before = pod(&world).await;
+    let at = address(&before);
+    until_agent_ready(&at).await;
+    wait::until("coturn's listener", async || served(&world, &at).await).await;
+    let programs = programs_of_that_name(&world, &before);
+    assert!(
+        programs
+            .iter()
+            .any(|it| it.contains(" -> ") && !it.ends_with("/turnserver")),
+        "{programs:?}"
+    );
+    let signalled = reloads(&at);
+
+    let second = issued(&world);
+    changed(&world, &before, &second).await;
+    wait::throughout("one signal", CALM, async || reloads(&at) == signalled + 1).await;
+    let after = pod(&world).await;
+    for container in ["coturn", "namesake"] {
+        assert_eq!(life(&after, container), life(&before, container));
+    }
 }
 
 fn agent_log(world: &World, pod: &Pod) -> String {
@@ -239,7 +310,7 @@ async fn a_partner_is_dialled_from_the_pods_own_address() {
     let first = pod(&world).await;
     let partner = silent_partner(&first);
     let name = partner.local_addr().unwrap().to_string();
-    helm(&world, "upgrade", &["--partner", &name]);
+    helm(&world, "upgrade", &chart(&world), &["--partner", &name]);
     world
         .until_replaced("coturn-0", &first.uid().unwrap())
         .await;

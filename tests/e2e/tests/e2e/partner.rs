@@ -1,9 +1,12 @@
 //! Whether a federation partner accepts the certificate: asked, and told in words.
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 
-use e2e::{World, fixtures, partner::Partner};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use e2e::{World, fixtures, partner::Partner, wait};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Secret},
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
 use kube::api::{ObjectMeta, PostParams};
 use pki::testing::{CaBuilder, TestCa};
 use serde_json::{Value, json};
@@ -132,6 +135,95 @@ async fn a_partner_that_does_not_answer_is_unknown_with_the_reason() {
     assert_eq!(told[0].result, "Unreachable");
 
     drop(silent);
+}
+
+/// A namespace with a real coturn whose agent relays to a partner that lets nobody in.
+async fn relayed(name: &str) -> (World, Partner) {
+    let world = World::with_ca(name).await;
+    let partner = Partner::start(&TestCa::example(), &world.ca);
+    partner.lets_in(Some(Vec::new()));
+    world.install_operator();
+    let host = world.here().await;
+    let address = format!("{host}:{}", partner.port);
+    let workload = fixtures::with_relay(fixtures::coturn(1), &address);
+    world.create_workload(&workload).await;
+    let partners = json!([{"host": host, "port": partner.port}]);
+    world
+        .create_certificate(&json!({"verification": {"partners": partners}}))
+        .await;
+    world.until_ready().await;
+    (world, partner)
+}
+
+/// What is told of a partner that refuses, once it was dialled from the pod: before that runs, the
+/// operator has dialled it itself.
+async fn until_refused_in_the_pod(world: &World) -> Condition {
+    wait::until("a partner that is dialled from the pod", async || {
+        let told = world.condition("PartnerAccepted").await?;
+        let is_from_the_pod = told.message.contains("dialled from pod coturn-0");
+        (told.reason == "PartnerRefuses" && is_from_the_pod).then_some(told)
+    })
+    .await
+}
+
+async fn pod_address(world: &World) -> IpAddr {
+    let pod = world.pods().await.pop().expect("a pod");
+    pod.status.unwrap().pod_ip.unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_is_dialled_from_the_pod_about_what_is_in_service_and_about_the_next() {
+    let (world, partner) = relayed("relayed").await;
+    let told = until_refused_in_the_pod(&world).await;
+    assert_eq!(told.status, "False");
+    assert!(
+        told.message.contains("refuses the certificate in service"),
+        "{}",
+        told.message
+    );
+    let (published, at) = (
+        world.published_leaf().await.unwrap(),
+        pod_address(&world).await,
+    );
+    let shown = partner.shown();
+    let in_service = |leaf| leaf == published.fingerprint;
+    assert!(
+        shown.iter().any(|it| in_service(it.leaf) && it.from == at),
+        "{shown:?}"
+    );
+
+    let asked = partner.shown().len();
+    partner.lets_in(None);
+    world
+        .until_condition("PartnerAccepted", "True", "Accepted")
+        .await;
+    assert!(partner.shown()[asked..].iter().all(|it| it.from == at));
+
+    // It lets in who is there, and nobody else.
+    partner.lets_in(Some(vec![published.fingerprint]));
+    world.until_settled().await;
+    let before = world.workload_state().await;
+    world.renew("next").await;
+    let told = world
+        .until_condition("Issued", "False", "PartnerRefuses")
+        .await;
+    assert!(
+        told.message.contains("refuses the next one"),
+        "{}",
+        told.message
+    );
+    world.until_condition("Ready", "True", "Ready").await;
+    assert_eq!(world.published_leaf().await.unwrap(), published);
+    world.assert_no_restart_since(&before).await;
+    let mut shown = partner.shown();
+    shown.retain(|it| !in_service(it.leaf));
+    assert!(!shown.is_empty(), "no next one was shown");
+    assert!(shown.iter().all(|it| it.from == at), "{shown:?}");
+
+    partner.lets_in(None);
+    world.until_renewed(&published.serial.to_string()).await;
+    let next = world.published_leaf().await.unwrap().fingerprint;
+    assert!(shown.iter().all(|it| it.leaf != next));
 }
 
 /// What coturn is told: the CA-file, and whom it lets federate.

@@ -1,7 +1,7 @@
 //! A certificate that coturn takes up without a restart, beside the ways that restart it; each prints what
 //! it took.
 
-use std::io::Write as _;
+use std::{io::Write as _, time::Duration};
 
 use e2e::{World, fixtures, held::Session};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -37,8 +37,11 @@ async fn verified(name: &str, strategy: &str, values: &[&str]) -> World {
     world
 }
 
+/// A kubelet that nobody hurries takes longer than this: 60-81 s, as measured.
+const HURRIED: Duration = Duration::from_secs(30);
+
 /// Renews, and waits until every pod was seen to serve that; says what it took.
-async fn renewed(world: &World, what: &str) {
+async fn renewed(world: &World, what: &str) -> Duration {
     let serial = world.serial().await.unwrap();
     world.renew("reload").await;
     world.until_renewed(&serial).await;
@@ -46,12 +49,14 @@ async fn renewed(world: &World, what: &str) {
     world.assert_served().await;
     let rollout = world.certificate().await.status.unwrap().rollout.unwrap();
     let (from, to) = (rollout.started_at.unwrap(), rollout.completed_at.unwrap());
-    let took = to.0.duration_since(from.0).as_secs();
+    let took = to.0.duration_since(from.0).unsigned_abs();
     // Not by the macro, whose output is shown for tests that fail alone.
     let _ = writeln!(
         std::io::stderr(),
-        "{what}: {took} s from the publication until 2 of 2 pods were seen to serve it"
+        "{what}: {} s from the publication until 2 of 2 pods were seen to serve it",
+        took.as_secs()
     );
+    took
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,22 +64,20 @@ async fn coturn_serves_the_next_certificate_in_the_same_process_and_calls_go_on(
     let world = verified("reloaded", "Reload", &["touchPods=true"]).await;
     let pods = world.pods().await;
     let address = pods[0].status.as_ref().unwrap().pod_ip.clone().unwrap();
-    let mut call = tokio::task::spawn_blocking(move || {
-        let mut call = Session::open(&address, fixtures::DTLS_PORT);
-        call.assert_answered();
-        call
-    })
-    .await
-    .unwrap();
+    let mut call =
+        tokio::task::spawn_blocking(move || Session::open(&address, fixtures::DTLS_PORT))
+            .await
+            .unwrap();
     let (before, mark) = (lives(&pods), world.mark());
     let generation = world.workload().await.metadata.generation;
 
-    renewed(&world, "reload, the pods touched").await;
+    let took = renewed(&world, "reload, the pods touched").await;
 
+    assert!(took < HURRIED, "{took:?}");
     assert_eq!(lives(&world.pods().await), before);
     assert_eq!(world.workload().await.metadata.generation, generation);
     assert!(world.evictions(&mark).is_empty());
-    tokio::task::spawn_blocking(move || call.assert_answered())
+    tokio::task::spawn_blocking(move || call.assert_goes_on())
         .await
         .unwrap();
 }

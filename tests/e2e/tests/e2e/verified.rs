@@ -2,8 +2,9 @@
 
 use std::net::UdpSocket;
 
-use e2e::{World, fixtures};
-use serde_json::json;
+use e2e::{World, fixtures, wait};
+use rstest::rstest;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_is_done_once_every_pod_was_seen_to_serve_it() {
@@ -37,16 +38,34 @@ async fn a_renewal_is_done_once_every_pod_was_seen_to_serve_it() {
     assert_eq!(of_ours.count(), 0, "{writes:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pods_that_cannot_be_dialled_are_unknown_with_the_reason_and_nothing_is_restarted() {
-    let world = World::with_ca("unreached").await;
-    world.install_operator();
+/// With these the operator could restart a pod by each of its ways: by deletion, by eviction, by a touch.
+const MAY_RESTART: [&str; 2] = ["restartPods=true", "touchPods=true"];
+
+/// Where nobody listens, so that a handshake fails at once.
+fn nobody() -> Value {
+    json!({"endpoints": [{"protocol": "DTLS", "port": fixtures::DTLS_PORT + 7}]})
+}
+
+/// A coturn by this strategy, and an operator that may restart it.
+async fn one_pod(name: &str, strategy: &str, verification: &Value) -> World {
+    let world = World::with_ca(name).await;
+    world.install_operator_with(&MAY_RESTART);
     world.create_workload(&fixtures::coturn(1)).await;
-    let nobody = json!({"endpoints": [{"protocol": "DTLS", "port": fixtures::DTLS_PORT + 7}]});
-    world
-        .create_certificate(&json!({"verification": nobody}))
-        .await;
+    let resource = json!({"rollout": {"strategy": strategy}, "verification": verification});
+    world.create_certificate(&resource).await;
     world.until_ready().await;
+    world
+}
+
+#[rstest]
+#[case::rolling_restart("RollingRestart")]
+#[case::pod_by_pod("PodByPod")]
+#[case::reload("Reload")]
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_that_cannot_be_dialled_are_unknown_with_the_reason_and_nothing_is_restarted(
+    #[case] strategy: &str,
+) {
+    let world = one_pod("unreached", strategy, &nobody()).await;
     let before = world.workload_state().await;
     let told = world
         .until_condition("Verified", "Unknown", "Unreachable")
@@ -56,18 +75,21 @@ async fn pods_that_cannot_be_dialled_are_unknown_with_the_reason_and_nothing_is_
         "{}",
         told.message
     );
+    // What is seen for ten seconds counts: this is twice as long.
+    world.until_probed_again("closed", 13).await;
     world.until_condition("Ready", "True", "Ready").await;
     world.assert_no_restart_since(&before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_behind_a_firewall_is_unknown_and_stays() {
-    let world = World::with_ca("firewalled").await;
-    world.install_operator();
-    world.create_workload(&fixtures::coturn(1)).await;
     // Bound, and read by nobody: as a firewall that drops what it does not let through.
     let silent = UdpSocket::bind("0.0.0.0:0").unwrap();
-    let (here, port) = (world.here().await, silent.local_addr().unwrap().port());
+    let port = silent.local_addr().unwrap().port();
+    let world = World::with_ca("firewalled").await;
+    world.install_operator_with(&MAY_RESTART);
+    world.create_workload(&fixtures::coturn(1)).await;
+    let here = world.here().await;
     let endpoint = json!({"endpoints": [{"protocol": "DTLS", "port": port, "address": here}]});
     world
         .create_certificate(&json!({"verification": endpoint}))
@@ -78,6 +100,34 @@ async fn a_pod_behind_a_firewall_is_unknown_and_stays() {
         .until_condition("Verified", "Unknown", "Unreachable")
         .await;
     assert!(told.message.contains("NetworkPolicy"), "{}", told.message);
+    // Each takes five seconds, and the pauses grow: together half a minute.
+    world.until_probed_again("unreachable", 4).await;
     world.until_condition("Ready", "True", "Ready").await;
+    world.assert_no_restart_since(&before).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_no_handshake_can_prove_evicts_nobody() {
+    let world = one_pod("unproven", "Reload", &nobody()).await;
+    world.until_settled().await;
+    let (serial, mark) = (world.serial().await.unwrap(), world.mark());
+    let before = world.workload_state().await;
+
+    world.renew("nobody sees it").await;
+    wait::until("another certificate", async || {
+        (world.serial().await? != serial).then_some(())
+    })
+    .await;
+    // A pod that was seen not to reload is evicted after a minute: this is half a minute later.
+    world.until_probed_again("closed", 19).await;
+    let told = world
+        .until_condition("RolledOut", "Unknown", "PodUnknown")
+        .await;
+    assert!(
+        told.message.contains("cannot be dialled"),
+        "{}",
+        told.message
+    );
+    assert!(world.evictions(&mark).is_empty());
     world.assert_no_restart_since(&before).await;
 }

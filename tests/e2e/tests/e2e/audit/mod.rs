@@ -1,179 +1,28 @@
 //! The plugin's audit of real coturn servers: what was planted is found, nothing is found in a hardened
 //! one, and what a scan accepts is what another scanner accepts.
 
+mod certificate;
 mod plugin;
+mod server;
 mod sslyze;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use api::Usage;
-use e2e::{World, fixtures, wait};
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::{
-    apps::v1::StatefulSet,
-    core::v1::{ConfigMap, ConfigMapVolumeSource, Pod, Volume, VolumeMount},
-};
-use kube::{api::ListParams, core::ObjectMeta};
-use pki::{Authority, issue, testing::request};
+use e2e::World;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use rstest::rstest;
 
-use plugin::{Told, audited, plugin};
+use certificate::{Made, good};
+use plugin::{audited, plugin};
+use server::{SILENT, Server, freeze, lock_files, lock_out, unchanged};
 use sslyze::Sslyze;
 
-/// Where the configuration is mounted.
-const CONFIG: &str = "/config";
 /// What every coturn here needs, whatever else it is told.
 const BASE: &str = "\
 cert=/coturn-dtls-certificate/tls.crt
 pkey=/coturn-dtls-certificate/tls.key
 realm=example.com
 ";
-
-/// A coturn with a configuration file and a certificate, without an operator.
-struct Server {
-    world: World,
-}
-
-/// How a certificate is.
-struct Certificate {
-    days: i64,
-    with_root: bool,
-}
-
-const GOOD: Certificate = Certificate {
-    days: 365,
-    with_root: false,
-};
-
-impl Server {
-    async fn start(
-        name: &str,
-        text: &str,
-        certificate: &Certificate,
-        change: impl FnOnce(&mut StatefulSet),
-    ) -> Self {
-        let world = World::empty(name).await;
-        world.create_secret(&secret(&world, certificate)).await;
-        world.create_workload(&config_map(text)).await;
-        let mut workload = fixtures::coturn(1);
-        configure(&mut workload);
-        change(&mut workload);
-        world.create_workload(&workload).await;
-        let server = Self { world };
-        server.until_ready().await;
-        server
-    }
-
-    async fn until_ready(&self) {
-        wait::until("a coturn that is Ready", async || {
-            let workload = self.world.api::<StatefulSet>().get(fixtures::COTURN).await;
-            let status = workload.ok()?.status?;
-            (status.ready_replicas == Some(1)).then_some(())
-        })
-        .await;
-    }
-
-    /// Audits it until its TLS listener answers: a pod is Ready before that is, at times.
-    async fn audited(&self, options: &[&str]) -> Told {
-        wait::until("an audit that heard the TLS listener", async || {
-            let told = audited(&self.world.namespace, options).await;
-            told.accepted("TLS").is_some().then_some(told)
-        })
-        .await
-    }
-
-    async fn tls_address(&self) -> String {
-        let pods = self.world.api::<Pod>().list(&ListParams::default()).await;
-        let pod = pods.unwrap().items.remove(0);
-        format!(
-            "{}:{}",
-            pod.status.unwrap().pod_ip.unwrap(),
-            fixtures::DTLS_PORT
-        )
-    }
-}
-
-fn secret(world: &World, certificate: &Certificate) -> k8s_openapi::api::core::v1::Secret {
-    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
-    let authority = Authority::load(&world.ca.secret().as_secret(), now).unwrap();
-    let mut request = request(&["coturn.example.com"]);
-    request.duration = SignedDuration::from_hours(certificate.days * 24);
-    request.content.key = api::KeyKind::Rsa2048;
-    request.content.usages.extend(Usage::DEFAULT);
-    let pair = issue(&authority, &request, now).unwrap();
-    let chain = if certificate.with_root {
-        format!("{}{}", pair.certificate, world.ca.root())
-    } else {
-        pair.certificate.clone()
-    };
-    let mut secret = fixtures::tls_secret(fixtures::PUBLISHED, &chain, &pair.key);
-    let data = secret.data.as_mut().unwrap();
-    data.insert("ca.crt".to_owned(), fixtures::text(&world.ca.root()));
-    secret
-}
-
-fn config_map(text: &str) -> ConfigMap {
-    ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(fixtures::COTURN.to_owned()),
-            ..ObjectMeta::default()
-        },
-        data: Some(BTreeMap::from([(
-            "turnserver.conf".to_owned(),
-            text.to_owned(),
-        )])),
-        ..ConfigMap::default()
-    }
-}
-
-/// Has the samples' coturn read its configuration from a file.
-fn configure(workload: &mut StatefulSet) {
-    let pod = workload
-        .spec
-        .as_mut()
-        .unwrap()
-        .template
-        .spec
-        .as_mut()
-        .unwrap();
-    let kept = ["--log-file", "--pidfile", "--userdb"];
-    let container = &mut pod.containers[0];
-    let arguments = container.args.get_or_insert_default();
-    arguments.retain(|argument| kept.iter().any(|kept| argument.starts_with(kept)));
-    arguments.extend(["-c".to_owned(), format!("{CONFIG}/turnserver.conf")]);
-    container
-        .volume_mounts
-        .get_or_insert_default()
-        .push(VolumeMount {
-            name: "config".to_owned(),
-            mount_path: CONFIG.to_owned(),
-            ..VolumeMount::default()
-        });
-    pod.volumes.get_or_insert_default().push(Volume {
-        name: "config".to_owned(),
-        config_map: Some(ConfigMapVolumeSource {
-            name: fixtures::COTURN.to_owned(),
-            ..ConfigMapVolumeSource::default()
-        }),
-        ..Volume::default()
-    });
-}
-
-/// Gives the files of Secrets to coturn's group, and to nobody else.
-fn lock_files(workload: &mut StatefulSet) {
-    let pod = workload
-        .spec
-        .as_mut()
-        .unwrap()
-        .template
-        .spec
-        .as_mut()
-        .unwrap();
-    for volume in pod.volumes.iter_mut().flatten() {
-        if let Some(secret) = &mut volume.secret {
-            secret.default_mode = Some(0o440);
-        }
-    }
-}
 
 /// What is wrong with it, but for what the certificate and the volume have.
 const WEAK: &str = "\
@@ -195,11 +44,8 @@ realm=dummy.io
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_audit_finds_what_was_planted_in_a_real_coturn() {
-    let certificate = Certificate {
-        days: 10,
-        with_root: true,
-    };
-    let server = Server::start("weak", WEAK, &certificate, |_| {}).await;
+    let made = certificate::soon_over_and_with_its_root;
+    let server = Server::start("weak", WEAK, made, unchanged).await;
     let told = server.audited(&["--name=turn.example.com"]).await;
     assert_eq!(told.code, 1, "{told:?}");
     let planted = [
@@ -238,7 +84,7 @@ async fn an_audit_finds_nothing_in_what_harden_prints() {
     assert_eq!(lines.code, 0, "{lines:?}");
     let rest = "lt-cred-mech\nuser=demo:demo\n";
     let text = format!("{}{BASE}{rest}", lines.text);
-    let server = Server::start("hardened", &text, &GOOD, lock_files).await;
+    let server = Server::start("hardened", &text, good, lock_files).await;
     let root = server.world.ca_file();
     let trusted = format!("--trusted={}", root.display());
     let options = [
@@ -250,8 +96,6 @@ async fn an_audit_finds_nothing_in_what_harden_prints() {
     let told = server.audited(&options).await;
     assert_eq!(told.ids(), BTreeSet::new(), "{told:?}");
     assert_eq!(told.code, 0, "{told:?}");
-    // DTLS was heard as well.
-    assert!(told.accepted("DTLS").is_some(), "{told:?}");
 }
 
 /// Before 4.6.2 coturn speaks no TLS 1.3.
@@ -263,8 +107,8 @@ async fn without_tls_12_this_coturn_speaks_no_tls_at_all_and_that_is_found() {
     assert!(!modern.lines().any(|line| line == "no-tlsv1_2"), "{modern}");
 
     let text = format!("{BASE}no-tlsv1_2\nno-auth\n");
-    let server = Server::start("shut-out", &text, &GOOD, |_| {}).await;
-    let told = audited(&server.world.namespace, &[]).await;
+    let server = Server::start("shut-out", &text, good, unchanged).await;
+    let told = server.audited_once_open().await;
     let found = told.ids();
     for id in ["CT-TLS-003", "CT-TLS-005"] {
         assert!(found.contains(id), "{id}: {told:?}");
@@ -272,25 +116,110 @@ async fn without_tls_12_this_coturn_speaks_no_tls_at_all_and_that_is_found() {
     assert!(told.accepted("TLS").is_none(), "{told:?}");
 }
 
+#[rstest]
+#[case::a_path_that_misses_the_mount(
+    "cert=/elsewhere/tls.crt\npkey=/coturn-dtls-certificate/other.key\nno-dtls\n",
+    unchanged,
+    &["CT-FIL-001", "CT-FIL-002"]
+)]
+#[case::no_path_at_all("realm=example.com\n", unchanged, &["CT-FIL-003"])]
+#[case::a_key_that_root_alone_may_read(BASE, lock_out, &["CT-KEY-002"])]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_path_that_misses_the_mount_and_what_comes_of_it_are_found() {
-    let text = "cert=/elsewhere/tls.crt\npkey=/coturn-dtls-certificate/other.key\nno-dtls\n";
-    let server = Server::start("misplaced", text, &GOOD, |_| {}).await;
-    let told = audited(&server.world.namespace, &[]).await;
+async fn what_keeps_coturn_from_its_files_and_what_comes_of_it_are_found(
+    #[case] text: &str,
+    #[case] change: fn(&mut StatefulSet),
+    #[case] planted: &[&str],
+) {
+    let server = Server::start("misplaced", text, good, change).await;
+    for told in server.audited_without_listeners().await {
+        let found = told.ids();
+        for id in planted.iter().chain([&SILENT]) {
+            assert!(found.contains(*id), "{id}: {told:?}");
+        }
+    }
+}
+
+/// What the audit takes for trusted.
+enum Trusts {
+    TheRoot,
+    WhatItIsNotTold,
+}
+
+/// What is found of a certificate that coturn serves, whatever is found of the rest.
+async fn found_of(made: Made, trusts: Trusts) -> BTreeSet<String> {
+    // Without this OpenSSL would not load the weak one.
+    let text = format!("cipher-list=ALL:@SECLEVEL=0\n{BASE}");
+    let server = Server::start("planted", &text, made, unchanged).await;
+    let root = server.world.ca_file();
+    let trusted = format!("--trusted={}", root.display());
+    let mut options = vec!["--name=coturn.example.com"];
+    match trusts {
+        Trusts::TheRoot => options.push(&trusted),
+        Trusts::WhatItIsNotTold => {}
+    }
+    let told = server.audited(&options).await;
+    let mut found = told.ids();
+    found.retain(|id| id.starts_with("CT-CRT-"));
+    found
+}
+
+#[rstest]
+#[case::incomplete(certificate::incomplete, "CT-CRT-006")]
+#[case::out_of_order(certificate::out_of_order, "CT-CRT-005")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_chain_is_found(#[case] made: Made, #[case] planted: &str) {
+    let found = found_of(made, Trusts::TheRoot).await;
+    assert_eq!(found, [planted.to_owned()].into());
+}
+
+/// Whether its chain is complete nobody can tell: its signature is none that clients take.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_is_wrong_with_a_leaf_is_found() {
+    let found = found_of(certificate::weak, Trusts::WhatItIsNotTold).await;
+    let planted = [
+        "CT-CRT-001",
+        "CT-CRT-003",
+        "CT-CRT-004",
+        "CT-CRT-008",
+        "CT-CRT-009",
+        "CT-CRT-010",
+        "CT-CRT-011",
+    ];
+    assert_eq!(found, planted.map(str::to_owned).into());
+}
+
+#[rstest]
+#[case::an_administration_in_the_clear(
+    "no-tls\nweb-admin\n",
+    unchanged,
+    &["CT-ADM-001"]
+)]
+#[case::an_option_of_a_later_version("dtls\n", unchanged, &["CT-OPT-003"])]
+#[case::whatever_suites_there_are("", unchanged, &["CT-CPH-005"])]
+#[case::files_that_never_change("", freeze, &["CT-FIL-004"])]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_planted_in_the_settings_and_the_pod_is_found(
+    #[case] text: &str,
+    #[case] change: fn(&mut StatefulSet),
+    #[case] planted: &[&str],
+) {
+    let text = format!("{text}{BASE}");
+    let server = Server::start("settings", &text, good, change).await;
+    let told = audited(&server.world.namespace, &["--coturn-version=4.6.1"]).await;
     let found = told.ids();
-    for id in ["CT-FIL-001", "CT-FIL-002", "CT-LSN-001"] {
-        assert!(found.contains(id), "{id}: {told:?}");
+    for id in planted {
+        assert!(found.contains(*id), "{id}: {told:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_scanned_through_a_port_forward_and_dtls_is_said_not_to_be() {
-    let server = Server::start("forwarded", BASE, &GOOD, |_| {}).await;
+    let server = Server::start("forwarded", BASE, good, unchanged).await;
     let direct = server.audited(&[]).await;
     let address = format!("--address={}", server.tls_address().await);
     let named = server.audited(&[&address]).await;
     assert_eq!(named.accepted("TLS"), direct.accepted("TLS"));
-    let forwarded = server.audited(&["--via=port-forward"]).await;
+    let forwarded = audited(&server.world.namespace, &["--via=port-forward"]).await;
     assert_eq!(forwarded.accepted("TLS"), direct.accepted("TLS"));
     assert!(forwarded.accepted("DTLS").is_none());
     assert!(
@@ -324,7 +253,7 @@ async fn a_scan_accepts_what_sslyze_accepts() {
         ("sslyze-weak", weak),
         ("sslyze-hardened", hardened.as_str()),
     ] {
-        let server = Server::start(name, &format!("{text}\n{BASE}"), &GOOD, |_| {}).await;
+        let server = Server::start(name, &format!("{text}\n{BASE}"), good, unchanged).await;
         let ours = server.audited(&[]).await;
         let theirs = sslyze.scan(&server.tls_address().await);
         sslyze::assert_same(&ours, &theirs);
