@@ -208,8 +208,8 @@ pub struct Asked<'a> {
     pub rollback_to: Option<&'a str>,
 }
 
-fn either(asked: Option<&str>, handled: &Option<String>) -> Option<String> {
-    asked.or(handled.as_deref()).map(str::to_owned)
+fn either(asked: Option<&str>, handled: Option<&String>) -> Option<String> {
+    asked.map(str::to_owned).or_else(|| handled.cloned())
 }
 
 /// What a store gains by a new pair.
@@ -347,8 +347,8 @@ impl StoreState {
         Self {
             version: format_version(),
             log: PublicationLog::empty(Beginning::Unknown),
-            handled_renew: either(asked.renew, &self.handled_renew),
-            handled_rollback: either(asked.rollback_to, &self.handled_rollback),
+            handled_renew: either(asked.renew, self.handled_renew.as_ref()),
+            handled_rollback: either(asked.rollback_to, self.handled_rollback.as_ref()),
             history: history(Issuance::lost(lost, time), self.history.clone()),
             ..self.clone()
         }

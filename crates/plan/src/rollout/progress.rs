@@ -183,11 +183,10 @@ fn stage(
         return stage;
     }
     if some(|evidence| *evidence == Evidence::Unknown(Doubt::Unproven)) {
-        let moves = within_budget || under_way_since(live, published, now) == UnderWay::Yes;
-        return match moves || is_dialled(live, not_current) {
-            true => Stage::Proving,
-            false => Stage::Stuck,
-        };
+        let waits = within_budget
+            || is_dialled(live, not_current)
+            || under_way_since(live, published, now) == UnderWay::Yes;
+        return if waits { Stage::Proving } else { Stage::Stuck };
     }
     if rollout_due
         && !live.holds_back()
