@@ -111,6 +111,10 @@ fn client() -> Client {
     "command: [turnserver, -c, /forbidden/turnserver.conf]",
     Extent::Partial
 )]
+#[case::a_part_that_may_not_be_read(
+    "command: [sh, -c, 'cat /conf/turnserver.conf /forbidden/b.conf > /a.conf; turnserver -c /a.conf']",
+    Extent::Partial
+)]
 #[case::an_entry_point_of_the_image("image: coturn", Extent::Partial)]
 #[tokio::test]
 async fn a_configuration_that_could_not_be_read_is_not_an_empty_one(
