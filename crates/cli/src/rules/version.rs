@@ -268,6 +268,17 @@ mod tests {
         assert_eq!(ids(&judge(&world.facts)), []);
     }
 
+    /// 4.6.3 speaks TLS 1.3, and 4.6.1 does not.
+    #[test]
+    fn what_only_some_releases_of_a_tags_version_do_is_not_found() {
+        let mut world = World::of((4, 6, 1), "no-tlsv1\nno-tlsv1_1\nno-tlsv1_2\nno-dtls");
+        assert_eq!(ids(&judge(&world.facts)), [Id::TlsShutOut]);
+        world.facts.build = coturn::Build::of_image("coturn/coturn:4.6-alpine");
+        assert_eq!(ids(&judge(&world.facts)), []);
+        world.facts.take_running(Version::parse("4.6.1"));
+        assert_eq!(ids(&judge(&world.facts)), [Id::TlsShutOut]);
+    }
+
     #[test]
     fn of_what_was_not_all_read_no_version_is_said_to_be_let_in() {
         let mut world = World::of((4, 6, 1), "no-tlsv1_2");
