@@ -57,7 +57,7 @@ pub struct Audit {
     /// PEM file with the roots that clients or partners trust: the chain has to lead to one.
     #[arg(long)]
     pub trusted: Option<PathBuf>,
-    /// Version of coturn, if the image's tag does not tell: 4.6.1.
+    /// Version of coturn, if the image's tag does not tell, nor the server itself: 4.6.1.
     #[arg(long = "coturn-version", value_parser = version)]
     pub version: Option<Version>,
     /// Findings of this severity or a graver one make it end with 1.
@@ -108,9 +108,18 @@ fn version(text: &str) -> Result<Version, String> {
     version.ok_or_else(|| "a version of coturn is 4 and two numbers: 4.6.1".to_owned())
 }
 
+/// The first version that has the options of those that came after it.
+const HARDENABLE: Version = Version::new(4, 5, 1).with_revision(2);
+
 fn build(text: &str) -> Result<coturn::Build, String> {
+    let version = version(text)?;
+    if version.is_at_least(HARDENABLE) == Some(false) {
+        return Err(format!(
+            "no lines are known for a coturn before {HARDENABLE}"
+        ));
+    }
     Ok(coturn::Build {
-        version: Some(version(text)?),
+        version: Some(version),
         is_fork: text.contains("federation"),
     })
 }
@@ -129,7 +138,8 @@ mod tests {
     #[test]
     fn a_version_may_be_of_the_fork() {
         assert!(build("4.6.2-federation-wireapp.49").unwrap().is_fork);
-        assert_eq!(build("4.6").unwrap().version, Some(Version::new(4, 6, 0)));
+        assert_eq!(build("4.6").unwrap().version, Version::parse("4.6"));
+        assert!(build("4.5.1.1").is_err() && build("4.5.1.2").is_ok() && build("4.5").is_ok());
         assert!(build("5.0").is_err());
     }
 }

@@ -3,7 +3,7 @@
 use coturn::{Build, Configuration, Listener, ListenerKind, Service, Version};
 use deployed::Place;
 use jiff::Timestamp;
-use probe::Scan;
+use probe::{Answer, Scan};
 
 use crate::guideline::Policy;
 
@@ -14,12 +14,16 @@ pub struct Facts {
     pub now: Timestamp,
     /// What it is held against.
     pub policy: Policy,
-    /// What the image's tag and the configuration tell.
+    /// By what it is judged: what runs, or else what is told of it.
     pub build: Build,
+    /// What the image's tag tells.
+    pub tagged: Build,
     /// What the server says of itself, if it does.
     pub running: Option<Version>,
     /// What it is configured to do, if that is known.
     pub configuration: Option<Configuration>,
+    /// How much of that was read.
+    pub extent: Extent,
     /// Where the files lie that it reads.
     pub files: Vec<File>,
     /// Who it runs as.
@@ -30,6 +34,15 @@ pub struct Facts {
     pub names: Vec<String>,
     /// Roots (PEM) that its clients or partners trust.
     pub trusted: Option<Vec<u8>>,
+}
+
+/// How much of a configuration was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All: what was not read is not set.
+    Whole,
+    /// Not all: what was not read may be set.
+    Partial,
 }
 
 /// A file that an option names.
@@ -67,12 +80,27 @@ pub enum Presence {
 }
 
 /// Who a container's process runs as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// `runAsUser`; none: the image decides.
     pub user: Option<i64>,
+    /// `runAsGroup`; none: the image decides, or it is root's.
+    pub group: Option<i64>,
+    /// `supplementalGroups`.
+    pub more_groups: Vec<i64>,
     /// `fsGroup`, which the process is a member of.
     pub fs_group: Option<i64>,
+}
+
+impl Process {
+    /// Whether it is a member of root's group; none if the image decides.
+    #[must_use]
+    pub fn is_of_roots_group(&self) -> Option<bool> {
+        if self.more_groups.contains(&0) {
+            return Some(true);
+        }
+        self.group.map(|group| group == 0)
+    }
 }
 
 /// A listener that was scanned.
@@ -84,15 +112,46 @@ pub struct Heard {
     pub at: String,
     /// What it accepts.
     pub scan: Scan,
-    /// Whether silence there is evidence: not behind a port-forward, where all failures look alike.
-    pub is_direct: bool,
+    /// Whether a closed port is evidence: coturn was told to listen right there, and the way is not a
+    /// port-forward, where all failures look alike.
+    pub is_evidence: bool,
+}
+
+impl Heard {
+    /// Whether something answered as a server of TLS or DTLS does.
+    #[must_use]
+    pub fn has_answered(&self) -> bool {
+        let mut answers = self.scan.versions.iter().map(|spoken| &spoken.answer);
+        answers.any(|answer| answer.is_accepted() || matches!(answer, Answer::Refused(_)))
+    }
 }
 
 impl Facts {
-    /// The listener of a kind, if it is configured to be there or may be.
+    /// The configuration, if all of it was read: only then it tells also what is not set.
+    #[must_use]
+    pub fn whole(&self) -> Option<&Configuration> {
+        let configuration = self.configuration.as_ref();
+        configuration.filter(|_| self.extent == Extent::Whole)
+    }
+
+    /// Whether neither the configuration nor any listener was seen: then nothing can be said of it.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.whole().is_none() && !self.heard.iter().any(Heard::has_answered)
+    }
+
+    /// Takes what the server says of itself: it counts before the tag, and before options of the fork.
+    pub fn take_running(&mut self, running: Option<Version>) {
+        self.running = running;
+        self.build.version = running.or(self.build.version);
+        let may_be_fork = running.is_none_or(|version| version.may_be(Build::FORKED));
+        self.build.is_fork = self.tagged.is_fork || (self.build.is_fork && may_be_fork);
+    }
+
+    /// The listener of a kind, if it is configured to be there or may be, and that is known.
     #[must_use]
     pub fn listener(&self, kind: ListenerKind) -> Option<Listener<'_>> {
-        let listener = self.configuration.as_ref()?.listener(kind, self.build);
+        let listener = self.whole()?.listener(kind, self.build);
         match listener.service {
             Service::On | Service::Unresolved => Some(listener),
             Service::Off => None,
@@ -110,15 +169,12 @@ impl Facts {
     #[must_use]
     pub fn is_from(&self, version: Version) -> Option<bool> {
         if self.build.is_fork {
-            // The fork left upstream at 4.6.2, and has options of its own since.
-            return Some(version <= FORK);
+            // It has options of its own since, and none of upstream's.
+            return Build::FORKED.is_at_least(version);
         }
         self.build.is_at_least(version)
     }
 }
-
-/// The version of upstream that Wire's fork left.
-const FORK: Version = Version::new(4, 6, 2);
 
 /// A listener's name.
 #[must_use]
@@ -127,5 +183,51 @@ pub const fn name(kind: ListenerKind) -> &'static str {
         ListenerKind::Tls => "TLS",
         ListenerKind::Dtls => "DTLS",
         ListenerKind::Federation => "federation (DTLS)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use probe::{Trouble, Version as Protocol};
+    use rstest::rstest;
+
+    use super::*;
+    use crate::rules::testing::World;
+
+    #[rstest]
+    #[case::the_tag_says_less("coturn:4.6-alpine", "4.6.3", "coturn 4.6.3")]
+    #[case::the_tag_says_other("coturn:4.17.1", "4.6.3", "coturn 4.6.3")]
+    #[case::options_of_the_fork("coturn:latest", "4.17.1", "coturn 4.17.1")]
+    #[case::the_fork("coturn:latest", "4.6.2", "Wire's fork of coturn 4.6.2")]
+    #[case::by_its_tag("coturn:4.6.2-federation", "4.8.0", "Wire's fork of coturn 4.8.0")]
+    fn what_runs_counts_before_what_is_told_of_it(
+        #[case] image: &str,
+        #[case] running: &str,
+        #[case] build: &str,
+    ) {
+        let mut facts = World::hardened().facts;
+        facts.tagged = Build::of_image(image);
+        facts.build = Build {
+            is_fork: facts.tagged.is_fork || image.contains("latest"),
+            ..facts.tagged
+        };
+        facts.take_running(Version::parse(running));
+        assert_eq!(facts.build.to_string(), build);
+        let before = facts.build;
+        facts.take_running(None);
+        assert_eq!(facts.build, before);
+    }
+
+    #[test]
+    fn who_saw_neither_the_whole_configuration_nor_a_listener_is_blind() {
+        let mut world = World::hardened();
+        assert!(!world.facts.is_blind());
+        world.facts.extent = Extent::Partial;
+        assert!(world.facts.is_blind());
+        world.facts.configuration = None;
+        let world = world.hears_nothing(ListenerKind::Tls, Trouble::Closed);
+        assert!(world.facts.is_blind());
+        let world = world.hears(ListenerKind::Tls, Protocol::Tls12, &[]);
+        assert!(!world.facts.is_blind());
     }
 }

@@ -52,9 +52,10 @@ impl Lines {
         }
     }
 
-    /// The fork has the options of 4.6.2.
+    /// The fork has the options of 4.6.2. What only some releases of a minor version have, it is not asked
+    /// to have.
     fn is_from(&self, version: Version) -> bool {
-        !self.build.is_fork && self.build.is_at_least(version).unwrap_or(true)
+        !self.build.is_fork && self.build.is_at_least(version) == Some(true)
     }
 
     fn head(&mut self) {
@@ -172,9 +173,8 @@ impl Lines {
             ],
         );
         self.because(
-            "CA-file makes TURN over TLS and DTLS demand client certificates too: both off beside \
-             federation.",
-            &["no-tls", "no-dtls"],
+            "CA-file makes TURN over TLS and DTLS demand client certificates too: with it, both off.",
+            &["#no-tls", "#no-dtls"],
         );
     }
 }
@@ -234,6 +234,7 @@ mod tests {
         let lines = harden(Policy::Intermediate, world.facts.build);
         let values = lines
             .replace("#CA-file", "CA-file")
+            .replace("#no-", "no-")
             .replace("#federation", "federation");
         let rest = "federation-listening-ip=192.0.2.1\nfederation-listening-port=9191\nzrest\n";
         let text = format!("{values}{rest}");

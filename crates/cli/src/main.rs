@@ -8,6 +8,7 @@ use cli::{
     audit::audit,
     error::Error,
     harden::harden,
+    report::Outcome,
 };
 use jiff::Timestamp;
 
@@ -39,10 +40,10 @@ fn audited(options: &Audit) -> Result<ExitCode, Error> {
         .build()
         .map_err(|error| Error::Report(error.to_string()))?;
     let report = runtime.block_on(audit(options, Timestamp::now()))?;
-    let code = if report.has(options.fail_on) {
-        FOUND
-    } else {
-        0
+    let code = match report.outcome(options.fail_on) {
+        Outcome::Well => 0,
+        Outcome::Found => FOUND,
+        Outcome::Blind => FAILED,
     };
     print(&report.told(options.output)?, code)
 }

@@ -24,8 +24,26 @@ pub struct Reach {
     client: Client,
     namespace: String,
     pod: String,
-    address: IpAddr,
+    /// The pod's addresses, the first of which is the one that it is known by.
+    pub addresses: Vec<IpAddr>,
     via: Via,
+}
+
+/// The addresses of a pod, the one that it is known by first.
+#[must_use]
+pub fn addresses(pod: &Pod) -> Vec<IpAddr> {
+    let status = pod.status.iter();
+    let all = status.flat_map(|status| {
+        let more = status.pod_ips.iter().flatten().map(|it| it.ip.as_str());
+        status.pod_ip.as_deref().into_iter().chain(more)
+    });
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in all.filter_map(|text| text.parse().ok()) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
 }
 
 /// Where a port of the pod is reached.
@@ -57,22 +75,21 @@ impl Reach {
     /// Of a pod; none if it has no address yet.
     #[must_use]
     pub fn of(client: &Client, pod: &Pod, via: Via) -> Option<Self> {
-        let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
-        Some(Self {
+        let addresses = addresses(pod);
+        (!addresses.is_empty()).then(|| Self {
             client: client.clone(),
             namespace: pod.namespace().unwrap_or_default(),
             pod: pod.name_any(),
-            address,
+            addresses,
             via,
         })
     }
 
-    /// The way to a TCP port.
+    /// The way to a TCP port at an address of the pod.
     ///
     /// # Errors
     /// Why there is none, in words.
-    pub async fn tcp(&self, port: u16) -> Result<Way, String> {
-        let own = SocketAddr::new(self.address, port);
+    pub async fn tcp(&self, own: SocketAddr) -> Result<Way, String> {
         let is_direct = match self.via {
             Via::Direct => true,
             Via::PortForward => false,
@@ -81,7 +98,7 @@ impl Reach {
         if is_direct {
             return Ok(Way::to(own));
         }
-        let forward = Forward::start(self, port).await;
+        let forward = Forward::start(self, own.port()).await;
         let forward = forward.map_err(|error| format!("no port can be forwarded: {error}"))?;
         Ok(Way {
             address: forward.address,
@@ -91,13 +108,13 @@ impl Reach {
         })
     }
 
-    /// The way to a UDP port.
+    /// The way to a UDP port at an address of the pod.
     ///
     /// # Errors
     /// Why there is none, in words.
-    pub fn udp(&self, port: u16) -> Result<Way, String> {
+    pub fn udp(&self, own: SocketAddr) -> Result<Way, String> {
         match self.via {
-            Via::Auto | Via::Direct => Ok(Way::to(SocketAddr::new(self.address, port))),
+            Via::Auto | Via::Direct => Ok(Way::to(own)),
             Via::PortForward => Err(
                 "a port-forward carries no UDP: run this where the pod's own \
                                      address can be reached, as in a pod of the cluster"

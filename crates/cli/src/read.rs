@@ -10,7 +10,7 @@ mod workload;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use kube::Client;
 
-use crate::{error::Error, report::Gap};
+use crate::{error::Error, facts::Extent, report::Gap};
 
 pub use config::Configured;
 pub use workload::Workload;
@@ -69,6 +69,7 @@ impl Cluster {
             cluster: self,
             subject,
             gaps,
+            extent: Extent::Whole,
         }
         .read()
         .await

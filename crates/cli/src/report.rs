@@ -32,6 +32,8 @@ pub struct Report {
     pub policy: Policy,
     /// What may be wrong with the audit itself.
     pub warnings: Vec<String>,
+    /// Whether neither the configuration nor a listener was seen.
+    pub is_blind: bool,
     /// The worst first.
     pub findings: Vec<Finding>,
     /// What each listener accepts.
@@ -40,6 +42,17 @@ pub struct Report {
     pub gaps: Vec<Gap>,
     /// What coturn cannot do, whatever is set.
     pub remarks: Vec<&'static str>,
+}
+
+/// How an audit ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// What was looked at is well.
+    Well,
+    /// Something was found.
+    Found,
+    /// Nothing was found, and nothing that would show it was seen.
+    Blind,
 }
 
 /// Something that was not tested.
@@ -82,6 +95,9 @@ const REMARKS: [&str; 2] = [
      own order of suites: there is nothing to set",
 ];
 
+const BLIND: &str = "neither all of the configuration nor any listener was seen: what is not found here \
+                     may well be there";
+
 impl Report {
     /// Puts a report together.
     #[must_use]
@@ -90,17 +106,32 @@ impl Report {
         let running = facts
             .running
             .map(|it| format!(", which says that it is {it}"));
+        let blind = facts.is_blind().then(|| BLIND.to_owned());
+        let warnings = [facts.policy.warning(today), blind];
         Self {
             workload: subject.title.clone(),
             container: subject.container.name.clone(),
             image: subject.container.image.clone().unwrap_or_default(),
             coturn: format!("{}{}", facts.build, running.unwrap_or_default()),
             policy: facts.policy,
-            warnings: facts.policy.warning(today).into_iter().collect(),
+            warnings: warnings.into_iter().flatten().collect(),
+            is_blind: facts.is_blind(),
             findings,
             listeners: facts.heard.iter().filter_map(accepts).collect(),
             gaps,
             remarks: REMARKS.to_vec(),
+        }
+    }
+
+    /// How an audit ends for which findings of this severity or a graver one count.
+    #[must_use]
+    pub fn outcome(&self, least: Severity) -> Outcome {
+        if self.has(least) {
+            Outcome::Found
+        } else if self.is_blind {
+            Outcome::Blind
+        } else {
+            Outcome::Well
         }
     }
 
@@ -139,6 +170,7 @@ impl Report {
         });
         let counted: Vec<_> = counted.collect();
         match counted.len() {
+            0 if self.is_blind => "nothing was seen".to_owned(),
             0 => "nothing was found".to_owned(),
             _ => format!("found: {}", counted.join(", ")),
         }

@@ -67,7 +67,8 @@ impl Configuration {
                 kind,
             })
         });
-        self.problems.iter().cloned().chain(unsupported).collect()
+        let own = self.problems.iter().filter(|it| is_of(it, build));
+        own.cloned().chain(unsupported).collect()
     }
 
     /// What an option was given last.
@@ -106,7 +107,8 @@ impl Configuration {
 
     fn give(&mut self, option: Known, text: Option<&str>, source: Source) {
         let value = Value::read(text, option.is_secret());
-        let takes_value = option.argument == Argument::Required;
+        let takes_value =
+            option.argument == Argument::Required || option.required_since().is_some();
         let is_boolean = option.argument == Argument::Switch;
         if takes_value && value == Value::Absent {
             self.complain(option.name, source.clone(), ProblemKind::NoValue);
@@ -121,13 +123,41 @@ impl Configuration {
         });
     }
 
+    /// Of what is no option only the leading word is kept: a secret may stand behind it.
     fn complain(&mut self, option: &str, source: Source, kind: ProblemKind) {
         self.problems.push(Problem {
-            option: option.to_owned(),
+            option: leading_word(option).to_owned(),
             source,
             kind,
         });
     }
+}
+
+/// Whether a build has a problem, where that depends on its version.
+fn is_of(problem: &Problem, build: Build) -> bool {
+    let required_since = known(&problem.option).and_then(|option| option.required_since());
+    match (problem.kind, required_since) {
+        (ProblemKind::Apart(since), _) => build.is_at_least(since) == Some(false),
+        (ProblemKind::NoValue, Some(since)) => build.is_at_least(since) == Some(true),
+        (
+            ProblemKind::NoValue
+            | ProblemKind::Unknown
+            | ProblemKind::Ambiguous
+            | ProblemKind::NotABoolean
+            | ProblemKind::NotYet(_)
+            | ProblemKind::NoMore(_)
+            | ProblemKind::TooLong
+            | ProblemKind::Stray,
+            _,
+        ) => true,
+    }
+}
+
+/// The letters, digits, dashes and underscores that a text begins with: all that names of options have.
+fn leading_word(text: &str) -> &str {
+    let is_of_word = |it: char| it.is_ascii_alphanumeric() || "-_".contains(it);
+    let end = text.find(|it| !is_of_word(it));
+    &text[..end.unwrap_or(text.len())]
 }
 
 /// How one setting has a switch stand. A text that is no boolean ends turnserver; it counts as on.

@@ -17,7 +17,7 @@ pub use build::{Build, Version};
 pub use configuration::{Configuration, Flag};
 pub use files::Files;
 pub use launch::{ConfigFile, Launch};
-pub use listener::{Listener, ListenerKind, Port, Service};
+pub use listener::{Bound, Listener, ListenerKind, Port, Service};
 pub use options::{Known, Support, known};
 pub use setting::{Problem, ProblemKind, Setting, Source, Value};
 pub use whitelist::{Entry, PeerNames, Refusal, Verdict, Whitelist};

@@ -1,5 +1,7 @@
 //! What listens for TLS and DTLS, and what is asked of who connects.
 
+use std::net::IpAddr;
+
 use crate::{Build, Configuration, Flag, Setting, Value, Version, configuration::flag_of};
 
 /// A listener that encrypts.
@@ -28,6 +30,15 @@ pub enum ListenerKind {
     Federation,
 }
 
+/// An address that a listener was told to listen at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound<'a> {
+    /// This one; an unspecified one (`0.0.0.0`) stands for all.
+    Address(IpAddr),
+    /// A placeholder stands for it, or a name.
+    Unresolved(&'a Setting),
+}
+
 /// A port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
@@ -44,7 +55,7 @@ pub enum Service {
     On,
     /// It is not.
     Off,
-    /// It depends on a placeholder.
+    /// It depends on a placeholder, or on a version that is not known.
     Unresolved,
 }
 
@@ -74,7 +85,7 @@ impl Configuration {
             port: self.port("federation-listening-port", Port::Number(0)),
             ..of(
                 ListenerKind::Federation,
-                self.federation(),
+                self.federation(build),
                 files.federation_certificate,
                 files.federation_key,
             )
@@ -97,12 +108,36 @@ impl Configuration {
         }
     }
 
-    /// From 4.17 on, `dtls` and `no-dtls` set one thing, and the later one counts.
-    fn dtls(&self, build: Build) -> Service {
-        let is_by_request = build.is_at_least(DTLS_BY_REQUEST).unwrap_or(false) && !build.is_fork;
-        if !is_by_request {
-            return service(self.flag("no-dtls"), Flag::Off);
+    /// Where a listener was told to listen; nowhere means at all addresses. Of several `listening-ip` all
+    /// count, of several `federation-listening-ip` the last.
+    #[must_use]
+    pub fn bounds(&self, kind: ListenerKind) -> Vec<Bound<'_>> {
+        match kind {
+            ListenerKind::Tls | ListenerKind::Dtls => self.all("listening-ip").map(bound).collect(),
+            ListenerKind::Federation => {
+                let last = self.last("federation-listening-ip");
+                last.map(bound).into_iter().collect()
+            }
         }
+    }
+
+    /// Up to 4.16 it listens unless `no-dtls` is set, from then on only if `dtls` is; of a version that is
+    /// not known, only what both have in common is.
+    fn dtls(&self, build: Build) -> Service {
+        let unless = service(self.flag("no-dtls"), Flag::Off);
+        if build.is_fork {
+            return unless;
+        }
+        match build.is_at_least(DTLS_BY_REQUEST) {
+            Some(false) => unless,
+            Some(true) => self.dtls_by_request(),
+            None if unless == self.dtls_by_request() => unless,
+            None => Service::Unresolved,
+        }
+    }
+
+    /// From 4.17 on, `dtls` and `no-dtls` set one thing, and the later one counts.
+    fn dtls_by_request(&self) -> Service {
         let names = ["dtls", "no-dtls"];
         let mut settings = self.settings().iter().rev();
         match settings.find(|setting| names.contains(&setting.name)) {
@@ -113,10 +148,10 @@ impl Configuration {
     }
 
     /// The fork federates once it has an address and a port; with `federation-no-dtls` in the clear.
-    fn federation(&self) -> Service {
+    fn federation(&self, build: Build) -> Service {
         let is_at = self.last("federation-listening-ip").is_some();
         let port = self.port("federation-listening-port", Port::Number(0));
-        if !is_at || port == Port::Number(0) {
+        if !build.is_fork || !is_at || port == Port::Number(0) {
             return Service::Off;
         }
         service(self.flag("federation-no-dtls"), Flag::Off)
@@ -129,6 +164,14 @@ impl Configuration {
             Some(Value::Absent | Value::Unresolved(_) | Value::Withheld) => Port::Unresolved,
         }
     }
+}
+
+fn bound(setting: &Setting) -> Bound<'_> {
+    let address = setting
+        .value
+        .text()
+        .and_then(|text| text.trim().parse().ok());
+    address.map_or(Bound::Unresolved(setting), Bound::Address)
 }
 
 /// Whether something is there that is so while its switch stands so.

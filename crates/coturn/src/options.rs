@@ -4,7 +4,7 @@
 mod table;
 
 use crate::{Build, Version};
-use table::{DEPRECATED, ERAS, SECRET, SHORT};
+use table::{DEPRECATED, ERAS, REQUIRED_SINCE, SECRET, SHORT};
 
 /// What follows an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,15 @@ impl Known {
         SECRET.contains(&self.name)
     }
 
-    /// What a build makes of it. Of a build of unknown version the newest is assumed to know it.
+    /// Since when it takes a value, and no more may have one or not.
+    pub(crate) fn required_since(&self) -> Option<Version> {
+        let mut rows = REQUIRED_SINCE.iter();
+        let (_, since) = rows.find(|(name, _)| *name == self.name)?;
+        Some(*since)
+    }
+
+    /// What a build makes of it. Where it depends on a version that is not known, nothing is held
+    /// against it.
     #[must_use]
     pub fn support(&self, build: Build) -> Support {
         if self.is_of_fork {
@@ -65,20 +73,20 @@ impl Known {
                 Support::OfFork
             };
         }
-        match build.version {
-            Some(version) if version < self.since => Support::NotYet(self.since),
-            Some(version) => match self.until {
-                Some(until) if version >= until => Support::NoMore(until),
-                _ => self.deprecation(version).unwrap_or(Support::Honoured),
-            },
-            None => Support::Honoured,
+        if build.is_at_least(self.since) == Some(false) {
+            return Support::NotYet(self.since);
+        }
+        match self.until {
+            Some(until) if build.is_at_least(until) == Some(true) => Support::NoMore(until),
+            _ => self.deprecation(build).unwrap_or(Support::Honoured),
         }
     }
 
-    fn deprecation(&self, version: Version) -> Option<Support> {
+    fn deprecation(&self, build: Build) -> Option<Support> {
         let mut rows = DEPRECATED.iter();
-        let (_, since, instead) =
-            rows.find(|(name, since, _)| *name == self.name && version >= *since)?;
+        let (_, since, instead) = rows.find(|(name, since, _)| {
+            *name == self.name && build.is_at_least(*since) == Some(true)
+        })?;
         Some(Support::Deprecated {
             since: *since,
             instead,
@@ -166,6 +174,10 @@ mod tests {
         for (name, _, _) in DEPRECATED {
             assert!(known(name).is_some(), "{name}");
         }
+        for (name, _) in REQUIRED_SINCE {
+            let argument = known(name).unwrap().argument;
+            assert_eq!(argument, Argument::Optional, "{name}");
+        }
     }
 
     #[test]
@@ -183,6 +195,23 @@ mod tests {
             Support::Deprecated { .. }
         ));
         assert_eq!(support("dtls", Build::default()), Support::Honoured);
+    }
+
+    #[test]
+    fn an_option_that_some_releases_of_a_minor_version_have_is_not_held_against_it() {
+        let of_tag = |name: &str, tag: &str| {
+            let build = Build::of_image(&format!("coturn:{tag}"));
+            known(name).unwrap().support(build)
+        };
+        assert_eq!(of_tag("prometheus", "4.5"), Support::Honoured);
+        assert_eq!(of_tag("raw-public-keys", "4.6"), Support::Honoured);
+        let later = Support::NotYet(Version::new(4, 6, 3));
+        assert_eq!(of_tag("raw-public-keys", "4.6.2"), later);
+        assert_eq!(of_tag("dh2066", "4.5.1"), Support::Honoured);
+        assert_eq!(of_tag("dh2066", "4.5.1.1"), Support::Honoured);
+        let gone = Support::NoMore(Version::new(4, 5, 1).with_revision(2));
+        assert_eq!(of_tag("dh2066", "4.5.1.2"), gone);
+        assert_eq!(of_tag("allow-loopback-peers", "4.5.1.0"), Support::Honoured);
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub enum Source {
     },
     /// On the command line.
     Argument,
+    /// On the command line, as its word of this number, from 1.
+    Word(usize),
 }
 
 impl fmt::Display for Source {
@@ -102,6 +104,7 @@ impl fmt::Display for Source {
         match self {
             Self::Line { file, number } => write!(f, "{file}:{number}"),
             Self::Argument => f.write_str("command line"),
+            Self::Word(number) => write!(f, "command line, word {number}"),
         }
     }
 }
@@ -109,7 +112,8 @@ impl fmt::Display for Source {
 /// Something that coturn does not take as it was meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The option as it was written.
+    /// What the option's name begins with, as it was written. Empty of a word that is no option: it may
+    /// be a secret that missed its own.
     pub option: String,
     /// Where.
     pub source: Source,
@@ -129,7 +133,7 @@ impl Problem {
             | ProblemKind::NoValue
             | ProblemKind::NotYet(_)
             | ProblemKind::NoMore(_) => self.source == Source::Argument,
-            ProblemKind::TooLong | ProblemKind::Stray => false,
+            ProblemKind::TooLong | ProblemKind::Stray | ProblemKind::Apart(_) => false,
         }
     }
 }
@@ -153,6 +157,8 @@ pub enum ProblemKind {
     TooLong,
     /// A word that belongs to no option.
     Stray,
+    /// Its value stands after it, and before this version it takes one by `=` alone.
+    Apart(Version),
 }
 
 #[cfg(test)]

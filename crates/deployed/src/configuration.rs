@@ -44,7 +44,7 @@ pub fn candidates(pod: &PodSpec, container: &Container, launch: &Launch) -> Vec<
     let candidate = |path: String| Candidate {
         origins: sources(pod, launch, &path)
             .iter()
-            .filter_map(|source| origin(pod, container, source))
+            .flat_map(|source| origins(pod, container, source))
             .collect(),
         path,
     };
@@ -68,13 +68,19 @@ fn sources(pod: &PodSpec, own: &Launch, path: &str) -> Vec<String> {
 }
 
 /// A Secret counts only where the path is that of a configuration: secrets that a script adds to one are
-/// none.
-fn origin(pod: &PodSpec, container: &Container, path: &str) -> Option<Origin> {
-    match place(pod, container, path) {
-        Place::ConfigMap(entry) => Some(Origin::ConfigMap(entry)),
-        Place::Secret(entry) if path.contains(".conf") => Some(Origin::Secret(entry)),
-        Place::Secret(_) | Place::Volume(_) | Place::LeftOut { .. } | Place::Image => None,
-    }
+/// none. Of a projected volume all that may have the file.
+fn origins(pod: &PodSpec, container: &Container, path: &str) -> Vec<Origin> {
+    let origins = match place(pod, container, path) {
+        Place::ConfigMap(entry) => vec![Origin::ConfigMap(entry)],
+        Place::Secret(entry) => vec![Origin::Secret(entry)],
+        Place::Projected(projected) => projected.candidates,
+        Place::Volume(_) | Place::LeftOut { .. } | Place::Image => Vec::new(),
+    };
+    let is_meant = |origin: &Origin| match origin {
+        Origin::ConfigMap(_) => true,
+        Origin::Secret(_) => path.contains(".conf"),
+    };
+    origins.into_iter().filter(is_meant).collect()
 }
 
 /// Kubernetes puts variables into arguments before the container starts: `$(NAME)`, of those that have

@@ -10,4 +10,4 @@ mod place;
 
 pub use configuration::{Candidate, Origin, candidates, expanded};
 pub use container::{coturn, launch};
-pub use place::{Entry, Place, place};
+pub use place::{Entry, Place, Projected, place};

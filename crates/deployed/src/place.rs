@@ -5,6 +5,8 @@ use k8s_openapi::api::core::v1::{
     SecretVolumeSource, Volume, VolumeMount,
 };
 
+use crate::{Origin, expanded};
+
 /// Mode of the files of a Secret or ConfigMap volume that says nothing of it.
 const DEFAULT_MODE: i32 = 0o644;
 /// What `fsGroup` adds to the mode of files in a read-only volume, as those of Secrets are.
@@ -19,6 +21,8 @@ pub enum Place {
     ConfigMap(Entry),
     /// In a volume of this name, of another kind.
     Volume(String),
+    /// In a projected volume, in whichever of its sources has it.
+    Projected(Projected),
     /// In a volume of a Secret or ConfigMap that leaves this file out: its `items` have another path.
     LeftOut {
         /// The volume.
@@ -28,6 +32,17 @@ pub enum Place {
     },
     /// In no volume.
     Image,
+}
+
+/// A file of a projected volume, of which the specification does not say what has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Projected {
+    /// The volume.
+    pub volume: String,
+    /// What may have it. Of several that do, the last one counts.
+    pub candidates: Vec<Origin>,
+    /// Whether nothing else may have it: no source of another kind.
+    pub is_all: bool,
 }
 
 /// A file in the volume of a Secret or ConfigMap.
@@ -53,19 +68,41 @@ pub fn place(pod: &PodSpec, container: &Container, path: &str) -> Place {
     let Some(volume) = volumes.find(|volume| volume.name == mount.name) else {
         return Place::Volume(mount.name.clone());
     };
-    let sources = sources(volume);
-    if sources.is_empty() {
+    let added = fs_group(pod).map_or(0, |_| FS_GROUP_MODE);
+    let is_frozen = sub_path(container, mount).is_some();
+    // A variable whose value is not known here stands for the rest.
+    if within.contains("$(") {
         return Place::Volume(volume.name.clone());
     }
-    let added = fs_group(pod).map_or(0, |_| FS_GROUP_MODE);
-    let found = sources.iter().find_map(|source| {
-        let key = source.key(&within)?;
-        Some(source.place(key, added, mount.sub_path.is_some()))
-    });
-    found.unwrap_or_else(|| Place::LeftOut {
-        volume: volume.name.clone(),
-        paths: sources.iter().flat_map(Source::paths).collect(),
-    })
+    let sources = sources(volume);
+    let mut origins: Vec<_> = sources
+        .iter()
+        .filter_map(|source| Some(source.origin(source.key(&within)?, added, is_frozen)))
+        .collect();
+    let has_others = has_others(volume);
+    let is_one = origins.len() == 1 && !has_others;
+    match origins.pop() {
+        Some(origin) if is_one => origin.into(),
+        Some(origin) => Place::Projected(Projected {
+            volume: volume.name.clone(),
+            candidates: origins.into_iter().chain([origin]).collect(),
+            is_all: !has_others,
+        }),
+        None if sources.is_empty() || has_others => Place::Volume(volume.name.clone()),
+        None => Place::LeftOut {
+            volume: volume.name.clone(),
+            paths: sources.iter().flat_map(Source::paths).collect(),
+        },
+    }
+}
+
+impl From<Origin> for Place {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Secret(entry) => Self::Secret(entry),
+            Origin::ConfigMap(entry) => Self::ConfigMap(entry),
+        }
+    }
 }
 
 fn fs_group(pod: &PodSpec) -> Option<i64> {
@@ -78,7 +115,8 @@ fn mount_of<'a>(container: &'a Container, path: &str) -> Option<(&'a VolumeMount
         let root = mount.mount_path.trim_end_matches('/');
         let rest = path.strip_prefix(root)?;
         let is_within = rest.is_empty() || rest.starts_with('/');
-        is_within.then(|| (mount, within(mount, rest.trim_start_matches('/'))))
+        let sub_path = sub_path(container, mount);
+        is_within.then(|| (mount, within(sub_path, rest.trim_start_matches('/'))))
     };
     let mounts = container.volume_mounts.iter().flatten();
     mounts
@@ -86,12 +124,27 @@ fn mount_of<'a>(container: &'a Container, path: &str) -> Option<(&'a VolumeMount
         .max_by_key(|(mount, _)| mount.mount_path.trim_end_matches('/').len())
 }
 
-fn within(mount: &VolumeMount, rest: &str) -> String {
-    match mount.sub_path.as_deref() {
+/// The part of a volume that is mounted alone: `subPath`, or `subPathExpr` with what is known of its
+/// variables.
+fn sub_path(container: &Container, mount: &VolumeMount) -> Option<String> {
+    let expression = mount.sub_path_expr.as_slice();
+    let expanded = expanded(container, expression).pop();
+    mount.sub_path.clone().or(expanded)
+}
+
+fn within(sub_path: Option<String>, rest: &str) -> String {
+    match sub_path {
         None => rest.to_owned(),
-        Some(sub_path) if rest.is_empty() => sub_path.to_owned(),
+        Some(sub_path) if rest.is_empty() => sub_path,
         Some(sub_path) => format!("{sub_path}/{rest}"),
     }
+}
+
+/// Whether other sources than Secrets and ConfigMaps are projected into a volume.
+fn has_others(volume: &Volume) -> bool {
+    let projected = volume.projected.iter();
+    let mut sources = projected.flat_map(|projected| projected.sources.iter().flatten());
+    sources.any(|source| source.secret.is_none() && source.config_map.is_none())
 }
 
 /// An object whose data a volume shows as files.
@@ -126,7 +179,7 @@ impl Source<'_> {
         items.map(|item| item.path.clone()).collect()
     }
 
-    fn place(&self, (key, mode): (String, Option<i32>), added: i32, is_frozen: bool) -> Place {
+    fn origin(&self, (key, mode): (String, Option<i32>), added: i32, is_frozen: bool) -> Origin {
         let entry = Entry {
             object: self.object.clone(),
             key,
@@ -134,8 +187,8 @@ impl Source<'_> {
             is_frozen,
         };
         match self.kind {
-            Kind::Secret => Place::Secret(entry),
-            Kind::ConfigMap => Place::ConfigMap(entry),
+            Kind::Secret => Origin::Secret(entry),
+            Kind::ConfigMap => Origin::ConfigMap(entry),
         }
     }
 }
@@ -195,116 +248,4 @@ fn projected_config_map(source: &ConfigMapProjection) -> Source<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    /// A pod with a volume, and a container that mounts it at `/tls` (or as told).
-    fn placed(volume: &str, mount: &str, pod: &str, path: &str) -> Place {
-        let pod: PodSpec = serde_saphyr::from_str(&format!(
-            "{{containers: [], volumes: [{{name: v, {volume}}}], {pod}}}"
-        ))
-        .unwrap();
-        let container: Container = serde_saphyr::from_str(&format!(
-            "{{name: coturn, volumeMounts: [{{name: v, {mount}}}]}}"
-        ))
-        .unwrap();
-        place(&pod, &container, path)
-    }
-
-    fn entry(key: &str, mode: i32) -> Entry {
-        Entry {
-            object: "s".to_owned(),
-            key: key.to_owned(),
-            mode,
-            is_frozen: false,
-        }
-    }
-
-    const SECRET: &str = "secret: {secretName: s}";
-    const AT_TLS: &str = "mountPath: /tls/";
-
-    #[test]
-    fn a_key_of_a_secret_is_a_file_that_all_may_read() {
-        let place = placed(SECRET, AT_TLS, "", "/tls/tls.key");
-        assert_eq!(place, Place::Secret(entry("tls.key", 0o644)));
-    }
-
-    #[rstest]
-    #[case("secret: {secretName: s, defaultMode: 0o400}", "", 0o400)]
-    #[case(
-        "secret: {secretName: s, defaultMode: 0o400}",
-        "securityContext: {fsGroup: 7}",
-        0o440
-    )]
-    #[case("secret: {secretName: s}", "securityContext: {fsGroup: 7}", 0o644)]
-    #[case(
-        "secret: {secretName: s, items: [{key: tls.key, path: tls.key, mode: 0o440}]}",
-        "",
-        0o440
-    )]
-    #[case(
-        "projected: {sources: [{secret: {name: s}}], defaultMode: 0o440}",
-        "",
-        0o440
-    )]
-    fn the_mode_is_the_items_or_the_volumes_and_what_fs_group_adds(
-        #[case] volume: &str,
-        #[case] pod: &str,
-        #[case] mode: i32,
-    ) {
-        let place = placed(volume, AT_TLS, pod, "/tls/tls.key");
-        assert_eq!(place, Place::Secret(entry("tls.key", mode)));
-    }
-
-    #[test]
-    fn items_name_files_and_leave_others_out() {
-        let volume = "secret: {secretName: s, items: [{key: tls.key, path: key.pem}]}";
-        let place = |path| placed(volume, AT_TLS, "", path);
-        assert_eq!(
-            place("/tls/key.pem"),
-            Place::Secret(entry("tls.key", 0o644))
-        );
-        let left_out = Place::LeftOut {
-            volume: "v".to_owned(),
-            paths: vec!["key.pem".to_owned()],
-        };
-        assert_eq!(place("/tls/tls.key"), left_out);
-    }
-
-    #[test]
-    fn a_sub_path_is_one_file_that_stays_as_it_is() {
-        let place = placed(
-            SECRET,
-            "mountPath: /a/key.pem, subPath: tls.key",
-            "",
-            "/a/key.pem",
-        );
-        let frozen = Entry {
-            is_frozen: true,
-            ..entry("tls.key", 0o644)
-        };
-        assert_eq!(place, Place::Secret(frozen));
-    }
-
-    #[rstest]
-    #[case("/etc/ssl/tls.key", Place::Image)]
-    #[case("/tls-other/tls.key", Place::Image)]
-    #[case("tls.key", Place::Image)]
-    fn a_path_beside_the_mount_is_in_no_volume(#[case] path: &str, #[case] place: Place) {
-        assert_eq!(placed(SECRET, AT_TLS, "", path), place);
-    }
-
-    #[test]
-    fn other_volumes_are_told_by_their_names() {
-        let place = placed("emptyDir: {}", AT_TLS, "", "/tls/tls.key");
-        assert_eq!(place, Place::Volume("v".to_owned()));
-    }
-
-    #[test]
-    fn a_config_map_is_told_from_a_secret() {
-        let place = placed("configMap: {name: s}", AT_TLS, "", "/tls/turnserver.conf");
-        assert_eq!(place, Place::ConfigMap(entry("turnserver.conf", 0o644)));
-    }
-}
+mod tests;

@@ -29,7 +29,7 @@ pub use report::{Certificate, Demand, Outcome, Report, Session, Trouble};
 pub use scan::{
     Accepted, Answer, Ephemeral, Offer, Scan, ScanTarget, Spoken, Transport, Version, scan,
 };
-pub use software::software;
+pub use software::{Software, software};
 pub use suite::{Group, Suite};
 pub use target::{Limits, Protocol, Target};
 pub use verify::{Names, VerifyError, names, verify};

@@ -54,8 +54,9 @@ impl Transport {
     }
 }
 
-/// Scans a listener. Each handshake is bounded by the limits; a version is given up at the first that
-/// comes to no end. Blocks; at most as many handshakes are made as there are suites and groups.
+/// Scans a listener. Each handshake is bounded by the limits. One that comes to no end is repeated once,
+/// until one of its version fails both times: from then on none of that version is. Blocks; not counting
+/// those, at most as many handshakes are made as there are suites and groups.
 #[must_use]
 pub fn scan(target: &ScanTarget, limits: Limits) -> Scan {
     let versions = target.transport.versions().iter();
@@ -71,6 +72,8 @@ struct Scanner<'a> {
     version: Version,
     limits: Limits,
     spoken: Spoken,
+    /// Whether a handshake that comes to no end is made again.
+    is_patient: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -80,6 +83,7 @@ impl<'a> Scanner<'a> {
             version,
             limits,
             spoken: Spoken::unheard(version),
+            is_patient: true,
         }
     }
 
@@ -122,20 +126,22 @@ impl<'a> Scanner<'a> {
     fn offer(&mut self, group: Group) -> Offer {
         let suites: Vec<_> = group.suites().collect();
         let (offered, missing) = self.version.divided(&suites);
-        let answer = if offered.is_empty() {
-            Answer::NotTested(MISSING.to_owned())
+        let (answer, rest) = if offered.is_empty() {
+            (Answer::NotTested(MISSING.to_owned()), None)
         } else {
             self.exhausted(offered)
         };
         Offer {
             group,
             answer,
+            rest,
             missing: missing.into_iter().map(|suite| suite.name).collect(),
         }
     }
 
-    /// Takes out of the offer what the server chose, until it chooses nothing.
-    fn exhausted(&mut self, mut suites: Vec<Suite>) -> Answer {
+    /// Takes out of the offer what the server chose, until it chooses nothing, or what is left comes to
+    /// no end.
+    fn exhausted(&mut self, mut suites: Vec<Suite>) -> (Answer, Option<Trouble>) {
         let mut accepted: Vec<Accepted> = Vec::new();
         while !suites.is_empty() {
             match self.handshake(&suites) {
@@ -149,15 +155,29 @@ impl<'a> Scanner<'a> {
                         break;
                     }
                 }
-                Err(answer) if accepted.is_empty() => return answer,
-                Err(_) => break,
+                Err(answer) if accepted.is_empty() => return (answer, None),
+                Err(Answer::Failed(trouble)) => {
+                    return (Answer::Accepted(accepted), Some(trouble));
+                }
+                Err(Answer::Accepted(_) | Answer::Refused(_) | Answer::NotTested(_)) => break,
             }
         }
-        Answer::Accepted(accepted)
+        (Answer::Accepted(accepted), None)
     }
 
     /// What the server chooses of these suites, or why it chooses nothing.
     fn handshake(&mut self, suites: &[Suite]) -> Result<Accepted, Answer> {
+        match self.attempt(suites) {
+            Err(Answer::Failed(trouble)) if self.is_patient && may_pass(&trouble) => {
+                let again = self.attempt(suites);
+                self.is_patient = !matches!(&again, Err(Answer::Failed(_)));
+                again
+            }
+            result => result,
+        }
+    }
+
+    fn attempt(&mut self, suites: &[Suite]) -> Result<Accepted, Answer> {
         let reply = self.reply(suites, self.spoken.has_secure_renegotiation)?;
         let reply = match reply {
             Reply::WithoutSecureRenegotiation => {
@@ -233,6 +253,18 @@ impl<'a> Scanner<'a> {
             },
             Transport::Datagrams => Protocol::Dtls12,
         }
+    }
+}
+
+/// Whether another attempt may end otherwise.
+const fn may_pass(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Silent(_)
+        | Trouble::Slow(_)
+        | Trouble::Endless(_)
+        | Trouble::Cut
+        | Trouble::Broken(_) => true,
+        Trouble::Closed | Trouble::Unreachable(_) | Trouble::NotBegun(_) => false,
     }
 }
 

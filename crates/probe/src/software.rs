@@ -16,10 +16,29 @@ const SOFTWARE: u16 = 0x8022;
 /// Longest text (RFC 8489, section 14.14), in bytes.
 const LONGEST: usize = 763;
 
-/// Asks a server what it is; none if it does not say so within this time. A server that asks for
-/// credentials says it beside its refusal.
+/// What a server makes of the question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Software {
+    /// It says what it is.
+    Told(String),
+    /// It answers, and does not say it.
+    Hidden,
+    /// It does not answer as such a server does, or not at all.
+    Unanswered,
+}
+
+/// Asks a server what it is; it has this time to say so. A server that asks for credentials says it beside
+/// its refusal.
 #[must_use]
-pub fn software(address: SocketAddr, time: Duration) -> Option<String> {
+pub fn software(address: SocketAddr, time: Duration) -> Software {
+    let Some(attributes) = attributes(address, time) else {
+        return Software::Unanswered;
+    };
+    software_of(&attributes).map_or(Software::Hidden, Software::Told)
+}
+
+/// The attributes of its answer.
+fn attributes(address: SocketAddr, time: Duration) -> Option<Vec<u8>> {
     let deadline = Instant::now() + time;
     let mut stream = TcpStream::connect_timeout(&address, time).ok()?;
     stream.write_all(&REQUEST).ok()?;
@@ -29,7 +48,7 @@ pub fn software(address: SocketAddr, time: Duration) -> Option<String> {
     if !is_answer {
         return None;
     }
-    software_of(&read(&mut stream, length.into(), deadline)?)
+    read(&mut stream, length.into(), deadline)
 }
 
 fn read(stream: &mut TcpStream, length: usize, deadline: Instant) -> Option<Vec<u8>> {
@@ -107,25 +126,27 @@ mod tests {
         for kind in [0x0101, 0x0111] {
             let server = answering(kind, attributes.concat());
             let told = software(server, PATIENT);
-            assert_eq!(told.as_deref(), Some("Coturn-4.6.1 'Gorst'"));
+            assert_eq!(told, Software::Told("Coturn-4.6.1 'Gorst'".to_owned()));
         }
     }
 
     #[test]
-    fn a_server_that_hides_it_or_is_none_is_not_known() {
-        assert_eq!(
-            software(answering(0x0101, attribute(9, b"a")), PATIENT),
-            None
-        );
-        assert_eq!(software(answering(0x4854, Vec::new()), PATIENT), None);
-        let cut = vec![0x80, 0x22, 0, 200, b'a'];
-        assert_eq!(software(answering(0x0101, cut), PATIENT), None);
+    fn a_server_that_hides_it_is_told_from_one_that_is_none() {
+        let hidden = answering(0x0101, attribute(9, b"a"));
+        assert_eq!(software(hidden, PATIENT), Software::Hidden);
+        let other = answering(0x4854, Vec::new());
+        assert_eq!(software(other, PATIENT), Software::Unanswered);
+        let cut = answering(0x0101, vec![0x80, 0x22, 0, 200, b'a']);
+        assert_eq!(software(cut, PATIENT), Software::Hidden);
     }
 
     #[test]
-    fn a_server_that_says_nothing_is_given_up() {
+    fn a_server_that_says_nothing_is_given_up_and_one_that_is_not_there_has_not_answered() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        assert_eq!(software(address, Duration::from_millis(100)), None);
+        let ask = || software(address, Duration::from_millis(100));
+        assert_eq!(ask(), Software::Unanswered);
+        drop(listener);
+        assert_eq!(ask(), Software::Unanswered);
     }
 }

@@ -10,9 +10,9 @@ mod support;
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use api::KeyKind;
@@ -246,7 +246,7 @@ fn where_nobody_listens_every_version_says_so() {
 }
 
 #[test]
-fn a_server_that_says_nothing_costs_one_wait_for_each_version() {
+fn a_server_that_says_nothing_costs_two_waits_for_each_version() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = ScanTarget {
         address: listener.local_addr().unwrap(),
@@ -257,8 +257,59 @@ fn a_server_that_says_nothing_costs_one_wait_for_each_version() {
         time: Duration::from_millis(300),
         ..PATIENT
     };
+    let began = Instant::now();
     let scan = scan(&target, limits);
     let silent = Answer::Failed(Trouble::Silent(limits.time));
     let answers: Vec<_> = scan.versions[1..].iter().map(|it| &it.answer).collect();
     assert_eq!(answers, [&silent; 4]);
+    assert!(began.elapsed() < limits.time * 12);
+}
+
+/// A server of TLS 1.2 with two suites, before which these connections, counted from 1, are cut.
+fn cutting(is_cut: fn(usize) -> bool) -> ScanTarget {
+    let taste = Taste {
+        ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384",
+        ..Taste::of_tls(SslVersion::TLS1_2, SslVersion::TLS1_2)
+    };
+    let pair = of_kind(&TestCa::example(), KeyKind::EcdsaP256);
+    let behind = Many::of(&pair, &taste).start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for (number, client) in (1..).zip(listener.incoming()) {
+            let client = client.unwrap();
+            if !is_cut(number) {
+                let server = TcpStream::connect(behind.address).unwrap();
+                pass(client.try_clone().unwrap(), server.try_clone().unwrap());
+                pass(server, client);
+            }
+        }
+    });
+    ScanTarget { address, ..behind }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream) {
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(std::net::Shutdown::Write);
+    });
+}
+
+/// The first two connections are for versions that the server turns down.
+#[test]
+fn a_handshake_that_was_cut_once_is_made_again() {
+    let scan = scan(&cutting(|number| number == 3), PATIENT);
+    let tls12 = spoken(&scan, Version::Tls12);
+    assert_eq!(suites(tls12).len(), 2, "{tls12:?}");
+    assert!(tls12.offers.iter().all(|offer| offer.trouble().is_none()));
+}
+
+#[test]
+fn a_group_that_was_cut_twice_says_so_beside_what_it_accepts() {
+    let scan = scan(&cutting(|number| [5, 6].contains(&number)), PATIENT);
+    let tls12 = spoken(&scan, Version::Tls12);
+    assert_eq!(suites(tls12).len(), 1, "{tls12:?}");
+    let troubled = tls12.offers.iter().filter(|it| it.trouble().is_some());
+    let groups: Vec<_> = troubled.map(|it| (it.group, it.trouble())).collect();
+    assert_eq!(groups, [(Group::EcdheAead, Some(&Trouble::Cut))]);
 }

@@ -54,6 +54,8 @@ catalogue! {
         "Without RFC 5746 an attacker may put bytes of his own before those of a client; current clients refuse such servers.";
     TlsShutOut = "CT-TLS-005", Critical, "`no-tlsv1_2` leaves no TLS at all",
         "Before 4.6.2 coturn answers whoever speaks TLS 1.2 or 1.3 with TLS 1.2 alone: without that, every handshake fails.";
+    VersionBeyondPolicy = "CT-TLS-006", Medium, "a version that the policy leaves out is let in",
+        "TLS 1.2 and DTLS 1.2 are not broken, but no client that the policy lets in needs them, and they leave more to be set right than TLS 1.3.";
     CipherWithoutProtection = "CT-CPH-001", Critical, "a cipher suite that protects nothing is accepted",
         "It does not encrypt, does not show a certificate, or is broken within hours.";
     CipherBroken = "CT-CPH-002", High, "a broken cipher is accepted",

@@ -1,13 +1,13 @@
 //! What coturn is told in a pod, by its files and its command line.
 
 use coturn::{Build, Configuration, Launch, Setting};
-use deployed::{Candidate, Entry, Origin, Place, candidates, expanded, launch, place};
+use deployed::{Candidate, Entry, Origin, Place, Projected, candidates, expanded, launch, place};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::{Cluster, Subject};
 use crate::{
     error::Error,
-    facts::{File, Presence, Process},
+    facts::{Extent, File, Presence, Process},
     report::Gap,
 };
 
@@ -15,8 +15,12 @@ use crate::{
 pub struct Configured {
     /// What the image's tag and the options tell.
     pub build: Build,
+    /// What the image's tag alone tells.
+    pub tagged: Build,
     /// What coturn was told, if that is known.
     pub configuration: Option<Configuration>,
+    /// Whether that is all.
+    pub extent: Extent,
     /// The files that it reads.
     pub files: Vec<File>,
     /// Who it runs as.
@@ -28,6 +32,8 @@ pub(super) struct Reader<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) subject: &'a Subject,
     pub(super) gaps: &'a mut Vec<Gap>,
+    /// Whether all of the configuration was read so far.
+    pub(super) extent: Extent,
 }
 
 /// A file of configuration: its name in findings, and its text.
@@ -49,17 +55,21 @@ impl Reader<'_> {
             let why = "the image's own entry point decides what it is started with; set `command` or \
                        `args` in the container";
             self.gaps.push(Gap::new(what, why));
+            self.extent = Extent::Partial;
             None
         };
         let files = match &configuration {
             Some(configuration) => self.files(configuration).await,
             None => Vec::new(),
         };
+        let image = self.subject.container.image.as_deref().unwrap_or_default();
         Configured {
-            build: build(&self.subject.container, configuration.as_ref()),
+            build: build(image, configuration.as_ref()),
+            tagged: Build::of_image(image),
             files,
             process: process(&self.subject.pod, &self.subject.container),
             configuration,
+            extent: self.extent,
         }
     }
 
@@ -78,9 +88,10 @@ impl Reader<'_> {
         }
         if let Some(Candidate { path, .. }) = candidates.first() {
             let why = format!(
-                "no ConfigMap or Secret holds {path}: it is made in the pod, or comes with the image; \
-                 the command line alone was read"
+                "no ConfigMap or Secret that was read holds {path}: it is made in the pod, or comes with the \
+                 image; the command line alone was read. Where there is none, `-n` says so"
             );
+            self.extent = Extent::Partial;
             self.gaps.push(Gap::new("what turnserver.conf says", why));
         }
         Vec::new()
@@ -96,7 +107,10 @@ impl Reader<'_> {
             }
         };
         let name = origin.to_string();
-        let text = self.readable(&name, text)?;
+        let Some(text) = self.readable(&name, text) else {
+            self.extent = Extent::Partial;
+            return None;
+        };
         text.map(|text| (name, text))
     }
 
@@ -133,78 +147,103 @@ impl Reader<'_> {
                 .push(Gap::new(format!("the file of {}", setting.name), why));
             return None;
         };
-        let place = place(&self.subject.pod, &self.subject.container, path);
+        let (place, presence) = self
+            .located(place(&self.subject.pod, &self.subject.container, path))
+            .await;
         Some(File {
             option: setting.name,
             source: setting.source.to_string(),
             path: path.to_owned(),
-            presence: self.presence(&place).await,
+            presence,
             place,
         })
     }
 
-    async fn presence(&mut self, place: &Place) -> Presence {
-        let (what, presence) = match place {
-            Place::Secret(Entry { object, key, .. }) => (
+    /// Of a projected volume, the source that has the file.
+    async fn located(&mut self, place: Place) -> (Place, Presence) {
+        match place {
+            Place::Projected(projected) => {
+                let mut found = Vec::new();
+                for origin in &projected.candidates {
+                    found.push(self.presence(origin).await);
+                }
+                settled(projected, found)
+            }
+            Place::Secret(entry) => self.of_origin(Origin::Secret(entry)).await,
+            Place::ConfigMap(entry) => self.of_origin(Origin::ConfigMap(entry)).await,
+            Place::Volume(_) | Place::LeftOut { .. } | Place::Image => (place, Presence::Unknown),
+        }
+    }
+
+    async fn of_origin(&mut self, origin: Origin) -> (Place, Presence) {
+        let presence = self.presence(&origin).await;
+        (origin.into(), presence)
+    }
+
+    async fn presence(&mut self, origin: &Origin) -> Presence {
+        let (what, presence) = match origin {
+            Origin::Secret(Entry { object, key, .. }) => (
                 format!("the keys of Secret {object}"),
                 self.cluster.secret_presence(object, key).await,
             ),
-            Place::ConfigMap(Entry { object, key, .. }) => (
+            Origin::ConfigMap(Entry { object, key, .. }) => (
                 format!("ConfigMap {object}"),
                 self.cluster.config_map_presence(object, key).await,
             ),
-            Place::Volume(_) | Place::LeftOut { .. } | Place::Image => return Presence::Unknown,
         };
         self.readable(&what, presence).unwrap_or(Presence::Unknown)
     }
 }
 
-/// The fork is told also by options that only it has.
-fn build(container: &Container, configuration: Option<&Configuration>) -> Build {
-    let build = Build::of_image(container.image.as_deref().unwrap_or_default());
+/// Which source of a projected volume has a file, by what is known of each. It is missing only if no source
+/// has it.
+fn settled(projected: Projected, found: Vec<Presence>) -> (Place, Presence) {
+    let mut missing = Vec::new();
+    let mut is_known = projected.is_all;
+    for (origin, presence) in projected.candidates.iter().zip(found).rev() {
+        match presence {
+            Presence::There if is_known => return (origin.clone().into(), Presence::There),
+            Presence::There | Presence::Unknown => is_known = false,
+            Presence::Missing(what) => missing.push(what),
+        }
+    }
+    missing.reverse();
+    let presence = if is_known {
+        Presence::Missing(missing.join("; "))
+    } else {
+        Presence::Unknown
+    };
+    (Place::Projected(projected), presence)
+}
+
+/// The fork is told also by options that only it has, where the image may be it.
+fn build(image: &str, configuration: Option<&Configuration>) -> Build {
+    let build = Build::of_image(image);
     let of_fork = ["federation-listening-ip", "federation-cert", "zrest"];
-    let is_fork = configuration.is_some_and(|configuration| {
+    let has_any = configuration.is_some_and(|configuration| {
         let mut names = of_fork.into_iter();
         names.any(|name| configuration.last(name).is_some())
     });
     Build {
-        is_fork: build.is_fork || is_fork,
+        is_fork: build.is_fork || (has_any && Build::may_be_fork(image)),
         ..build
     }
 }
 
+/// What the container says counts before what the pod says.
 fn process(pod: &PodSpec, container: &Container) -> Process {
     let of_container = container.security_context.as_ref();
     let of_pod = pod.security_context.as_ref();
-    let own = of_container.and_then(|it| it.run_as_user);
+    let user = of_container.and_then(|it| it.run_as_user);
+    let group = of_container.and_then(|it| it.run_as_group);
+    let more_groups = of_pod.and_then(|it| it.supplemental_groups.clone());
     Process {
-        user: own.or_else(|| of_pod.and_then(|it| it.run_as_user)),
+        user: user.or_else(|| of_pod.and_then(|it| it.run_as_user)),
+        group: group.or_else(|| of_pod.and_then(|it| it.run_as_group)),
+        more_groups: more_groups.unwrap_or_default(),
         fs_group: of_pod.and_then(|it| it.fs_group),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn container(text: &str) -> Container {
-        serde_saphyr::from_str(&format!("{{name: coturn, {text}}}")).unwrap()
-    }
-
-    #[test]
-    fn the_containers_user_counts_before_the_pods() {
-        let pod = |text| serde_saphyr::from_str(text).unwrap();
-        let pod: PodSpec = pod("{containers: [], securityContext: {runAsUser: 1, fsGroup: 2}}");
-        let own = container("securityContext: {runAsUser: 3}");
-        assert_eq!(process(&pod, &own).user, Some(3));
-        let of_pod = process(&pod, &container("image: x"));
-        assert_eq!((of_pod.user, of_pod.fs_group), (Some(1), Some(2)));
-    }
-
-    #[test]
-    fn the_fork_is_known_by_its_options() {
-        let configuration = Configuration::read(&[("f", "zrest")], &[]);
-        assert!(build(&container("image: a"), Some(&configuration)).is_fork);
-        assert!(!build(&container("image: a"), None).is_fork);
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ fn report() -> Report {
         coturn: "Wire's fork of coturn 4.6.2".to_owned(),
         policy: Policy::Intermediate,
         warnings: vec!["the copy is old".to_owned()],
+        is_blind: false,
         findings: vec![
             Finding::new(
                 Id::FederationTrustsAnybody,
@@ -59,4 +60,16 @@ fn the_gravest_finding_decides() {
     report.findings.clear();
     assert!(!report.has(Severity::Info));
     assert_eq!(report.sum(), "nothing was found");
+}
+
+#[test]
+fn who_saw_nothing_does_not_say_that_all_is_well() {
+    let mut report = report();
+    report.is_blind = true;
+    assert_eq!(report.outcome(Severity::High), Outcome::Found);
+    report.findings.clear();
+    assert_eq!(report.outcome(Severity::High), Outcome::Blind);
+    assert_eq!(report.sum(), "nothing was seen");
+    report.is_blind = false;
+    assert_eq!(report.outcome(Severity::Info), Outcome::Well);
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use coturn::{Configuration, Flag, ListenerKind, Value, Version};
 
+use super::SECURE_BY_DEFAULT;
 use crate::{
     facts::Facts,
     finding::{Finding, Id},
@@ -17,17 +18,20 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     };
     let findings = [
-        tcp_relay(configuration),
+        tcp_relay(facts),
         loopback(configuration),
-        no_authentication(configuration),
+        loopback_by_default(facts),
+        no_authentication(facts, configuration),
         web_admin_without_tls(facts, configuration),
         web_admin_exposed(configuration),
+        web_admin_by_default(facts),
         cli_exposed(facts, configuration),
     ];
     findings.into_iter().flatten().collect()
 }
 
-fn tcp_relay(configuration: &Configuration) -> Option<Finding> {
+fn tcp_relay(facts: &Facts) -> Option<Finding> {
+    let configuration = facts.whole()?;
     (configuration.flag("no-tcp-relay") == Flag::Off).then(|| {
         Finding::new(
             Id::TcpRelay,
@@ -43,6 +47,22 @@ fn loopback(configuration: &Configuration) -> Option<Finding> {
             Id::LoopbackPeers,
             format!("{source}: allow-loopback-peers"),
             "leave it out",
+        )
+    })
+}
+
+/// Whether it is of the versions in which a switch takes away what is on by default, and it is not set.
+fn is_on_by_default(facts: &Facts, switch: &str) -> bool {
+    let is_off = |configuration: &Configuration| configuration.flag(switch) == Flag::Off;
+    facts.is_from(SECURE_BY_DEFAULT) == Some(false) && facts.whole().is_some_and(is_off)
+}
+
+fn loopback_by_default(facts: &Facts) -> Option<Finding> {
+    is_on_by_default(facts, "no-loopback-peers").then(|| {
+        Finding::new(
+            Id::LoopbackPeers,
+            "neither the file nor the command line has `no-loopback-peers`, which they need before 4.5.1",
+            "no-loopback-peers, or a current coturn",
         )
     })
 }
@@ -63,7 +83,7 @@ const MECHANISMS: [&str; 6] = [
     "oauth",
 ];
 
-fn no_authentication(configuration: &Configuration) -> Option<Finding> {
+fn no_authentication(facts: &Facts, configuration: &Configuration) -> Option<Finding> {
     if configuration.flag("stun-only") == Flag::On {
         return None;
     }
@@ -73,7 +93,7 @@ fn no_authentication(configuration: &Configuration) -> Option<Finding> {
         return Some(Finding::new(Id::NoAuthentication, seen, set));
     }
     let mut mechanisms = MECHANISMS.into_iter();
-    let has_any = mechanisms.any(|it| configuration.last(it).is_some());
+    let has_any = mechanisms.any(|it| facts.whole().is_none_or(|all| all.last(it).is_some()));
     (!has_any).then(|| {
         Finding::new(
             Id::NoAuthentication,
@@ -85,7 +105,7 @@ fn no_authentication(configuration: &Configuration) -> Option<Finding> {
 
 fn web_admin_without_tls(facts: &Facts, configuration: &Configuration) -> Option<Finding> {
     let source = on(configuration, "web-admin")?;
-    let files = configuration.files();
+    let files = facts.whole()?.files();
     let has_certificate = files.certificate.is_some() && files.key.is_some();
     let is_encrypted = facts.listener(ListenerKind::Tls).is_some() && has_certificate;
     (!is_encrypted).then(|| {
@@ -110,13 +130,27 @@ fn web_admin_exposed(configuration: &Configuration) -> Option<Finding> {
     ))
 }
 
-/// Without a password it is off in every version.
+fn web_admin_by_default(facts: &Facts) -> Option<Finding> {
+    is_on_by_default(facts, "no-http").then(|| {
+        Finding::new(
+            Id::WebAdminExposed,
+            "neither the file nor the command line has `no-http`: before 4.5.1 every listener answers as web \
+             administration",
+            "no-http, or a current coturn",
+        )
+    })
+}
+
+/// Without a password it is off from 4.5.1 on, and open to everybody before that. A file that was not read
+/// may switch it off.
 fn cli_exposed(facts: &Facts, configuration: &Configuration) -> Option<Finding> {
     let is_on = match facts.is_from(CLI_BY_REQUEST) {
-        Some(true) => configuration.flag("cli") == Flag::On,
-        Some(false) | None => configuration.flag("no-cli") == Flag::Off,
+        Some(false) => configuration.flag("no-cli") == Flag::Off,
+        Some(true) | None => configuration.flag("cli") == Flag::On,
     };
-    if !is_on || configuration.last("cli-password").is_none() {
+    let needs_password = facts.is_from(SECURE_BY_DEFAULT) != Some(false);
+    let is_shut = needs_password && configuration.last("cli-password").is_none();
+    if !is_on || is_shut || facts.whole().is_none() {
         return None;
     }
     let seen = beyond_loopback(configuration, "cli-ip")?;
@@ -143,7 +177,10 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::rules::testing::{HARDENED, World, ids};
+    use crate::{
+        facts::Extent,
+        rules::testing::{HARDENED, World, ids},
+    };
 
     #[rstest]
     #[case::hardened("", &[])]
@@ -171,8 +208,42 @@ mod tests {
     fn from_4_10_on_the_command_line_interface_is_off_unless_it_is_asked_for() {
         let text = format!("{HARDENED}cli-password=p\ncli-ip=0.0.0.0\n");
         assert_eq!(ids(&judge(&World::of((4, 10, 0), &text).facts)), []);
-        let world = World::of((4, 10, 0), &format!("{text}cli\n"));
+        let mut world = World::of((4, 10, 0), &format!("{text}cli\n"));
         assert_eq!(ids(&judge(&world.facts)), [Id::CliExposed]);
+        world.facts.build.version = None;
+        assert_eq!(ids(&judge(&world.facts)), [Id::CliExposed]);
+        let mut world = World::of((4, 9, 0), &text);
+        assert_eq!(ids(&judge(&world.facts)), [Id::CliExposed]);
+        world.facts.build.version = None;
+        assert_eq!(ids(&judge(&world.facts)), []);
+    }
+
+    #[rstest]
+    #[case("", &[Id::LoopbackPeers, Id::WebAdminExposed])]
+    #[case("no-loopback-peers\nno-http", &[])]
+    #[case("no-loopback-peers\nno-http\ncli-ip=0.0.0.0", &[Id::CliExposed])]
+    fn before_4_5_1_what_is_dangerous_is_on_unless_it_is_switched_off(
+        #[case] lines: &str,
+        #[case] found: &[Id],
+    ) {
+        let mut world = World::of((4, 5, 0), &format!("{HARDENED}{lines}\n"));
+        assert_eq!(ids(&judge(&world.facts)), found);
+        world.facts.build.version = Version::parse("4.5");
+        assert_eq!(ids(&judge(&world.facts)), []);
+    }
+
+    #[test]
+    fn of_what_was_not_all_read_only_what_is_set_is_judged() {
+        let text = "web-admin\ncli-password=p\ncli-ip=0.0.0.0";
+        let mut world = World::of((4, 6, 1), text);
+        world.facts.extent = Extent::Partial;
+        assert_eq!(ids(&judge(&world.facts)), []);
+        let mut world = World::of((4, 6, 1), "no-auth\nallow-loopback-peers");
+        world.facts.extent = Extent::Partial;
+        assert_eq!(
+            ids(&judge(&world.facts)),
+            [Id::LoopbackPeers, Id::NoAuthentication]
+        );
     }
 
     #[test]

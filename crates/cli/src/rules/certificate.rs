@@ -64,8 +64,8 @@ impl Chain<'_> {
             return Vec::new();
         };
         let findings = [
-            self.validity(leaf),
-            self.key(leaf),
+            self.validity(),
+            self.key(),
             self.signature(),
             self.order(),
             self.completeness(),
@@ -83,32 +83,47 @@ impl Chain<'_> {
         Finding::new(id, format!("{place}: {seen}"), set)
     }
 
-    fn validity(&self, leaf: &Served) -> Option<Finding> {
+    /// All but the root, of which only what is trusted counts, and not what is served.
+    fn below_root(&self) -> impl Iterator<Item = &Served> {
+        let (leaf, above) = self.certificates.split_at(1.min(self.certificates.len()));
+        leaf.iter()
+            .chain(above.iter().filter(|it| !it.is_self_issued))
+    }
+
+    /// The first that is over, or else the first that soon will be.
+    fn validity(&self) -> Option<Finding> {
+        let over = self.below_root().find_map(|it| self.over(it));
+        over.or_else(|| self.below_root().find_map(|it| self.soon_over(it)))
+    }
+
+    fn over(&self, served: &Served) -> Option<Finding> {
         let now = self.facts.now;
-        if now < leaf.not_before {
-            let seen = format!("valid from {}", leaf.not_before);
-            return Some(self.finding(Id::CertificateExpired, seen, RENEW));
-        }
-        if now >= leaf.not_after {
-            let seen = format!("expired on {}", leaf.not_after);
-            return Some(self.finding(Id::CertificateExpired, seen, RENEW));
-        }
-        let is_soon = ends_within(now, leaf.not_after, SOON);
+        let seen = if now < served.not_before {
+            format!("{} is valid from {}", served.subject, served.not_before)
+        } else if now >= served.not_after {
+            format!("{} expired on {}", served.subject, served.not_after)
+        } else {
+            return None;
+        };
+        Some(self.finding(Id::CertificateExpired, seen, RENEW))
+    }
+
+    fn soon_over(&self, served: &Served) -> Option<Finding> {
+        let is_soon = ends_within(self.facts.now, served.not_after, SOON);
         is_soon.then(|| {
-            let seen = format!("valid until {}", leaf.not_after);
+            let seen = format!("{} is valid until {}", served.subject, served.not_after);
             self.finding(Id::CertificateExpiresSoon, seen, RENEW)
         })
     }
 
-    fn key(&self, leaf: &Served) -> Option<Finding> {
-        let is_weak = leaf.concerns.contains(&Concern::WeakKey);
-        is_weak.then(|| {
-            self.finding(
-                Id::WeakKey,
-                &leaf.key,
-                "a certificate with an ECDSA key of 256 bits, or RSA of 2048 or more",
-            )
-        })
+    fn key(&self) -> Option<Finding> {
+        let is_weak = |it: &&Served| it.concerns.contains(&Concern::WeakKey);
+        let weak = self.below_root().find(is_weak)?;
+        Some(self.finding(
+            Id::WeakKey,
+            format!("{} of {}", weak.key, weak.subject),
+            "a certificate with an ECDSA key of 256 bits, or RSA of 2048 or more",
+        ))
     }
 
     fn signature(&self) -> Option<Finding> {

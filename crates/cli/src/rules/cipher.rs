@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use coturn::{Configuration, Flag, ListenerKind};
+use coturn::{Configuration, Flag, ListenerKind, Version};
 use probe::{Accepted, Ephemeral, Group};
 
 use crate::{
@@ -23,7 +23,12 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             .chain(small(heard))
             .collect::<Vec<_>>()
     });
-    let configured = [list_unset(facts), list_weak(facts), small_configured(facts)];
+    let configured = [
+        list_unset(facts),
+        list_weak(facts),
+        small_configured(facts),
+        small_by_default(facts),
+    ];
     heard.chain(configured.into_iter().flatten()).collect()
 }
 
@@ -52,12 +57,14 @@ fn has(group: Group, suite: &str) -> bool {
     group.suites().any(|it| it.name == suite)
 }
 
-/// What the policy has not, and no graver finding names. The fork's own list is fixed.
+/// What the policy has not, and no graver finding names. The fork's own list is fixed. Of a version that the
+/// policy leaves out altogether another rule tells.
 fn beyond(facts: &Facts, heard: &Heard) -> Option<Finding> {
     let graver: Vec<_> = kinds().into_iter().flat_map(|(_, groups)| groups).collect();
     let is_beyond = |accepted: &Accepted| {
         let is_graver = graver.iter().any(|group| has(**group, &accepted.suite));
-        !facts.policy.has(&accepted.suite) && !is_graver
+        let is_of_policy = facts.policy != Policy::Modern || has(Group::Tls13, &accepted.suite);
+        is_of_policy && !facts.policy.has(&accepted.suite) && !is_graver
     };
     let suites = suites(heard, is_beyond);
     let is_settable = heard.kind != ListenerKind::Federation;
@@ -114,7 +121,7 @@ fn list(facts: &Facts, kind: ListenerKind) -> String {
 }
 
 fn list_unset(facts: &Facts) -> Option<Finding> {
-    let configuration = facts.configuration.as_ref()?;
+    let configuration = facts.whole()?;
     let is_unset = facts.encrypts() && configuration.last("cipher-list").is_none();
     is_unset.then(|| {
         Finding::new(
@@ -209,6 +216,23 @@ fn small_configured(facts: &Facts) -> Option<Finding> {
     Some(Finding::new(Id::WeakDh, format!("{source}: {on}"), DH))
 }
 
+/// The first version whose group has 2066 bits unless it is told otherwise.
+const LARGE_BY_DEFAULT: Version = Version::new(4, 5, 1).with_revision(2);
+
+fn small_by_default(facts: &Facts) -> Option<Finding> {
+    let configuration = facts.whole()?;
+    let is_large = facts.is_from(LARGE_BY_DEFAULT)? || configuration.flag("dh2066") != Flag::Off;
+    let has_own = configuration.last("dh-file").is_some();
+    (facts.encrypts() && !is_large && !has_own).then(|| {
+        Finding::new(
+            Id::WeakDh,
+            "neither the file nor the command line has `dh2066` or `dh-file`: before 4.5.1.2 the group that is \
+             built in has 1066 bits",
+            "dh2066, or a `dh-file` with 2048 bits or more",
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use probe::Version;
@@ -230,6 +254,39 @@ mod tests {
     #[case("TLS_RSA_WITH_CAMELLIA_128_CBC_SHA", &[Id::CipherBeyondPolicy])]
     fn a_suite_is_found_by_what_is_wrong_with_it(#[case] suite: &str, #[case] found: &[Id]) {
         let world = World::hardened().hears(ListenerKind::Tls, Version::Tls12, &[suite]);
+        assert_eq!(ids(&judge(&world.facts)), found);
+    }
+
+    #[test]
+    fn of_what_the_modern_policy_leaves_out_only_broken_suites_are_found() {
+        let suites = [
+            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            "TLS_RSA_WITH_RC4_128_SHA",
+        ];
+        let world = World::hardened().hears(ListenerKind::Tls, Version::Tls12, &suites);
+        let mut world = world.hears(
+            ListenerKind::Tls,
+            Version::Tls13,
+            &["TLS_AES_128_CCM_SHA256"],
+        );
+        world.facts.policy = Policy::Modern;
+        let found = [Id::CipherBroken, Id::CipherBeyondPolicy];
+        assert_eq!(ids(&judge(&world.facts)), found);
+    }
+
+    #[rstest]
+    #[case("4.5.1.1", "", &[Id::WeakDh])]
+    #[case("4.5.1.1", "dh2066", &[])]
+    #[case("4.5.1.1", "dh-file=/dh.pem", &[])]
+    #[case("4.5.1.2", "", &[])]
+    #[case("4.5.1", "", &[])]
+    fn before_4_5_1_2_the_group_is_small_unless_it_is_told_otherwise(
+        #[case] version: &str,
+        #[case] line: &str,
+        #[case] found: &[Id],
+    ) {
+        let mut world = World::of((4, 5, 1), &format!("{HARDENED}{line}\n"));
+        world.facts.build.version = coturn::Version::parse(version);
         assert_eq!(ids(&judge(&world.facts)), found);
     }
 

@@ -1,21 +1,18 @@
 //! Who may federate, and whom `CA-file` asks for certificates.
 
-use coturn::{Configuration, Entry, Flag, ListenerKind, Service, Setting, Version};
+use coturn::{Configuration, Entry, Flag, ListenerKind, Service, Setting};
 use probe::Demand;
 
 use crate::{
-    facts::{Facts, Heard},
+    facts::{Facts, Heard, name},
     finding::{Finding, Id},
 };
 
-/// The first version whose DTLS listener asks for no certificate whatever `CA-file` says.
-const DTLS_ASKS_NO_MORE: Version = Version::new(4, 16, 0);
-
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<_> = facts.heard.iter().filter_map(not_demanded).collect();
+    findings.extend(turn_demands(facts).or_else(|| turn_was_heard_to_demand(facts)));
     if let Some(configuration) = &facts.configuration {
         findings.extend(in_the_clear(configuration));
-        findings.extend(turn_demands(facts, configuration));
         if facts.listener(ListenerKind::Federation).is_some() {
             findings.extend(trust(configuration));
             findings.extend(inert(configuration));
@@ -148,26 +145,43 @@ fn inertia(host: &str, entry: &Entry, above: &[String]) -> Option<&'static str> 
     reasons.find(|(holds, _)| *holds).map(|(_, reason)| reason)
 }
 
-/// `CA-file` is one for all listeners: what federation needs turns TURN clients away.
-fn turn_demands(facts: &Facts, configuration: &Configuration) -> Option<Finding> {
-    let authorities = configuration.files().authorities?;
-    let tls = facts.listener(ListenerKind::Tls);
-    let dtls = facts.listener(ListenerKind::Dtls);
-    let dtls = dtls.filter(|_| facts.is_from(DTLS_ASKS_NO_MORE) != Some(true));
-    let listener = tls
-        .into_iter()
-        .chain(dtls)
-        .find(|it| it.service == Service::On)?;
+/// `CA-file` is one for all listeners, in all versions (`set_ctx` in `mainrelay.c`): what federation needs
+/// turns TURN clients away.
+fn turn_demands(facts: &Facts) -> Option<Finding> {
+    let authorities = facts.configuration.as_ref()?.files().authorities?;
+    let kinds = [ListenerKind::Tls, ListenerKind::Dtls].into_iter();
+    let mut listeners = kinds.filter_map(|kind| facts.listener(kind));
+    let listener = listeners.find(|it| it.service == Service::On)?;
     Some(Finding::new(
         Id::TurnDemandsCertificates,
         format!(
             "{}: CA-file={}, with a {} listener",
             authorities.source,
             authorities.value,
-            crate::facts::name(listener.kind)
+            name(listener.kind)
         ),
-        "no `CA-file` where browsers or apps come over TLS; with federation in one server, `no-tls` and \
-         `no-dtls`, and TURN over TLS in a server of its own",
+        NO_CA_FILE,
+    ))
+}
+
+const NO_CA_FILE: &str = "no `CA-file` where browsers or apps come over TLS; with federation in one server, \
+                          `no-tls` and `no-dtls`, and TURN over TLS in a server of its own";
+
+/// Whatever is configured, or not known to be.
+fn turn_was_heard_to_demand(facts: &Facts) -> Option<Finding> {
+    let is_asking = |heard: &&Heard| {
+        let mut versions = heard.scan.versions.iter();
+        heard.kind != ListenerKind::Federation && versions.any(|it| it.demand == Demand::Asked)
+    };
+    let heard = facts.heard.iter().find(is_asking)?;
+    Some(Finding::new(
+        Id::TurnDemandsCertificates,
+        format!(
+            "{} at {} asks for client certificates",
+            name(heard.kind),
+            heard.at
+        ),
+        NO_CA_FILE,
     ))
 }
 
@@ -177,7 +191,10 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::rules::testing::{HARDENED, World, ids};
+    use crate::{
+        facts::Extent,
+        rules::testing::{HARDENED, World, ids},
+    };
 
     const CA: &str = "CA-file=/secrets-ca/ca.crt\n";
     const SYSTEM: &str = "CA-file=/etc/ssl/certs/ca-certificates.crt\n";
@@ -233,7 +250,8 @@ mod tests {
     #[case((4, 6, 1), "", &[Id::TurnDemandsCertificates])]
     #[case((4, 6, 1), "no-tls", &[Id::TurnDemandsCertificates])]
     #[case((4, 6, 1), "no-tls\nno-dtls", &[])]
-    #[case((4, 17, 0), "no-tls\ndtls", &[])]
+    #[case((4, 17, 0), "no-tls\ndtls", &[Id::TurnDemandsCertificates])]
+    #[case((4, 17, 0), "no-tls", &[])]
     #[case((4, 17, 0), "dtls", &[Id::TurnDemandsCertificates])]
     fn a_ca_file_turns_turn_clients_away(
         #[case] version: (u16, u16, u16),
@@ -242,5 +260,25 @@ mod tests {
     ) {
         let world = World::of(version, &format!("{HARDENED}{CA}{text}\n"));
         assert_eq!(ids(&judge(&world.facts)), found);
+    }
+
+    #[test]
+    fn a_listener_that_asks_turn_clients_for_certificates_is_found_whatever_is_configured() {
+        let mut world = World::hardened().hears(ListenerKind::Dtls, Protocol::Dtls12, &[]);
+        world.facts.heard[0].scan.versions[0].demand = Demand::Asked;
+        let found = [Id::TurnDemandsCertificates];
+        assert_eq!(ids(&judge(&world.facts)), found);
+        world.facts.configuration = None;
+        assert_eq!(ids(&judge(&world.facts)), found);
+        let text = format!("{HARDENED}{CA}");
+        world.facts.configuration = World::of((4, 6, 1), &text).facts.configuration;
+        assert_eq!(ids(&judge(&world.facts)), found, "and once");
+    }
+
+    #[test]
+    fn of_what_was_not_all_read_nothing_is_said_to_be_missing() {
+        let mut world = World::federating("");
+        world.facts.extent = Extent::Partial;
+        assert_eq!(ids(&judge(&world.facts)), []);
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             misplaced(file),
             missing(file),
             frozen(file),
-            of_key(file, facts.process),
+            of_key(file, &facts.process),
         ]
     });
     of_files.chain([no_certificate(facts)]).flatten().collect()
@@ -42,7 +42,11 @@ fn misplaced(file: &File) -> Option<Finding> {
                 file.option
             ),
         ),
-        Place::Image | Place::Secret(_) | Place::ConfigMap(_) | Place::Volume(_) => return None,
+        Place::Image
+        | Place::Secret(_)
+        | Place::ConfigMap(_)
+        | Place::Projected(_)
+        | Place::Volume(_) => return None,
     };
     let seen = format!("{}; {what}", seen(file));
     Some(Finding::new(Id::PathMissesMount, seen, set))
@@ -76,37 +80,68 @@ fn frozen(file: &File) -> Option<Finding> {
 fn entry(file: &File) -> Option<&Entry> {
     match &file.place {
         Place::Secret(entry) | Place::ConfigMap(entry) => Some(entry),
-        Place::Volume(_) | Place::LeftOut { .. } | Place::Image => None,
+        Place::Projected(_) | Place::Volume(_) | Place::LeftOut { .. } | Place::Image => None,
     }
 }
 
-/// Files of a Secret belong to root, and to the group `fsGroup` if there is one.
-fn of_key(file: &File, process: Process) -> Option<Finding> {
+/// Whether coturn can read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readable {
+    ByAll,
+    Yes,
+    No,
+    Unknown,
+}
+
+/// Files of a Secret belong to root, and to the group `fsGroup`, or to root's if there is none. Whom the image
+/// lets coturn run as may be of root's group: a runtime takes that one for a user that the image does not
+/// have.
+pub(super) fn readable(file: &File, process: &Process) -> Readable {
+    let Some(entry) = entry(file) else {
+        return Readable::Unknown;
+    };
+    let is_of_group = entry.mode & 0o040 != 0;
+    if entry.mode & 0o004 != 0 {
+        return Readable::ByAll;
+    }
+    if process.user == Some(0) || (is_of_group && process.fs_group.is_some()) {
+        return Readable::Yes;
+    }
+    let is_member = if is_of_group {
+        process.is_of_roots_group()
+    } else {
+        Some(false)
+    };
+    match (process.user, is_member) {
+        (_, Some(true)) => Readable::Yes,
+        (Some(_), Some(false)) => Readable::No,
+        (None, Some(false)) | (_, None) => Readable::Unknown,
+    }
+}
+
+fn of_key(file: &File, process: &Process) -> Option<Finding> {
     let entry = entry(file).filter(|_| file.is_key())?;
     let mode = format!("{}, mode {:04o}", seen(file), entry.mode);
-    if entry.mode & 0o004 != 0 {
-        return Some(Finding::new(
+    match readable(file, process) {
+        Readable::ByAll => Some(Finding::new(
             Id::KeyReadableByOthers,
             format!("{mode}: others may read it"),
             "defaultMode: 0440 in the Secret's volume, and an `fsGroup` in the pod's securityContext",
-        ));
-    }
-    let is_of_group = process.fs_group.is_some() && entry.mode & 0o040 != 0;
-    let is_of_root = process.user? == 0;
-    (!is_of_group && !is_of_root).then(|| {
-        Finding::new(
+        )),
+        Readable::No => Some(Finding::new(
             Id::KeyUnreadable,
             format!(
                 "{mode}: of root, read by user {}",
                 process.user.unwrap_or_default()
             ),
             "an `fsGroup` in the pod's securityContext: it gives the files to the group, readable",
-        )
-    })
+        )),
+        Readable::Yes | Readable::Unknown => None,
+    }
 }
 
 fn no_certificate(facts: &Facts) -> Option<Finding> {
-    let files = facts.configuration.as_ref()?.files();
+    let files = facts.whole()?.files();
     let kinds = [ListenerKind::Tls, ListenerKind::Dtls];
     let listens = |kind| {
         facts
@@ -148,7 +183,6 @@ mod tests {
     #[case::of_root_alone(0o400, None, Some(31338), &[Id::KeyUnreadable])]
     #[case::read_by_root(0o400, None, Some(0), &[])]
     #[case::of_the_group(0o440, Some(31338), Some(31338), &[])]
-    #[case::of_roots_group(0o440, None, Some(31338), &[Id::KeyUnreadable])]
     #[case::whoever_the_image_says(0o400, None, None, &[])]
     fn a_keys_mode_and_owner_are_judged(
         #[case] mode: i32,
@@ -157,8 +191,40 @@ mod tests {
         #[case] ids: &[Id],
     ) {
         let mut world = World::hardened().with_file("pkey", mode);
-        world.facts.process = Process { user, fs_group };
+        world.facts.process = Process {
+            user,
+            fs_group,
+            ..Process::default()
+        };
         assert_eq!(found(&world), ids);
+    }
+
+    #[rstest]
+    #[case::that_nobody_named(0o440, None, &[], Readable::Unknown)]
+    #[case::of_root(0o440, Some(0), &[], Readable::Yes)]
+    #[case::of_root_among_others(0o440, Some(7), &[8, 0], Readable::Yes)]
+    #[case::of_others(0o440, Some(7), &[8], Readable::No)]
+    #[case::that_may_not_read(0o400, Some(0), &[0], Readable::No)]
+    fn a_group_may_read_a_key_of_roots_group(
+        #[case] mode: i32,
+        #[case] group: Option<i64>,
+        #[case] more_groups: &[i64],
+        #[case] is_readable: Readable,
+    ) {
+        let mut world = World::hardened().with_file("pkey", mode);
+        world.facts.process = Process {
+            user: Some(31338),
+            group,
+            more_groups: more_groups.to_vec(),
+            fs_group: None,
+        };
+        let file = &world.facts.files[0];
+        assert_eq!(readable(file, &world.facts.process), is_readable);
+        let unreadable: &[Id] = match is_readable {
+            Readable::No => &[Id::KeyUnreadable],
+            Readable::ByAll | Readable::Yes | Readable::Unknown => &[],
+        };
+        assert_eq!(found(&world), unreadable);
     }
 
     #[test]

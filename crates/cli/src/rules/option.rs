@@ -55,6 +55,11 @@ fn of_problem(problem: &Problem) -> Finding {
             "its line has more than 1023 bytes: the rest is read as another line".to_owned(),
             "a shorter line",
         ),
+        ProblemKind::Apart(since) => (
+            Id::MalformedOption,
+            format!("before {since} it takes its value by `=` alone, and is given none"),
+            "the value after `=`",
+        ),
         ProblemKind::Stray => (
             Id::MalformedOption,
             "it belongs to no option: a switch takes its value by `=` alone".to_owned(),
@@ -66,11 +71,11 @@ fn of_problem(problem: &Problem) -> Finding {
     } else {
         id
     };
-    Finding::new(
-        id,
-        format!("{}: {}; {what}", problem.source, problem.option),
-        set,
-    )
+    let option = match problem.option.as_str() {
+        "" => "",
+        option => &format!("{option}; "),
+    };
+    Finding::new(id, format!("{}: {option}{what}", problem.source), set)
 }
 
 fn deprecated(facts: &Facts, setting: &Setting) -> Option<Finding> {
@@ -135,5 +140,19 @@ mod tests {
             finding.seen,
             "turnserver.conf:1: static-auth-secert; no coturn has it"
         );
+    }
+
+    #[test]
+    fn a_word_that_belongs_to_no_option_is_told_by_its_place() {
+        let mut world = World::of((4, 6, 1), "");
+        let arguments = ["--static-auth-secert", "north"].map(str::to_owned);
+        world.facts.configuration = Some(Configuration::read(&[], &arguments));
+        let findings = judge(&world.facts);
+        let seen = &findings[1].seen;
+        assert!(
+            seen.starts_with("command line, word 2: it belongs"),
+            "{seen}"
+        );
+        assert!(!format!("{findings:?}").contains("north"));
     }
 }

@@ -5,7 +5,7 @@ use deployed::{Entry, Place};
 use probe::{Accepted, Answer, Demand, Scan, Spoken, Trouble, Version as Protocol};
 
 use crate::{
-    facts::{Facts, File, Heard, Presence, Process},
+    facts::{Extent, Facts, File, Heard, Presence, Process},
     finding::{Finding, Id},
     guideline::Policy,
 };
@@ -44,8 +44,10 @@ impl World {
                 now: pki::testing::NOW,
                 policy: Policy::Intermediate,
                 build,
+                tagged: build,
                 running: None,
                 configuration: Some(Configuration::read(&[("turnserver.conf", text)], &[])),
+                extent: Extent::Whole,
                 files: Vec::new(),
                 process: Process::default(),
                 heard: Vec::new(),
@@ -122,7 +124,7 @@ fn heard(kind: ListenerKind, version: Protocol, answer: Answer) -> Heard {
         scan: Scan {
             versions: vec![spoken],
         },
-        is_direct: true,
+        is_evidence: true,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Versions of the protocol, and what a listener says before any cipher is at stake.
 
-use coturn::{Configuration, Flag, ListenerKind, Version};
+use coturn::{Configuration, Flag, ListenerKind, Service, Version};
 use probe::{Answer, Spoken, Trouble, Version as Protocol};
 
 use crate::{
@@ -18,13 +18,10 @@ const OLD_BY_REQUEST: Version = Version::new(4, 7, 0);
 pub(crate) const SPEAKS_TLS_13: Version = Version::new(4, 6, 2);
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
-    let heard = facts.heard.iter().flat_map(|heard| {
-        [
-            accepted(facts, heard),
-            renegotiation(heard),
-            silent(facts, heard),
-        ]
-    });
+    let heard = facts
+        .heard
+        .iter()
+        .flat_map(|heard| [accepted(facts, heard), renegotiation(heard), silent(heard)]);
     let configured = [
         not_excluded(facts),
         dtls_left(facts),
@@ -34,7 +31,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     heard.chain(configured).flatten().collect()
 }
 
-fn is_old(version: Protocol) -> bool {
+pub(crate) fn is_old(version: Protocol) -> bool {
     match version {
         Protocol::Ssl30 | Protocol::Tls10 | Protocol::Tls11 | Protocol::Dtls10 => true,
         Protocol::Tls12 | Protocol::Tls13 | Protocol::Dtls12 => false,
@@ -93,14 +90,13 @@ fn renegotiation(heard: &Heard) -> Option<Finding> {
     ))
 }
 
-/// A closed port is evidence where the way there is: all that coturn drops, it drops without a word.
-fn silent(facts: &Facts, heard: &Heard) -> Option<Finding> {
-    facts.listener(heard.kind)?;
+/// Where coturn was told to listen a closed port is evidence: all that it drops, it drops without a word.
+fn silent(heard: &Heard) -> Option<Finding> {
     let is_closed = |spoken: &Spoken| match &spoken.answer {
         Answer::Failed(Trouble::Closed) | Answer::NotTested(_) => true,
         Answer::Failed(_) | Answer::Accepted(_) | Answer::Refused(_) => false,
     };
-    let closed = heard.is_direct && heard.scan.versions.iter().all(is_closed);
+    let closed = heard.is_evidence && heard.scan.versions.iter().all(is_closed);
     closed.then(|| {
         Finding::new(
             Id::ListenerSilent,
@@ -111,21 +107,26 @@ fn silent(facts: &Facts, heard: &Heard) -> Option<Finding> {
 }
 
 fn not_excluded(facts: &Facts) -> Option<Finding> {
-    let configuration = facts.configuration.as_ref()?;
+    let configuration = facts.whole()?;
     if !facts.encrypts() || facts.policy == Policy::Old {
         return None;
     }
     if facts.is_from(OLD_BY_REQUEST)? {
         requested(configuration)
     } else {
-        missing_exclusion(configuration)
+        missing_exclusion(facts, configuration)
     }
 }
 
-fn missing_exclusion(configuration: &Configuration) -> Option<Finding> {
-    let switches = ["no-tlsv1", "no-tlsv1_1"];
+/// From 4.6.2 on each switch sets a least version, and `no-tlsv1_1` is enough: 1.2, also of DTLS.
+fn missing_exclusion(facts: &Facts, configuration: &Configuration) -> Option<Finding> {
+    let switches: &[_] = match facts.is_from(SPEAKS_TLS_13) {
+        Some(false) => &["no-tlsv1", "no-tlsv1_1"],
+        Some(true) | None => &["no-tlsv1_1"],
+    };
     let off: Vec<_> = switches
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|switch| configuration.flag(switch) == Flag::Off)
         .collect();
     (!off.is_empty()).then(|| {
@@ -152,9 +153,9 @@ fn requested(configuration: &Configuration) -> Option<Finding> {
 }
 
 fn dtls_left(facts: &Facts) -> Option<Finding> {
-    let configuration = facts.configuration.as_ref()?;
-    facts.listener(ListenerKind::Dtls)?;
-    if configuration.flag("no-tlsv1_2") != Flag::On {
+    let configuration = facts.whole()?;
+    let listener = facts.listener(ListenerKind::Dtls)?;
+    if listener.service != Service::On || configuration.flag("no-tlsv1_2") != Flag::On {
         return None;
     }
     let source = &configuration.last("no-tlsv1_2")?.source;
@@ -166,7 +167,7 @@ fn dtls_left(facts: &Facts) -> Option<Finding> {
 }
 
 fn shut_out(facts: &Facts) -> Option<Finding> {
-    let configuration = facts.configuration.as_ref()?;
+    let configuration = facts.whole()?;
     facts.listener(ListenerKind::Tls)?;
     if configuration.flag("no-tlsv1_2") != Flag::On || facts.is_from(SPEAKS_TLS_13)? {
         return None;
@@ -180,8 +181,8 @@ fn shut_out(facts: &Facts) -> Option<Finding> {
 }
 
 fn differs(facts: &Facts) -> Option<Finding> {
-    let (running, tagged) = (facts.running?, facts.build.version?);
-    (running != tagged).then(|| {
+    let (running, tagged) = (facts.running?, facts.tagged.version?);
+    (!running.may_be(tagged)).then(|| {
         Finding::new(
             Id::VersionDiffers,
             format!("the server says {running}, the image's tag {tagged}"),
@@ -195,7 +196,10 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::rules::testing::{World, ids};
+    use crate::{
+        facts::Extent,
+        rules::testing::{World, ids},
+    };
 
     #[rstest]
     #[case(Protocol::Tls10, &[Id::OldVersionAccepted])]
@@ -219,6 +223,8 @@ mod tests {
 
     #[rstest]
     #[case::one_of_two((4, 6, 1), "no-tlsv1", &[Id::OldVersionNotExcluded])]
+    #[case::the_later_one((4, 6, 2), "no-tlsv1_1", &[])]
+    #[case::the_earlier_one((4, 6, 2), "no-tlsv1", &[Id::OldVersionNotExcluded])]
     #[case::both((4, 6, 1), "no-tlsv1\nno-tlsv1_1", &[])]
     #[case::set_back((4, 6, 1), "no-tlsv1\nno-tlsv1_1\nno-tlsv1=0", &[Id::OldVersionNotExcluded])]
     #[case::no_need((4, 7, 0), "", &[])]
@@ -255,10 +261,29 @@ mod tests {
     }
 
     #[test]
-    fn a_configured_listener_that_is_closed_is_found_unless_the_way_there_may_be() {
+    fn a_listener_that_is_closed_is_found_only_where_it_has_to_be() {
         let mut world = World::hardened().hears_nothing(ListenerKind::Tls, Trouble::Closed);
         assert_eq!(ids(&judge(&world.facts)), [Id::ListenerSilent]);
-        world.facts.heard[0].is_direct = false;
+        world.facts.heard[0].is_evidence = false;
+        assert_eq!(ids(&judge(&world.facts)), []);
+    }
+
+    /// 4.6.3 speaks TLS 1.3, and 4.6.1 does not.
+    #[test]
+    fn what_only_some_releases_of_a_tags_version_do_is_not_found() {
+        let mut world = World::of((4, 6, 1), "no-tlsv1\nno-tlsv1_1\nno-tlsv1_2\nno-dtls");
+        assert_eq!(ids(&judge(&world.facts)), [Id::TlsShutOut]);
+        world.facts.build = coturn::Build::of_image("coturn/coturn:4.6-alpine");
+        assert_eq!(ids(&judge(&world.facts)), []);
+        world.facts.take_running(Version::parse("4.6.1"));
+        assert_eq!(ids(&judge(&world.facts)), [Id::TlsShutOut]);
+    }
+
+    #[test]
+    fn of_what_was_not_all_read_no_version_is_said_to_be_let_in() {
+        let mut world = World::of((4, 6, 1), "no-tlsv1_2");
+        assert!(!judge(&world.facts).is_empty());
+        world.facts.extent = Extent::Partial;
         assert_eq!(ids(&judge(&world.facts)), []);
     }
 
@@ -283,5 +308,7 @@ mod tests {
         assert_eq!(ids(&judge(&world.facts)), []);
         world.facts.running = Some(Version::new(4, 5, 2));
         assert_eq!(ids(&judge(&world.facts)), [Id::VersionDiffers]);
+        world.facts.tagged.version = Version::parse("4.5-alpine");
+        assert_eq!(ids(&judge(&world.facts)), []);
     }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::{ListenerKind, Port, Service, Version};
+use crate::{Bound, ListenerKind, Port, Service, Version};
 
 fn of_file(text: &str) -> Configuration {
     Configuration::read(&[("turnserver.conf", text)], &[])
@@ -98,8 +98,50 @@ fn letters_may_stand_together_and_take_what_follows() {
 fn a_switch_does_not_take_the_next_word() {
     let configuration = of_arguments(&["--no-tls", "0"]);
     assert_eq!(configuration.flag("no-tls"), Flag::On);
-    let stray = ("0".to_owned(), ProblemKind::Stray, false);
+    let stray = (String::new(), ProblemKind::Stray, false);
     assert_eq!(problems(&configuration, build(6)), [stray]);
+    let source = &configuration.problems(build(6))[0].source;
+    assert_eq!(source.to_string(), "command line, word 2");
+}
+
+#[test]
+fn what_may_be_a_secret_that_missed_its_option_is_not_kept() {
+    let configuration = Configuration::read(
+        &[("f", "static-auth-secret:north\nstatic-auth-secert=south")],
+        &["--static-auth-secert", "east", "--user:west", "-k!up", "-n"].map(str::to_owned),
+    );
+    let shown = format!("{configuration:?}");
+    for secret in ["north", "south", "east", "west", "up"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    let named = problems(&configuration, build(6));
+    let named: Vec<_> = named.iter().map(|(option, _, _)| option.as_str()).collect();
+    let option = "static-auth-secert";
+    assert_eq!(
+        named,
+        ["static-auth-secret", option, option, "", "user", "k"]
+    );
+}
+
+#[rstest]
+#[case::apart_before_that(&["--prometheus-port", "9641"], 15, Some(ProblemKind::Apart(Version::new(4, 16, 0))))]
+#[case::apart(&["--prometheus-port", "9641"], 16, None)]
+#[case::glued(&["--prometheus-port=9641"], 15, None)]
+#[case::alone_before_that(&["--prometheus-port", "--no-tls"], 15, None)]
+#[case::alone(&["--prometheus-port", "--no-tls"], 16, Some(ProblemKind::NoValue))]
+fn a_value_that_was_optional_up_to_4_15_is_taken_by_the_version(
+    #[case] arguments: &[&str],
+    #[case] minor: u16,
+    #[case] problem: Option<ProblemKind>,
+) {
+    let configuration = of_arguments(arguments);
+    let port = ["9641"]
+        .into_iter()
+        .find(|it| arguments.concat().contains(it));
+    assert_eq!(configuration.text("prometheus-port"), port);
+    let kinds = configuration.problems(build(minor));
+    let kinds: Vec<_> = kinds.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, problem.into_iter().collect::<Vec<_>>());
 }
 
 #[test]
@@ -203,6 +245,42 @@ fn dtls_listens_by_the_rules_of_its_version(
     let configuration = of_file(text);
     let listener = configuration.listener(ListenerKind::Dtls, build(minor));
     assert_eq!(listener.service, service);
+}
+
+#[rstest]
+#[case("", Service::Unresolved)]
+#[case("no-dtls", Service::Off)]
+#[case("dtls", Service::On)]
+fn of_a_version_that_is_not_known_dtls_listens_where_it_does_in_all(
+    #[case] text: &str,
+    #[case] service: Service,
+) {
+    let configuration = of_file(text);
+    let listener = configuration.listener(ListenerKind::Dtls, Build::default());
+    assert_eq!(listener.service, service);
+}
+
+#[test]
+fn a_listener_is_told_where_to_listen() {
+    let text = "listening-ip=192.0.2.1\nlistening-ip=__IP__\n\
+                federation-listening-ip=192.0.2.2\nfederation-listening-ip=0.0.0.0";
+    let configuration = of_file(text);
+    let address = |text: &str| Bound::Address(text.parse().unwrap());
+    let placeholder = configuration.last("listening-ip").unwrap();
+    let tls = [address("192.0.2.1"), Bound::Unresolved(placeholder)];
+    assert_eq!(configuration.bounds(ListenerKind::Tls), tls);
+    assert_eq!(configuration.bounds(ListenerKind::Dtls), tls);
+    let federation = configuration.bounds(ListenerKind::Federation);
+    assert_eq!(federation, [address("0.0.0.0")]);
+    assert_eq!(of_file("no-tls").bounds(ListenerKind::Tls), []);
+}
+
+#[test]
+fn upstream_does_not_federate_whatever_it_is_told() {
+    let text = "federation-listening-ip=192.0.2.1\nfederation-listening-port=9191";
+    let configuration = of_file(text);
+    let listener = configuration.listener(ListenerKind::Federation, build(6));
+    assert_eq!(listener.service, Service::Off);
 }
 
 #[rstest]

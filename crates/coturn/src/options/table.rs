@@ -19,9 +19,16 @@ const fn v(minor: u16, patch: u16) -> Version {
     Version::new(4, minor, patch)
 }
 
+/// The release of 4.5.1 that has most of what is told of 4.5.1.
+const V4512: Version = v(5, 1).with_revision(2);
+
 const fn since(minor: u16, patch: u16) -> Era {
+    from(v(minor, patch))
+}
+
+const fn from(since: Version) -> Era {
     Era {
-        since: v(minor, patch),
+        since,
         until: None,
         is_of_fork: false,
         switches: &[],
@@ -39,8 +46,13 @@ const fn until(era: Era, minor: u16, patch: u16) -> Era {
 
 pub(super) const ERAS: &[Era] = &[
     Era {
-        switches: &["dh2066", "no-http", "no-loopback-peers"],
+        switches: &["no-http", "no-loopback-peers"],
         ..until(since(5, 0), 5, 1)
+    },
+    Era {
+        until: Some(V4512),
+        switches: &["dh2066"],
+        ..since(5, 0)
     },
     Era {
         switches: &["no-sslv2", "no-sslv3", "no-tlsv1", "no-tlsv1_1", "prod"],
@@ -147,16 +159,22 @@ pub(super) const ERAS: &[Era] = &[
     Era {
         switches: &[
             "allow-loopback-peers",
+            "web-admin",
+            "web-admin-listen-on-workers",
+        ],
+        required: &["web-admin-ip", "web-admin-port"],
+        ..since(5, 1)
+    },
+    Era {
+        switches: &[
             "dh1066",
             "no-auth-pings",
             "no-dynamic-ip-list",
             "no-dynamic-realms",
             "no-software-attribute",
-            "web-admin",
-            "web-admin-listen-on-workers",
         ],
-        required: &["tcp-proxy-port", "web-admin-ip", "web-admin-port"],
-        ..since(5, 1)
+        required: &["tcp-proxy-port"],
+        ..from(V4512)
     },
     Era {
         switches: &["log-binding", "prometheus"],
@@ -174,17 +192,13 @@ pub(super) const ERAS: &[Era] = &[
             "prometheus-username-labels",
             "response-origin-only-with-rfc5780",
         ],
-        optional: &["version"],
-        required: &[
-            "allocation-default-address-family",
-            "prometheus-port",
-            "syslog-facility",
-        ],
+        optional: &["prometheus-port", "version"],
+        required: &["allocation-default-address-family", "syslog-facility"],
         ..since(6, 0)
     },
     Era {
         switches: &["raw-public-keys", "respond-http-unsupported"],
-        required: &["prometheus-address"],
+        optional: &["prometheus-address"],
         ..since(6, 3)
     },
     Era {
@@ -195,7 +209,7 @@ pub(super) const ERAS: &[Era] = &[
             "tlsv1",
             "tlsv1_1",
         ],
-        required: &["prometheus-path"],
+        optional: &["prometheus-path"],
         ..since(7, 0)
     },
     Era {
@@ -316,6 +330,13 @@ const fn alone(letter: char, name: &'static str) -> Short {
     }
 }
 
+/// Options whose value has not been optional since this version.
+pub(super) const REQUIRED_SINCE: &[(&str, Version)] = &[
+    ("prometheus-address", v(16, 0)),
+    ("prometheus-path", v(16, 0)),
+    ("prometheus-port", v(16, 0)),
+];
+
 /// Options whose values are secrets, or, as connection strings, may hold passwords.
 pub(super) const SECRET: &[&str] = &[
     "cli-password",
@@ -362,7 +383,7 @@ pub(super) const DEPRECATED: &[(&str, Version, &str)] = &[
     ),
     ("no-sslv2", v(5, 0), "leave it out: SSL 2.0 is never spoken"),
     ("no-sslv3", v(5, 0), "leave it out: SSL 3.0 is never spoken"),
-    ("prod", v(5, 1), "no-software-attribute"),
+    ("prod", V4512, "no-software-attribute"),
     (
         "rfc3489-compatibility",
         v(16, 0),

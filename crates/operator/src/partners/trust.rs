@@ -46,12 +46,11 @@ pub async fn read(client: &Client, namespace: &str, pod: &PodSpec) -> Result<Tru
     let configuration = reader.configuration().await?;
     let (setting, path) = authorities(&configuration)?;
     let whitelist = whitelist(&configuration)?;
-    let origin = bundle(setting, deployed::place(pod, container, path))?;
-    let object = reader.named(&origin);
-    let bundle = reader.data(&origin).await?;
+    let origins = bundle(setting, deployed::place(pod, container, path))?;
+    let (authorities, bundle) = reader.held(&origins).await?;
     Ok(Trust {
-        bundle: bundle.ok_or_else(|| format!("{object} is not there, which CA-file names"))?,
-        authorities: object,
+        bundle,
+        authorities,
         whitelist,
     })
 }
@@ -102,6 +101,22 @@ impl Reader<'_> {
         Err(format!(
             "no ConfigMap or Secret holds {path}, which says what coturn trusts: it is made in the pod, or comes \
              with the image; mount it from a ConfigMap"
+        ))
+    }
+
+    /// What the first of these holds that has its key, and its name.
+    async fn held(&self, origins: &[Origin]) -> Result<(String, Vec<u8>), String> {
+        let mut without = Vec::new();
+        for origin in origins {
+            let object = self.named(origin);
+            match self.data(origin).await? {
+                Some(bytes) => return Ok((object, bytes)),
+                None => without.push(object),
+            }
+        }
+        Err(format!(
+            "{} is not there, which CA-file names",
+            without.join(", nor ")
         ))
     }
 
@@ -176,11 +191,14 @@ fn authorities(configuration: &Configuration) -> Result<(&Setting, &str), String
     Ok((setting, path))
 }
 
-/// What holds the bundle.
-fn bundle(setting: &Setting, place: Place) -> Result<Origin, String> {
+/// What holds the bundle, or may: of several sources of a projected volume the last one that has it counts.
+fn bundle(setting: &Setting, place: Place) -> Result<Vec<Origin>, String> {
     let lies = match place {
-        Place::Secret(entry) => return Ok(Origin::Secret(entry)),
-        Place::ConfigMap(entry) => return Ok(Origin::ConfigMap(entry)),
+        Place::Secret(entry) => return Ok(vec![Origin::Secret(entry)]),
+        Place::ConfigMap(entry) => return Ok(vec![Origin::ConfigMap(entry)]),
+        Place::Projected(projected) => {
+            return Ok(projected.candidates.into_iter().rev().collect());
+        }
         Place::Image => "comes with coturn's image".to_owned(),
         Place::Volume(volume) => {
             format!("lies in volume {volume}, which is no Secret and no ConfigMap")

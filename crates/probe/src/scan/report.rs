@@ -120,8 +120,21 @@ pub struct Offer {
     pub group: Group,
     /// What the server made of those that were offered.
     pub answer: Answer,
+    /// Why it is not known whether it accepts more of them than it did.
+    pub rest: Option<Trouble>,
     /// Suites of the group that this OpenSSL was built without: they were not offered.
     pub missing: Vec<&'static str>,
+}
+
+impl Offer {
+    /// Why it is not known what of the group is accepted, or not of all of it.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&Trouble> {
+        match &self.answer {
+            Answer::Failed(trouble) => Some(trouble),
+            Answer::Accepted(_) | Answer::Refused(_) | Answer::NotTested(_) => self.rest.as_ref(),
+        }
+    }
 }
 
 /// What a server makes of an offer.

@@ -67,6 +67,39 @@ fn the_time_that_is_left_is_judged(#[case] now: &str, #[case] ids: &[Id]) {
     assert_eq!(found(&world), ids);
 }
 
+#[rstest]
+#[case::in_time("2036-06-01T00:00:00Z", &[])]
+#[case::soon("2026-06-20T00:00:00Z", &[Id::CertificateExpiresSoon])]
+#[case::over("2026-05-31T00:00:00Z", &[Id::CertificateExpired])]
+fn the_time_of_the_certificates_in_between_is_judged_as_well(
+    #[case] end: &str,
+    #[case] ids: &[Id],
+) {
+    let root = TestCa::example();
+    let ca = CaBuilder::intermediate("CN=Issuing CA", &root).build();
+    let leaf = issued(&ca, |_| {}).remove(0);
+    let between = CaBuilder::intermediate("CN=Issuing CA", &root).renewing(&ca);
+    let between = between.valid("2026-01-01T00:00:00Z", end).build();
+    let between = der(&between.certificate()).remove(0);
+    assert_eq!(found(&serving(ListenerKind::Tls, &[leaf, between])), ids);
+}
+
+#[test]
+fn the_time_of_a_root_is_nobodys_business_and_the_key_of_one_in_between_is() {
+    let ended =
+        CaBuilder::root("CN=Example CA").valid("2020-01-01T00:00:00Z", "2025-01-01T00:00:00Z");
+    let ended = der(&ended.build().certificate()).remove(0);
+    let leaf = issued(&TestCa::example(), |_| {}).remove(0);
+    let of_both = found(&serving(ListenerKind::Tls, &[leaf.clone(), ended]));
+    assert!(!of_both.contains(&Id::CertificateExpired), "{of_both:?}");
+    let weak = Bad::new(1024)
+        .named()
+        .signed(MessageDigest::sha256())
+        .remove(0);
+    let of_both = found(&serving(ListenerKind::Tls, &[leaf, weak]));
+    assert!(of_both.contains(&Id::WeakKey), "{of_both:?}");
+}
+
 #[test]
 fn without_client_auth_a_certificate_serves_turn_and_does_not_federate() {
     let chain = issued(&TestCa::example(), |request| {

@@ -17,6 +17,7 @@ fn configured(name: &str) -> Option<String> {
         "another-key" => "CA-file=/ca/another.crt",
         "no-ca" => "no-tls",
         "of-the-image" => "CA-file=/etc/ssl/certs/ca-certificates.crt",
+        "projected" => "CA-file=/projected/ca.crt",
         "of-a-volume" => "CA-file=/made/ca.crt",
         "relative" => "CA-file=ca.crt",
         "unresolved" => "CA-file=/ca/__CA_FILE__",
@@ -67,12 +68,16 @@ containers:
   - {{name: ca, mountPath: /ca}}
   - {{name: ca-of-config-map, mountPath: /ca-of-config-map}}
   - {{name: forbidden, mountPath: /forbidden}}
+  - {{name: projected, mountPath: /projected}}
   - {{name: made, mountPath: /made}}
 volumes:
 - {{name: conf, configMap: {{name: {config_map}}}}}
 - {{name: ca, secret: {{secretName: bundle}}}}
 - {{name: ca-of-config-map, configMap: {{name: bundle}}}}
 - {{name: forbidden, secret: {{secretName: forbidden}}}}
+- name: projected
+  projected:
+    sources: [{{secret: {{name: bundle}}}}, {{configMap: {{name: settings}}}}, {{serviceAccountToken: {{path: t}}}}]
 - {{name: made, emptyDir: {{}}}}"
     );
     let pod: PodSpec = serde_saphyr::from_str(&pod).unwrap();
@@ -82,6 +87,7 @@ volumes:
 #[rstest]
 #[case::a_secret("settings", "key ca.crt of Secret wire/bundle")]
 #[case::a_config_map("by-config-map", "key ca.crt of ConfigMap wire/bundle")]
+#[case::the_source_that_has_it("projected", "key ca.crt of Secret wire/bundle")]
 #[tokio::test]
 async fn the_bundle_is_read_where_the_volumes_have_it(
     #[case] config_map: &str,

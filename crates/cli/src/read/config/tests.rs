@@ -1,0 +1,149 @@
+use std::convert::Infallible;
+
+use hyper::{Request, Response, StatusCode};
+use kube::{Client, client::Body};
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+
+fn container(text: &str) -> Container {
+    serde_saphyr::from_str(&format!("{{name: coturn, {text}}}")).unwrap()
+}
+
+#[test]
+fn the_containers_user_counts_before_the_pods() {
+    let pod = |text| serde_saphyr::from_str(text).unwrap();
+    let pod: PodSpec = pod("{containers: [], securityContext: \
+         {runAsUser: 1, runAsGroup: 4, fsGroup: 2, supplementalGroups: [6, 7]}}");
+    let own = container("securityContext: {runAsUser: 3, runAsGroup: 5}");
+    let own = process(&pod, &own);
+    assert_eq!((own.user, own.group), (Some(3), Some(5)));
+    let of_pod = process(&pod, &container("image: x"));
+    assert_eq!((of_pod.user, of_pod.group), (Some(1), Some(4)));
+    assert_eq!((of_pod.fs_group, of_pod.more_groups), (Some(2), vec![6, 7]));
+}
+
+#[test]
+fn the_fork_is_known_by_its_options_unless_the_image_is_something_else() {
+    let configuration = Configuration::read(&[("f", "zrest")], &[]);
+    let is_fork = |image, configuration| build(image, configuration).is_fork;
+    assert!(is_fork("a", Some(&configuration)));
+    assert!(!is_fork("a", None));
+    assert!(!is_fork("coturn/coturn:4.6.2", Some(&configuration)));
+    assert!(!is_fork("mirror/coturn:4.17.1", Some(&configuration)));
+    assert!(is_fork("coturn:4.6.2-federation-wireapp.49", None));
+}
+
+fn there() -> Presence {
+    Presence::There
+}
+
+fn missing() -> Presence {
+    Presence::Missing("no".to_owned())
+}
+
+/// Which of two sources has a file, from 0.
+#[rstest]
+#[case::the_first(true, [there(), missing()], Some(0), there())]
+#[case::the_last_of_both(true, [there(), there()], Some(1), there())]
+#[case::none(true, [missing(), missing()], None, Presence::Missing("no; no".to_owned()))]
+#[case::one_that_is_not_known(true, [missing(), Presence::Unknown], None, Presence::Unknown)]
+#[case::one_below_that(true, [there(), Presence::Unknown], None, Presence::Unknown)]
+#[case::another_kind(false, [missing(), missing()], None, Presence::Unknown)]
+fn a_file_of_a_projected_volume_is_missing_only_if_no_source_has_it(
+    #[case] is_all: bool,
+    #[case] found: [Presence; 2],
+    #[case] at: Option<usize>,
+    #[case] presence: Presence,
+) {
+    let origin = |object: &str| {
+        Origin::Secret(Entry {
+            object: object.to_owned(),
+            key: "tls.key".to_owned(),
+            mode: 0o440,
+            is_frozen: false,
+        })
+    };
+    let candidates = vec![origin("a"), origin("b")];
+    let projected = Projected {
+        volume: "v".to_owned(),
+        candidates: candidates.clone(),
+        is_all,
+    };
+    let place = match at {
+        Some(at) => candidates[at].clone().into(),
+        None => Place::Projected(projected.clone()),
+    };
+    assert_eq!(settled(projected, found.into()), (place, presence));
+}
+
+/// An API server with one ConfigMap, and another that may not be read.
+fn client() -> Client {
+    let service = tower::service_fn(|request: Request<Body>| {
+        let name = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let (code, answer) = match name {
+            "settings" => (
+                StatusCode::OK,
+                json!({"metadata": {}, "data": {"turnserver.conf": "no-tcp-relay"}}),
+            ),
+            _ => (
+                StatusCode::FORBIDDEN,
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                    "code": 403, "reason": "Forbidden", "message": "forbidden"}),
+            ),
+        };
+        let mut response = Response::new(Body::from(answer.to_string().into_bytes()));
+        *response.status_mut() = code;
+        std::future::ready(Ok::<_, Infallible>(response))
+    });
+    Client::new(service, "wire")
+}
+
+#[rstest]
+#[case::its_file("command: [turnserver, -c, /conf/turnserver.conf]", Extent::Whole)]
+#[case::no_file("command: [turnserver, -n]", Extent::Whole)]
+#[case::a_file_of_the_image(
+    "command: [turnserver, -c, /etc/coturn/turnserver.conf]",
+    Extent::Partial
+)]
+#[case::a_file_that_may_not_be_read(
+    "command: [turnserver, -c, /forbidden/turnserver.conf]",
+    Extent::Partial
+)]
+#[case::a_part_that_may_not_be_read(
+    "command: [sh, -c, 'cat /conf/turnserver.conf /forbidden/b.conf > /a.conf; turnserver -c /a.conf']",
+    Extent::Partial
+)]
+#[case::an_entry_point_of_the_image("image: coturn", Extent::Partial)]
+#[tokio::test]
+async fn a_configuration_that_could_not_be_read_is_not_an_empty_one(
+    #[case] start: &str,
+    #[case] extent: Extent,
+) {
+    let pod = format!(
+        "
+containers:
+- name: coturn
+  {start}
+  volumeMounts: [{{name: conf, mountPath: /conf}}, {{name: forbidden, mountPath: /forbidden}}]
+volumes:
+- {{name: conf, configMap: {{name: settings}}}}
+- {{name: forbidden, configMap: {{name: forbidden}}}}"
+    );
+    let pod: PodSpec = serde_saphyr::from_str(&pod).unwrap();
+    let subject = Subject {
+        title: "Pod wire/coturn".to_owned(),
+        container: pod.containers[0].clone(),
+        pod,
+        ready: None,
+    };
+    let cluster = Cluster {
+        client: client(),
+        namespace: "wire".to_owned(),
+    };
+    let mut gaps = Vec::new();
+    let configured = cluster.configured(&subject, &mut gaps).await;
+    assert_eq!(configured.extent, extent);
+    assert_eq!(gaps.is_empty(), extent == Extent::Whole, "{gaps:?}");
+}
