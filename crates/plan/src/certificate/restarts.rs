@@ -1,5 +1,5 @@
 //! What is told of restarts beside how far they are: whether the operator may make them, who stays as
-//! it is, and whether there is time for all of them.
+//! it is, whether there is time for all of them, and who cannot spare them.
 
 use api::RolloutStrategy;
 use jiff::{SignedDuration, Timestamp};
@@ -31,11 +31,20 @@ pub fn by_the_operator(observed: &Observed) -> &'static str {
 
 /// A finding of the rollout with what else is to be told of it.
 pub fn beside(observed: &Observed, mut rolled_out: Finding, now: Timestamp) -> Finding {
-    let notes = [stays(observed, now), too_late(observed)];
+    let notes = [
+        stays(observed, now),
+        too_late(observed),
+        blindness(observed),
+    ];
     for note in notes.into_iter().flatten() {
         rolled_out.message = format!("{}; {note}", rolled_out.message);
     }
     rolled_out
+}
+
+/// That nobody can have coturn reload, where that is asked for.
+fn blindness(observed: &Observed) -> Option<String> {
+    live(observed)?.blindness(&observed.mounted()?)
 }
 
 /// Pods that are current although they serve an earlier certificate.

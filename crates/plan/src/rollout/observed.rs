@@ -9,7 +9,8 @@ use api::{Fingerprint, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Assurance, Evidence, Predecessor, SingleRestarts, Touches, Verdict, evidence, proof, single,
+    Assurance, Evidence, Predecessor, Reloader, SingleRestarts, Touches, Verdict, evidence, proof,
+    single,
 };
 use crate::{Contest, Refusal, Version, contest::ContestedStamp, publication::PublicationLog};
 
@@ -78,6 +79,8 @@ pub struct Live {
     pub single_restarts: SingleRestarts,
     /// Whether the kubelet may be hurried to look at a pod's volumes.
     pub touches: Touches,
+    /// What of its template is to have coturn reload.
+    pub reloader: Reloader,
 }
 
 /// Whether Kubernetes replaces pods of an earlier template.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Fingerprint, WorkloadKind, WorkloadRef};
 use jiff::{SignedDuration, Timestamp};
-use plan::rollout::{Live, Pod, Replacement, SingleRestarts, Touches, Workload};
+use plan::rollout::{Live, Pod, Reloader, Replacement, SingleRestarts, Touches, Workload};
 
 use super::{fingerprint, hours, minutes, now, version};
 
@@ -42,6 +42,7 @@ impl Sts {
             grace_period: SignedDuration::from_secs(30),
             single_restarts: SingleRestarts::NotAllowed,
             touches: Touches::NotAllowed,
+            reloader: Reloader::NotKnown,
         })
     }
 
