@@ -204,6 +204,14 @@ fn of_names_by_ordinal() -> Vec<(Value, &'static str)> {
 fn of_its_secret_and_workload() -> Vec<(Value, &'static str)> {
     vec![
         (
+            json!({"workloadRef": {"name": "coturn"}, "verification": {"endpoints": [{"port": 9191, "address": "169.254.169.254"}]}}),
+            "address must not be a loopback",
+        ),
+        (
+            json!({"workloadRef": {"name": "coturn"}, "verification": {"endpoints": [{"port": 9191, "address": "here"}]}}),
+            "address must be an IPv4 or IPv6 address",
+        ),
+        (
             json!({"secretName": "coturn-ca"}),
             "secretName must not be the CA Secret",
         ),
