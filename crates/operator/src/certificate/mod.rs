@@ -283,6 +283,7 @@ fn wait(next_check: Timestamp, read: Option<Timestamp>, now: Timestamp) -> Durat
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use plan::Refusal;
     use rstest::rstest;
 
     use super::*;
@@ -304,6 +305,20 @@ mod tests {
     ) {
         let wait = wait(minute(next_check), read.map(minute), minute(0));
         assert_eq!(wait, Duration::from_mins(expected));
+    }
+
+    #[test]
+    fn what_is_known_of_pods_stays_only_while_it_is_not_known_which_are_there() {
+        let unreadable = Workload::Unreadable(Refusal {
+            reason: Reason::Unreachable,
+            message: String::new(),
+        });
+        assert_eq!(incarnations(None), Some(BTreeSet::new()));
+        assert_eq!(
+            incarnations(Some(&Workload::Missing)),
+            Some(BTreeSet::new())
+        );
+        assert_eq!(incarnations(Some(&unreadable)), None);
     }
 
     #[test]

@@ -293,3 +293,21 @@ fn words_of_others_are_told_without_what_may_be_a_key() {
         assert!(!why.contains(&line), "{why}");
     }
 }
+
+#[tokio::test]
+async fn without_a_pair_to_be_known_by_nobody_is_asked_and_each_is_told_of() {
+    let context = context(
+        &[],
+        |_| json!({"kind": "Status", "code": 404, "reason": "NotFound", "message": "gone", "status": "Failure"}),
+    );
+    let address = "192.0.2.1:9798".parse().unwrap();
+    let calls = vec![through(address, 1), through(address, 2)];
+    let asked = context.partners.rehearse("coturn", calls, &pair()).await;
+    let unasked = Answer::Unreached("the store could not be read".to_owned());
+    let answers: Vec<_> = asked
+        .unwrap()
+        .into_iter()
+        .map(|(_, answer)| answer)
+        .collect();
+    assert_eq!(answers, [unasked.clone(), unasked]);
+}

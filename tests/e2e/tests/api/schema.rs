@@ -200,15 +200,23 @@ fn of_names_by_ordinal() -> Vec<(Value, &'static str)> {
     ]
 }
 
+/// Pods that are dialled at this address.
+fn dialled_at(address: &str) -> Value {
+    json!({
+        "workloadRef": {"name": "coturn"},
+        "verification": {"endpoints": [{"port": 9191, "address": address}]},
+    })
+}
+
 /// What its Secret and its workload cannot be.
 fn of_its_secret_and_workload() -> Vec<(Value, &'static str)> {
     vec![
         (
-            json!({"workloadRef": {"name": "coturn"}, "verification": {"endpoints": [{"port": 9191, "address": "169.254.169.254"}]}}),
+            dialled_at("169.254.169.254"),
             "address must not be a loopback",
         ),
         (
-            json!({"workloadRef": {"name": "coturn"}, "verification": {"endpoints": [{"port": 9191, "address": "here"}]}}),
+            dialled_at("here"),
             "address must be an IPv4 or IPv6 address",
         ),
         (
