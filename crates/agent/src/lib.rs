@@ -18,4 +18,5 @@ mod testing;
 mod watch;
 
 pub use args::AgentArgs;
+pub use relay::CONNECTIONS as RELAYED_AT_ONCE;
 pub use run::{StartError, run};

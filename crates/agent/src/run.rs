@@ -27,43 +27,30 @@ const CALM: Duration = Duration::from_secs(10);
 /// The same while something is awaited: a pair, coturn, its handler, events.
 const AWAITING: Duration = Duration::from_millis(500);
 
+/// How long until an address is tried again that could not be listened on.
+const AGAIN: Duration = Duration::from_secs(30);
+
 /// Why the agent could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address is taken or not this machine's.
-    #[error("cannot listen on {address}: {error}; choose another address with {option}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The option that sets it.
-        option: &'static str,
-        /// Why.
-        error: io::Error,
-    },
-    /// The relay gets no thread.
-    #[error("cannot start the relay: {0}")]
-    Thread(io::Error),
     /// The process cannot be told to stop.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
-    /// The endpoints ended.
-    #[error("the endpoints ended: {0}")]
-    Endpoints(io::Error),
 }
 
-/// Runs the agent until it is told to stop.
+/// Runs the agent until it is told to stop. That coturn reloads is its task: it goes on without the
+/// endpoints and the relay.
 pub async fn run(args: AgentArgs) -> Result<(), StartError> {
     let mut terminated = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
     let (board, metrics) = (Arc::new(Board::default()), Arc::new(Metrics::default()));
-    let listener = listen(args.listen, "--listen")?;
     let pins = Arc::new(Pins::default());
-    start_relay(&args, &pins, &metrics)?;
     let told = Told {
         board: Arc::clone(&board),
         metrics: Arc::clone(&metrics),
     };
-    let served = endpoints::serve(listener, told);
+    let endpoints = serve(args.listen, told);
+    let relay = relay(args.clone(), Arc::clone(&pins), Arc::clone(&metrics));
     let agent = Agent {
         args,
         processes: Processes::default(),
@@ -73,14 +60,11 @@ pub async fn run(args: AgentArgs) -> Result<(), StartError> {
         metrics,
     };
     tokio::select! {
-        _ = terminated.recv() => Ok(()),
-        _ = interrupted.recv() => Ok(()),
-        () = agent.watch() => Ok(()),
-        ended = served => {
-            let error = ended.err().unwrap_or_else(|| io::Error::other("unasked"));
-            Err(StartError::Endpoints(error))
-        }
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+        ((), (), ()) = async { tokio::join!(agent.watch(), endpoints, relay) } => {}
     }
+    Ok(())
 }
 
 /// What the endpoints tell. Readiness is for people and for the operator, not for the pod's: calls go on
@@ -105,29 +89,51 @@ impl endpoints::Source for Told {
     }
 }
 
-fn start_relay(
-    args: &AgentArgs,
-    pins: &Arc<Pins>,
-    metrics: &Arc<Metrics>,
-) -> Result<(), StartError> {
-    if args.partners.is_empty() {
-        return Ok(());
+/// Serves the endpoints, for ever.
+async fn serve(address: SocketAddr, told: Told) {
+    loop {
+        let listener = listening(address, "--listen", AGAIN).await;
+        if let Err(error) = endpoints::serve(listener, told.clone()).await {
+            tracing::warn!(%error, "the endpoints ended; they are begun anew");
+        }
+        tokio::time::sleep(AGAIN).await;
     }
-    let listener = listen(args.relay_listen, "--relay-listen")?;
-    let relay = Relay::new(args.partners.clone(), Arc::clone(pins), Arc::clone(metrics));
-    relay.start(listener).map_err(StartError::Thread)
 }
 
-fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
-    let (listener, address) = endpoints::listen(address)
-        .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
-        .map_err(|error| StartError::Listen {
-            address,
-            option,
-            error,
-        })?;
-    tracing::info!(%address, option, "listening");
-    Ok(listener)
+/// Has the relay take up connections, if partners are named.
+async fn relay(args: AgentArgs, pins: Arc<Pins>, metrics: Arc<Metrics>) {
+    if args.partners.is_empty() {
+        return;
+    }
+    let relay = Relay::new(args.partners, pins, metrics);
+    loop {
+        let listener = listening(args.relay_listen, "--relay-listen", AGAIN).await;
+        match relay.clone().start(listener) {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%error, "the relay gets no thread; it is tried again"),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Listens on an address, as soon as that can be done.
+async fn listening(address: SocketAddr, option: &str, again: Duration) -> TcpListener {
+    loop {
+        let listening = endpoints::listen(address)
+            .and_then(|listener| listener.local_addr().map(|address| (listener, address)));
+        match listening {
+            Ok((listener, address)) => {
+                tracing::info!(%address, option, "listening");
+                return listener;
+            }
+            Err(error) => tracing::warn!(
+                "cannot listen on {address}: {error}; choose another address with {option}; certificates are reloaded \
+                 all the same, and it is tried again in {} s",
+                again.as_secs()
+            ),
+        }
+        tokio::time::sleep(again).await;
+    }
 }
 
 struct Agent {
@@ -250,5 +256,23 @@ fn present(seen: &Seen, own: u32) -> ProcessStatus {
         (Some((pid, uid)), Company::Others) => ProcessStatus::Stranger { pid, uid, own },
         (None, Company::Others) if seen.coturns.is_empty() => ProcessStatus::NotFound,
         (None, Company::Others) => ProcessStatus::Running,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_listened_on_once_it_is_free() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let again = Duration::from_millis(50);
+        let awaited = tokio::spawn(listening(address, "--listen", again));
+        tokio::time::sleep(4 * again).await;
+        assert!(!awaited.is_finished());
+        drop(taken);
+        let listener = awaited.await.unwrap();
+        assert_eq!(listener.local_addr().unwrap(), address);
     }
 }

@@ -28,6 +28,9 @@ pub const ROLLBACK_TO: &str = "coturncert.dev/rollback-to";
 /// Name of the container with the agent.
 pub const AGENT: &str = "coturn-cert-agent";
 
+/// Name of the container with the reloader of Wire's chart.
+pub const WIRE_RELOADER: &str = "coturn-cert-reloader";
+
 /// Name of the port at which the agent relays to partners.
 pub const RELAY_PORT: &str = "cert-relay";
 

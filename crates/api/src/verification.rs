@@ -42,7 +42,8 @@ pub struct Endpoint {
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
     /// Its IP address; default: the pod's. For a workload with one pod only, as one on the network of
-    /// its host that listens on another address.
+    /// its host that listens on another address. No loopback, link-local or multicast address: those
+    /// lead to the operator's own pod or node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "address")]
     pub address: Option<IpAddr>,
@@ -134,12 +135,34 @@ impl Verifying {
                 "endpoints need a workloadRef, whose pods are dialled",
             ));
         }
+        let mut addresses = asked.endpoints.iter().filter_map(|it| it.address);
+        if !addresses.all(is_global_unicast) {
+            return Err(SpecError::Verification(
+                "an endpoint's address is a loopback, link-local, multicast or unspecified one",
+            ));
+        }
         let interval = asked.interval.map(parsed).transpose()?;
         Ok(Self {
             endpoints: asked.endpoints,
             partners: asked.partners,
             interval: interval.unwrap_or(Self::default().interval),
         })
+    }
+}
+
+/// As `isGlobalUnicast()` of the API server's CEL has it: private addresses are, though not globally
+/// routed.
+fn is_global_unicast(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let is_local = v4.is_loopback() || v4.is_link_local();
+            let is_for_many = v4.is_multicast() || v4.is_broadcast();
+            !(is_local || is_for_many || v4.is_unspecified())
+        }
+        IpAddr::V6(v6) => {
+            let is_local = v6.is_loopback() || v6.is_unicast_link_local();
+            !(is_local || v6.is_multicast() || v6.is_unspecified())
+        }
     }
 }
 
@@ -192,6 +215,7 @@ fn address(_: &mut SchemaGenerator) -> Schema {
         "type": "string", "maxLength": 45,
         "x-kubernetes-validations": [
             {"rule": "isIP(self)", "message": "address must be an IPv4 or IPv6 address"},
+            {"rule": "!isIP(self) || ip(self).isGlobalUnicast()", "message": "address must not be a loopback, link-local, multicast or unspecified address"},
         ],
     })
 }

@@ -23,6 +23,7 @@ mod requests;
 mod run;
 mod secret;
 mod secret_watch;
+mod under_way;
 mod wake;
 mod watches;
 mod workload;

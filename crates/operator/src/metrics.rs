@@ -1,14 +1,18 @@
 //! Metrics, in the text format of Prometheus, all with the prefix `coturncert_`.
 
+mod handshake;
+mod registration;
+
 use std::sync::atomic::AtomicU64;
 
-use api::{CertificateStatus, Partner, Trigger};
+use api::{CertificateStatus, Fingerprint, Partner, Trigger};
 use jiff::Timestamp;
 use plan::{
     certificate::Observed,
     partner::Answer,
-    rollout::{Effect, Evidence, Progress, Shown, Stage},
+    rollout::{Effect, Evidence, Live, Mounted, Progress, Stage, Verdict, Workload},
 };
+use probe::Report;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -31,9 +35,11 @@ pub struct Metrics {
     pods_unknown: Family<Certificate, Gauge>,
     pods_not_current: Family<Certificate, Gauge>,
     proven: Family<Certificate, Gauge<f64, AtomicU64>>,
+    pods_unproven: Family<Certificate, Gauge>,
     completion: Histogram,
     probes: Family<Handshake, Counter>,
     partners: Family<OfPartner, Gauge>,
+    partner_handshakes: Family<Handshake, Counter>,
     passes: Family<Pass, Counter>,
     duration: Histogram,
     leader: Gauge,
@@ -83,9 +89,11 @@ impl Default for Metrics {
             pods_unknown: Family::default(),
             pods_not_current: Family::default(),
             proven: Family::default(),
+            pods_unproven: Family::default(),
             completion: Histogram::new([1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0, 86_400.0]),
             probes: Family::default(),
             partners: Family::default(),
+            partner_handshakes: Family::default(),
             passes: Family::default(),
             duration: Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0]),
             leader: Gauge::default(),
@@ -100,107 +108,6 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    fn register(&self, registry: &mut Registry) {
-        let gauges = [
-            (
-                "certificate_not_after_timestamp_seconds",
-                "When the certificate in service expires",
-                &self.expires,
-            ),
-            (
-                "certificate_renewal_timestamp_seconds",
-                "When the certificate in service is renewed",
-                &self.renewal,
-            ),
-        ];
-        for (name, help, family) in gauges.into_iter().chain([(
-            "certificate_proof_timestamp_seconds",
-            "When the pod that was seen longest ago to serve the certificate in service was",
-            &self.proven,
-        )]) {
-            registry.register(name, help, family.clone());
-        }
-        let counts = [
-            (
-                "certificate_pods_current",
-                "Pods that are on the certificate in service",
-                &self.pods_current,
-            ),
-            (
-                "certificate_pods_not_current",
-                "Pods that are known not to be on the certificate in service",
-                &self.pods_not_current,
-            ),
-            (
-                "certificate_pods_unknown",
-                "Pods of which it is not known what they serve",
-                &self.pods_unknown,
-            ),
-            (
-                "certificate_pods",
-                "Pods that the workload shall have",
-                &self.pods_total,
-            ),
-            (
-                "certificate_ready",
-                "1 if Ready was True when the resource was looked at last",
-                &self.ready,
-            ),
-        ];
-        for (name, help, family) in counts {
-            registry.register(name, help, family.clone());
-        }
-        registry.register(
-            "issued",
-            "Certificates signed, by trigger",
-            self.issued.clone(),
-        );
-        registry.register("rollouts", "Rollouts started", self.rollouts.clone());
-        registry.register(
-            "pod_restarts",
-            "Pods restarted alone",
-            self.pod_restarts.clone(),
-        );
-        registry.register(
-            "pod_evictions",
-            "Pods evicted in their turn",
-            self.pod_evictions.clone(),
-        );
-        registry.register(
-            "rollbacks",
-            "Certificates put back into service in place of their successor",
-            self.rollbacks.clone(),
-        );
-        registry.register(
-            "rollout_duration_seconds",
-            "From the publication of a certificate until every pod was on it, and seen to serve it where that is asked \
-             for",
-            self.completion.clone(),
-        );
-        registry.register(
-            "probes",
-            "Handshakes with pods, by what they showed: leaf, no_certificate, closed, unreachable",
-            self.probes.clone(),
-        );
-        registry.register(
-            "partner_accepted",
-            "1 if the partner accepted the certificate in service when it was asked last, 0 if it refused it; absent where \
-             it could not be asked",
-            self.partners.clone(),
-        );
-        registry.register(
-            "passes",
-            "Passes over resources and workloads, by result",
-            self.passes.clone(),
-        );
-        registry.register(
-            "pass_duration_seconds",
-            "How long passes took",
-            self.duration.clone(),
-        );
-        registry.register("leader", "1 if this replica acts", self.leader.clone());
-    }
-
     /// The text of `/metrics`.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
@@ -220,15 +127,27 @@ impl Metrics {
             .progress(now)
             .filter(|progress| !matches!(progress.stage, Stage::Unreadable(_)));
         self.pods(&label, progress.as_ref());
-        let leaf = observed
-            .stored()
-            .map(|stored| stored.current.leaf.fingerprint);
+        self.proofs(&label, observed, now);
+    }
+
+    /// As below.
+    fn proofs(&self, label: &Certificate, observed: &Observed, now: Timestamp) {
+        let stored = observed.stored();
+        let leaf = stored.map(|stored| stored.current.leaf.fingerprint);
         match leaf.and_then(|leaf| observed.proofs.oldest_of(leaf)) {
-            Some(oldest) => {
-                self.proven.get_or_create(&label).set(seconds(oldest));
+            Some(oldest) => drop(self.proven.get_or_create(label).set(seconds(oldest))),
+            None => drop(self.proven.remove(label)),
+        }
+        let mounted = observed.mounted().map(|mounted| mounted.at(now));
+        match (&observed.workload, mounted) {
+            (Some(Workload::Present(live)), Some(mounted))
+                if !mounted.assurance.endpoints.is_empty() =>
+            {
+                let pods = unproven(live, &mounted.within(live));
+                self.pods_unproven.get_or_create(label).set(pods);
             }
-            None => {
-                self.proven.remove(&label);
+            (None | Some(_), None | Some(_)) => {
+                self.pods_unproven.remove(label);
             }
         }
     }
@@ -284,17 +203,20 @@ impl Metrics {
         self.pods(&label, None);
         self.ready.remove(&label);
         self.proven.remove(&label);
+        self.pods_unproven.remove(&label);
     }
 
-    /// Counts a handshake with a pod.
-    pub fn probed(&self, shown: &Shown) {
-        let result = match shown {
-            Shown::Leaf(_) => "leaf",
-            Shown::Nothing(_) => "no_certificate",
-            Shown::Closed(_) => "closed",
-            Shown::Silence(_) => "unreachable",
-        };
+    /// Counts a handshake with a pod, of which this leaf is expected; none if it was broken off.
+    pub fn probed(&self, report: Option<&Report>, leaf: Option<Fingerprint>) {
+        let result = handshake::with_a_pod(report, leaf);
         self.probes.get_or_create(&Handshake { result }).inc();
+    }
+
+    /// Counts a handshake with a partner.
+    pub fn partner_asked(&self, result: &Result<Report, String>) {
+        let result = handshake::with_a_partner(result);
+        let label = Handshake { result };
+        self.partner_handshakes.get_or_create(&label).inc();
     }
 
     /// Notes what a partner answered.
@@ -376,6 +298,13 @@ fn is_ready(observed: &Observed) -> bool {
     conditions
         .iter()
         .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// How many pods the last handshake did not show to serve the certificate in service.
+fn unproven(live: &Live, mounted: &Mounted) -> i64 {
+    let there = live.pods.iter().filter(|pod| pod.terminating.is_none());
+    let unproven = there.filter(|pod| mounted.verdict(pod) != Verdict::Current);
+    i64::try_from(unproven.count()).unwrap_or(i64::MAX)
 }
 
 #[expect(

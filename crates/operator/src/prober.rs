@@ -2,18 +2,24 @@
 //! A few at a time, each bounded, none kept waiting by a pass or keeping one waiting.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use api::{Endpoint, Protocol, WorkloadRef};
+use api::{Endpoint, Fingerprint, Protocol, WorkloadRef};
 use kube::Client;
-use plan::rollout::{Probe, Proof, Proofs, Shown};
+use plan::rollout::{Probe, Proofs, Shown};
 use probe::{Identity, Limits, Outcome, Report, Target, Trouble};
 use tokio::sync::Semaphore;
 
-use crate::{clock::ServerClock, identities::Identities, metrics::Metrics, wake::Bell};
+use crate::{
+    clock::ServerClock,
+    identities::Identities,
+    metrics::Metrics,
+    under_way::{Begun, UnderWay},
+    wake::Bell,
+};
 
 /// Handshakes at one time.
 const AT_ONCE: usize = 4;
@@ -29,23 +35,20 @@ pub struct Prober {
     bell: Bell,
     metrics: Arc<Metrics>,
     permits: Arc<Semaphore>,
-    known: Arc<Mutex<Known>>,
-}
-
-#[derive(Default)]
-struct Known {
+    under_way: UnderWay<Key>,
     /// By certificate.
-    proofs: HashMap<String, Proofs>,
-    under_way: HashSet<(String, Key)>,
+    known: Arc<Mutex<HashMap<String, Proofs>>>,
 }
 
-/// The incarnation of a pod, and an endpoint.
-type Key = (String, Endpoint);
+/// A certificate, the incarnation of a pod, and an endpoint.
+type Key = (String, String, Endpoint);
 
 /// What is wanted for a certificate.
 pub struct Errand {
     /// The certificate's name.
     pub certificate: String,
+    /// Its leaf, if it has one.
+    pub leaf: Option<Fingerprint>,
     /// The workload whose pods are dialled.
     pub workload: WorkloadRef,
     /// The handshakes.
@@ -68,6 +71,7 @@ impl Prober {
             bell,
             metrics,
             permits: Arc::new(Semaphore::new(AT_ONCE)),
+            under_way: UnderWay::default(),
             known: Arc::default(),
         }
     }
@@ -75,52 +79,59 @@ impl Prober {
     /// What is known of a certificate's pods.
     pub fn proofs(&self, certificate: &str) -> Proofs {
         let known = self.known();
-        known.proofs.get(certificate).cloned().unwrap_or_default()
+        known.get(certificate).cloned().unwrap_or_default()
     }
 
-    /// Forgets what is known of pods of a certificate that are none of these.
-    pub fn retain(&self, certificate: &str, incarnations: &HashSet<&str>) {
-        if let Some(proofs) = self.known().proofs.get_mut(certificate) {
-            let by_pod = &mut proofs.by_pod;
-            by_pod.retain(|(incarnation, _), _| incarnations.contains(incarnation.as_str()));
+    /// Forgets what is known of a certificate but for these pods and endpoints.
+    pub fn retain(&self, certificate: &str, incarnations: &BTreeSet<&str>, endpoints: &[Endpoint]) {
+        if let Some(proofs) = self.known().get_mut(certificate) {
+            proofs.retain(incarnations, endpoints);
         }
     }
 
     /// Forgets a certificate that is gone.
     pub fn forget(&self, certificate: &str) {
-        self.known().proofs.remove(certificate);
+        self.known().remove(certificate);
     }
 
     /// Makes the handshakes that are wanted and not under way, and wakes the passes that are to see
     /// what they showed.
     pub fn ask(&self, errand: Errand) {
-        let probes: Vec<_> = errand
-            .probes
+        let Errand {
+            certificate,
+            leaf,
+            workload,
+            probes,
+        } = errand;
+        let probes: Vec<_> = probes
             .into_iter()
-            .filter(|probe| self.begins(&errand.certificate, probe))
+            .filter_map(|probe| Some((self.begin(&certificate, &probe)?, probe)))
             .collect();
         if probes.is_empty() {
             return;
         }
         let own = self.clone();
         tokio::spawn(async move {
-            let identity = own.identity(&errand.certificate).await;
-            let handshakes = probes.into_iter().map(|probe| {
-                own.shake(
-                    &errand.certificate,
-                    &errand.workload,
-                    probe,
-                    identity.clone(),
-                )
+            let identity = own.identity(&certificate).await;
+            let handshakes = probes.into_iter().map(async |(begun, probe)| {
+                let report = own.shaken(&probe, identity.clone()).await;
+                own.metrics.probed(report.as_ref(), leaf);
+                own.note(&certificate, &probe, report.as_ref());
+                drop::<Begun<Key>>(begun);
+                own.bell.certificate(certificate.clone());
+                own.bell.workload(workload.clone());
             });
             futures::future::join_all(handshakes).await;
         });
     }
 
-    fn begins(&self, certificate: &str, probe: &Probe) -> bool {
-        let mut known = self.known();
-        known.proofs.entry(certificate.to_owned()).or_default();
-        known.under_way.insert((certificate.to_owned(), key(probe)))
+    fn begin(&self, certificate: &str, probe: &Probe) -> Option<Begun<Key>> {
+        self.known().entry(certificate.to_owned()).or_default();
+        self.under_way.begin((
+            certificate.to_owned(),
+            probe.incarnation.clone(),
+            probe.endpoint.clone(),
+        ))
     }
 
     /// What is presented where a certificate is asked for: the certificate itself.
@@ -129,56 +140,27 @@ impl Prober {
         Some(stored.ok()??.current)
     }
 
-    async fn shake(
-        &self,
-        certificate: &str,
-        workload: &WorkloadRef,
-        probe: Probe,
-        identity: Option<Identity>,
-    ) {
-        let permit = self.permits.acquire().await;
-        let target = target(&probe);
-        let dialled =
-            tokio::task::spawn_blocking(move || probe::dial(&target, identity.as_ref(), limits()))
-                .await;
-        drop(permit);
-        let shown = dialled.map_or_else(
-            |_| Shown::Silence("the handshake was broken off".to_owned()),
-            |report| shown(&report),
-        );
-        self.metrics.probed(&shown);
-        self.note(certificate, &probe, shown);
-        self.bell.certificate(certificate.to_owned());
-        self.bell.workload(workload.clone());
+    /// A handshake on a thread of its own; none if it was broken off.
+    async fn shaken(&self, probe: &Probe, identity: Option<Identity>) -> Option<Report> {
+        let _permit = self.permits.acquire().await;
+        let target = target(probe);
+        let dialling =
+            tokio::task::spawn_blocking(move || probe::dial(&target, identity.as_ref(), limits()));
+        dialling.await.ok()
     }
 
     /// Of a certificate that was forgotten meanwhile nothing is noted.
-    fn note(&self, certificate: &str, probe: &Probe, shown: Shown) {
-        let (at, key) = (self.clock.now(), key(probe));
-        let mut known = self.known();
-        known
-            .under_way
-            .remove(&(certificate.to_owned(), key.clone()));
-        let Some(proofs) = known.proofs.get_mut(certificate) else {
-            return;
-        };
-        if let Shown::Leaf(_) = shown {
-            proofs.answered.insert(probe.endpoint.clone(), at);
+    fn note(&self, certificate: &str, probe: &Probe, report: Option<&Report>) {
+        let broken_off = || Shown::Silence("the handshake was broken off".to_owned());
+        let (at, shown) = (self.clock.now(), report.map_or_else(broken_off, shown));
+        if let Some(proofs) = self.known().get_mut(certificate) {
+            proofs.note(&probe.incarnation, &probe.endpoint, shown, at);
         }
-        let before = proofs.by_pod.get(&key);
-        let since = before
-            .filter(|before| before.shown == shown)
-            .map_or(at, |before| before.since);
-        proofs.by_pod.insert(key, Proof { shown, at, since });
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Proofs>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn key(probe: &Probe) -> Key {
-    (probe.incarnation.clone(), probe.endpoint.clone())
 }
 
 fn target(probe: &Probe) -> Target {

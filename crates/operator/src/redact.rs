@@ -25,12 +25,25 @@ pub fn redact(text: &str) -> String {
     clean.trim_end().to_owned()
 }
 
+/// A value that others wrote, for the middle of a message: as above, and so short that what is said after it
+/// is not cut off.
+#[must_use]
+pub fn excerpt(value: &str) -> String {
+    let clean = redact(value);
+    if clean.chars().count() <= LONGEST_VALUE {
+        return clean;
+    }
+    let kept: String = clean.chars().take(LONGEST_VALUE).collect();
+    kept + "…"
+}
+
 fn may_be_key(run: &str) -> bool {
     let hex = run.len() <= 64 && run.chars().all(|character| character.is_ascii_hexdigit());
     run.len() > LONGEST_RUN && !hex
 }
 
 const LONGEST_MESSAGE: usize = 900;
+const LONGEST_VALUE: usize = 300;
 
 #[cfg(test)]
 mod tests {
@@ -61,5 +74,13 @@ mod tests {
     #[test]
     fn a_message_is_cut() {
         assert!(redact(&"word ".repeat(1000)).len() < 1000);
+    }
+
+    #[test]
+    fn a_value_leaves_room_for_what_is_said_of_it() {
+        assert_eq!(excerpt("/ca/ca.crt"), "/ca/ca.crt");
+        let long = excerpt(&"/ca".repeat(1000));
+        assert!(long.ends_with('…') && long.chars().count() <= 301);
+        assert!(!excerpt(&"QUJD".repeat(40)).contains("QUJD"));
     }
 }

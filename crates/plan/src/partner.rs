@@ -76,7 +76,47 @@ pub struct Call {
 const SOON: SignedDuration = SignedDuration::from_secs(30);
 const LATE: SignedDuration = SignedDuration::from_mins(30);
 
+/// What a handshake with a partner showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The leaf that was presented.
+    pub leaf: Fingerprint,
+    /// What the partner made of it.
+    pub answer: Answer,
+    /// What coturn would make of the partner's own certificate.
+    pub own: Own,
+    /// From where it was dialled.
+    pub way: Way,
+    /// When, by the API server's clock.
+    pub at: Timestamp,
+}
+
 impl Answered {
+    /// What is known of a partner after a handshake, with what was known before. What it made of another
+    /// leaf counts no more.
+    #[must_use]
+    pub fn after(before: Option<&Self>, heard: Heard) -> Self {
+        let before = before.filter(|before| before.leaf == heard.leaf);
+        let has_accepted = match &heard.answer {
+            Answer::Accepted => true,
+            Answer::Refused(_) => false,
+            // That it could not be asked this time says nothing else.
+            Answer::Unreached(_) => before.is_some_and(|before| before.has_accepted),
+        };
+        let since = before
+            .filter(|before| before.answer == heard.answer)
+            .map_or(heard.at, |before| before.since);
+        Self {
+            leaf: heard.leaf,
+            answer: heard.answer,
+            has_accepted,
+            own: heard.own,
+            way: heard.way,
+            at: heard.at,
+            since,
+        }
+    }
+
     /// When the partner is to be asked again about this leaf.
     pub(crate) fn next(&self, leaf: Fingerprint, interval: SignedDuration) -> Timestamp {
         if self.leaf != leaf {
@@ -106,5 +146,72 @@ impl Way {
             }
             Self::Agent { pod, .. } => format!("dialled from pod {pod}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn refused() -> Answer {
+        Answer::Refused("unknown CA".to_owned())
+    }
+
+    fn unreached() -> Answer {
+        Answer::Unreached("silent".to_owned())
+    }
+
+    /// What was heard of a leaf in this minute.
+    fn heard(leaf: u8, answer: Answer, minute: i64) -> Heard {
+        Heard {
+            leaf: Fingerprint::from_digest([leaf; 32]),
+            answer,
+            own: Own::Trusted,
+            way: Way::Operator,
+            at: at(minute),
+        }
+    }
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)
+    }
+
+    /// After these answers about one leaf, one a minute.
+    fn after(answers: &[Answer]) -> Answered {
+        let heard = (0..)
+            .zip(answers)
+            .map(|(minute, answer)| heard(1, answer.clone(), minute));
+        let known = heard.fold(None, |before: Option<Answered>, heard| {
+            Some(Answered::after(before.as_ref(), heard))
+        });
+        known.unwrap()
+    }
+
+    #[rstest]
+    #[case::it_accepts(&[Answer::Accepted], true)]
+    #[case::it_never_answered(&[unreached()], false)]
+    #[case::it_does_not_answer_any_more(&[Answer::Accepted, unreached(), unreached()], true)]
+    #[case::it_refuses_by_now(&[Answer::Accepted, refused()], false)]
+    #[case::it_refused_and_does_not_answer(&[Answer::Accepted, refused(), unreached()], false)]
+    #[case::it_refused_once(&[refused(), Answer::Accepted], true)]
+    fn it_has_accepted_unless_it_refused_since(#[case] answers: &[Answer], #[case] expected: bool) {
+        assert_eq!(after(answers).has_accepted, expected);
+    }
+
+    #[test]
+    fn an_answer_stands_since_it_was_given_first() {
+        let known = after(&[unreached(), refused(), refused()]);
+        assert_eq!((known.since, known.at), (at(1), at(2)));
+    }
+
+    #[test]
+    fn what_it_made_of_another_leaf_counts_no_more() {
+        let before = after(&[unreached(), Answer::Accepted]);
+        let known = Answered::after(Some(&before), heard(2, unreached(), 5));
+        assert!(!known.has_accepted);
+        let known = Answered::after(Some(&before), heard(2, Answer::Accepted, 5));
+        assert_eq!(known.since, at(5));
     }
 }

@@ -21,8 +21,6 @@ use super::Pins;
 
 /// From the connection to its end.
 const TIME: Duration = Duration::from_secs(30);
-/// From the connection until both ends know each other and the partner is named.
-const GREETING: Duration = Duration::from_secs(5);
 /// Bytes that may go in either direction: a handshake has a few kilobytes.
 const BYTES: usize = 256 * 1024;
 /// Bytes of a frame beside its content.
@@ -70,26 +68,33 @@ impl Ending {
     }
 }
 
-/// Serves a connection to its end.
-pub(super) fn serve(stream: TcpStream, pins: &Pins, partners: &[Partner]) -> Ending {
-    let started = Instant::now();
-    let ending = relayed(stream, pins, partners, started);
+/// Serves a connection to its end. Within the time of the greeting both ends are to know each other, and
+/// the partner is to be named.
+pub(super) fn serve(
+    stream: TcpStream,
+    pins: &Pins,
+    partners: &[Partner],
+    greeting: Duration,
+) -> Ending {
+    let ending = relayed(stream, pins, partners, greeting);
     tracing::debug!(ending = ending.name(), "a connection to the relay ended");
     ending
 }
 
-fn relayed(stream: TcpStream, pins: &Pins, partners: &[Partner], started: Instant) -> Ending {
+fn relayed(stream: TcpStream, pins: &Pins, partners: &[Partner], greeting: Duration) -> Ending {
+    let started = Instant::now();
+    let greeted = started + greeting;
     let Some((identity, accepted)) = pins.now() else {
         return Ending::NoPair;
     };
-    let mut tunnel = match Tunnel::accept(stream, &identity, &accepted, started + GREETING) {
+    let mut tunnel = match Tunnel::accept(stream, &identity, &accepted, greeted) {
         Ok(tunnel) => tunnel,
         Err(TunnelError::Stranger) => return Ending::Stranger,
         Err(TunnelError::NotBegun(_) | TunnelError::Slow | TunnelError::Broken(_)) => {
             return Ending::NoHandshake;
         }
     };
-    match asked_for(&mut tunnel, partners, started + GREETING) {
+    match asked_for(&mut tunnel, partners, greeted) {
         Ok(partner) => {
             tunnel.end_at(started + TIME);
             Exchange::new(tunnel, partner, started + TIME).run()

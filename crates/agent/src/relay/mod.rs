@@ -9,7 +9,7 @@ mod pins;
 
 use std::{
     io,
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -27,6 +27,8 @@ pub use pins::Pins;
 
 /// How many connections there may be at once.
 pub const CONNECTIONS: usize = 4;
+/// From a connection until both ends know each other and the partner is named.
+const GREETING: Duration = Duration::from_secs(5);
 /// How long to wait after the system refused a connection, as for lack of descriptors.
 const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
 
@@ -37,6 +39,7 @@ pub struct Relay {
     pins: Arc<Pins>,
     metrics: Arc<Metrics>,
     open: Arc<AtomicUsize>,
+    greeting: Duration,
 }
 
 impl Relay {
@@ -47,6 +50,7 @@ impl Relay {
             pins,
             metrics,
             open: Arc::default(),
+            greeting: GREETING,
         }
     }
 
@@ -73,14 +77,21 @@ impl Relay {
             let serving = thread::Builder::new()
                 .name("relayed".to_owned())
                 .spawn(move || {
-                    let ending = connection::serve(stream, &relay.pins, &relay.partners);
-                    relay.metrics.relayed(ending);
+                    let ending = relay.serve(stream);
+                    // Who sees it counted finds the place free.
                     drop(place);
+                    relay.metrics.relayed(ending);
                 });
             if let Err(error) = serving {
                 tracing::warn!(%error, "no thread for a connection to the relay");
             }
         }
+    }
+}
+
+impl Relay {
+    fn serve(&self, stream: TcpStream) -> Ending {
+        connection::serve(stream, &self.pins, &self.partners, self.greeting)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The relay as the operator's client meets it, with a DTLS server for a partner.
 
 use std::{
-    io::{ErrorKind, Read as _},
+    io::{ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream, UdpSocket},
     thread,
     time::{Duration, Instant, SystemTime},
@@ -37,6 +37,11 @@ struct World {
 
 impl World {
     fn new(partners: &[Partner]) -> Self {
+        Self::with(partners, GREETING)
+    }
+
+    /// With so much time until both ends know each other.
+    fn with(partners: &[Partner], greeting: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let world = Self {
             address: listener.local_addr().unwrap(),
@@ -46,7 +51,10 @@ impl World {
         };
         world.mount(&world.mounted);
         let (pins, metrics) = (Arc::clone(&world.pins), Arc::clone(&world.metrics));
-        let relay = Relay::new(partners.to_vec(), pins, metrics);
+        let relay = Relay {
+            greeting,
+            ..Relay::new(partners.to_vec(), pins, metrics)
+        };
         relay.start(listener).unwrap();
         world
     }
@@ -78,9 +86,12 @@ impl World {
     }
 
     fn until_counted(&self, ending: Ending) {
-        let line = format!("relayed_total{{ending=\"{}\"}}", ending.name());
+        self.until_told(&format!("relayed_total{{ending=\"{}\"}}", ending.name()));
+    }
+
+    fn until_told(&self, line: &str) {
         let deadline = Instant::now() + Duration::from_mins(1);
-        while !self.metrics.text().unwrap().contains(&line) {
+        while !self.metrics.text().unwrap().contains(line) {
             assert!(Instant::now() < deadline, "waited in vain for {line}");
             thread::sleep(Duration::from_millis(20));
         }
@@ -281,6 +292,41 @@ fn who_says_nothing_is_not_waited_for() {
     let mut unnamed = world.tunnel();
     assert!(received(&mut unnamed).is_err());
     world.until_counted(Ending::Bounds);
+}
+
+/// Begins the longest TLS record that there is, and sends a byte of it every 50 ms until nobody takes it.
+/// It would last for a quarter of an hour.
+fn drip(stream: &mut TcpStream) {
+    const RECORD: [u8; 5] = [0x16, 0x03, 0x01, 0x40, 0x00];
+    let mut taken = stream.write_all(&RECORD);
+    while taken.is_ok() {
+        thread::sleep(Duration::from_millis(50));
+        taken = stream.write_all(&[0]);
+    }
+}
+
+#[test]
+fn who_drips_a_handshake_is_gone_after_the_greeting_and_leaves_its_place_free() {
+    let (partner, _socket) = echo();
+    let greeting = Duration::from_secs(1);
+    let world = World::with(std::slice::from_ref(&partner), greeting);
+    let started = Instant::now();
+    let dripping: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut stream = TcpStream::connect(world.address).unwrap();
+            thread::spawn(move || drip(&mut stream))
+        })
+        .collect();
+    world.until_told(&format!(
+        "relayed_total{{ending=\"no-handshake\"}} {CONNECTIONS}"
+    ));
+    assert!(started.elapsed() >= greeting);
+    let mut tunnel = world.tunnel();
+    tunnel.send(partner.to_string().as_bytes()).unwrap();
+    assert!(received(&mut tunnel).unwrap().is_empty());
+    for client in dripping {
+        client.join().unwrap();
+    }
 }
 
 mod dtls {

@@ -144,3 +144,32 @@ fn what_the_schema_should_have_refused_is_refused_by_name() {
         assert!(error.contains(expected), "{extra}: {error}");
     }
 }
+
+#[test]
+fn an_address_is_dialled_unless_it_leads_to_the_operators_own_pod_or_node_or_to_many() {
+    let asked = |address: &str| {
+        wanted(&json!({
+            "workloadRef": {"name": "coturn"},
+            "verification": {"endpoints": [{"port": 9191, "address": address}]},
+        }))
+    };
+    for address in ["192.0.2.1", "10.1.2.3", "2001:db8::1", "fd00::1"] {
+        assert!(asked(address).is_ok(), "{address}");
+    }
+    let refused = [
+        "127.0.0.1",
+        "169.254.169.254",
+        "224.0.0.1",
+        "0.0.0.0",
+        "255.255.255.255",
+        "::1",
+        "fe80::1",
+        "ff02::1",
+        "::",
+        "::ffff:127.0.0.1",
+    ];
+    for address in refused {
+        let told = asked(address).unwrap_err().to_string();
+        assert!(told.contains("loopback, link-local"), "{address}: {told}");
+    }
+}

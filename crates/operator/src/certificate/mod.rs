@@ -9,7 +9,7 @@ mod sign;
 pub mod testing;
 mod unusable;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use api::{CoturnCertificate, Reason, Wanted};
 use jiff::Timestamp;
@@ -158,16 +158,30 @@ fn end(
 /// Has the pods dialled as the plan wants it, and forgets those that are gone.
 fn verify(context: &Context, observed: &Observed, probes: Vec<Probe>) {
     let resource = &observed.resource;
-    if let Some(Workload::Present(live)) = &observed.workload {
-        let there = live.pods.iter().map(|pod| pod.incarnation.as_str());
-        context.prober.retain(&resource.name, &there.collect());
+    if let Some(there) = incarnations(observed.workload.as_ref()) {
+        let endpoints = &resource.wanted.verifying.endpoints;
+        context.prober.retain(&resource.name, &there, endpoints);
     }
     if let Some(workload) = &resource.wanted.workload {
+        let stored = observed.stored();
         context.prober.ask(prober::Errand {
             certificate: resource.name.clone(),
+            leaf: stored.map(|stored| stored.current.leaf.fingerprint),
             workload: workload.clone(),
             probes,
         });
+    }
+}
+
+/// Those of the pods that are there, as far as that is known.
+fn incarnations(workload: Option<&Workload>) -> Option<BTreeSet<&str>> {
+    match workload {
+        None | Some(Workload::Missing) => Some(BTreeSet::new()),
+        Some(Workload::Unreadable(_)) => None,
+        Some(Workload::Present(live)) => {
+            let there = live.pods.iter().map(|pod| pod.incarnation.as_str());
+            Some(there.collect())
+        }
     }
 }
 
@@ -269,6 +283,7 @@ fn wait(next_check: Timestamp, read: Option<Timestamp>, now: Timestamp) -> Durat
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use plan::Refusal;
     use rstest::rstest;
 
     use super::*;
@@ -290,6 +305,20 @@ mod tests {
     ) {
         let wait = wait(minute(next_check), read.map(minute), minute(0));
         assert_eq!(wait, Duration::from_mins(expected));
+    }
+
+    #[test]
+    fn what_is_known_of_pods_stays_only_while_it_is_not_known_which_are_there() {
+        let unreadable = Workload::Unreadable(Refusal {
+            reason: Reason::Unreachable,
+            message: String::new(),
+        });
+        assert_eq!(incarnations(None), Some(BTreeSet::new()));
+        assert_eq!(
+            incarnations(Some(&Workload::Missing)),
+            Some(BTreeSet::new())
+        );
+        assert_eq!(incarnations(Some(&unreadable)), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use plan::{
     store::By,
 };
 
-use super::Observation;
+use super::{Observation, observe::Unasked};
 use crate::{context::Context, events::Notice};
 
 /// Events of one pass that are not written yet.
@@ -49,7 +49,11 @@ impl Notices {
         };
         let applied = applied(observation).filter(|_| is_publication(action));
         let told = [warning, notice(observation, action, before), applied];
-        for notice in told.into_iter().flatten() {
+        for notice in told
+            .into_iter()
+            .flatten()
+            .chain(unasked(observation, action))
+        {
             self.tell(observation, notice);
         }
     }
@@ -74,7 +78,8 @@ impl Notices {
     }
 }
 
-/// How long it took from the publication until every pod was on the certificate, if that is news.
+/// How long it took from the publication until every pod was on the certificate, if that is news; where
+/// handshakes are to prove it, none if they did not.
 fn completed(
     before: &CoturnCertificateStatus,
     after: &CoturnCertificateStatus,
@@ -84,7 +89,28 @@ fn completed(
         before.fingerprint == rollout.fingerprint && before.completed_at.is_some()
     });
     let (from, to) = (rollout.started_at.as_ref()?, rollout.completed_at.as_ref()?);
-    (!told).then(|| to.0.duration_since(from.0))
+    let verified = find(&after.conditions, ConditionType::Verified);
+    let is_proven = verified.is_none_or(|verified| verified.status == "True");
+    (!told && is_proven).then(|| to.0.duration_since(from.0))
+}
+
+/// Partners that could not be shown a certificate before it was stored: what they make of it is known
+/// once it is in service.
+fn unasked(observation: &Observation, action: &Action) -> Vec<Notice> {
+    let Action::Issue { .. } = action else {
+        return Vec::new();
+    };
+    let unasked = observation.unasked.iter();
+    let told = unasked.map(|Unasked { partner, why }| Notice {
+        kind: EventType::Warning,
+        reason: "PartnerNotAsked".to_owned(),
+        action: "Issue",
+        note: format!(
+            "{partner} could not be asked about the certificate before it was stored: {why}; whether it accepts it is \
+             told by PartnerAccepted once the certificate is in service"
+        ),
+    });
+    told.collect()
 }
 
 fn is_publication(action: &Action) -> bool {

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use api::{CoturnCertificate, Issuer, Reason, Wanted, names};
+use api::{CoturnCertificate, Issuer, Partner, Reason, Wanted, names};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
@@ -45,6 +45,16 @@ pub struct Observation {
     pub published: Option<Secret>,
     /// How it was written last in this pass.
     pub publication: LastPublication,
+    /// Partners that could not be shown the certificate that was issued in this pass.
+    pub unasked: Vec<Unasked>,
+}
+
+/// A partner that could not be asked.
+pub struct Unasked {
+    /// Whom.
+    pub partner: Partner,
+    /// Why.
+    pub why: String,
 }
 
 /// How the published Secret was written.
@@ -112,6 +122,7 @@ pub async fn observe(
         store: store_secret,
         published: published_secret,
         publication: LastPublication::default(),
+        unasked: Vec::new(),
     })
 }
 

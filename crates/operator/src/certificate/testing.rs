@@ -28,6 +28,7 @@ pub fn observation() -> Observation {
         store: None,
         published: None,
         publication: LastPublication::default(),
+        unasked: Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use plan::partner::Own;
 use probe::{Certificate, Names, VerifyError};
 
 use super::trust::Trust;
-use crate::redact::redact;
+use crate::redact::{excerpt, redact};
 
 /// Judges the chain that a partner has shown, leaf first. What coturn makes of it counts before the name
 /// that the partner is dialled by, which coturn does not look for.
@@ -20,7 +20,7 @@ pub fn judge(
 ) -> Own {
     let names = match probe::names(chain) {
         Ok(names) => names,
-        Err(error) => return Own::NotTrusted(error.to_string()),
+        Err(error) => return Own::NotTrusted(redact(&error.to_string())),
     };
     let by_coturn = match trust {
         Ok(trust) => by_coturn(chain, &names, trust, now),
@@ -35,7 +35,9 @@ pub fn judge(
 fn by_coturn(chain: &[Certificate], names: &Names, trust: &Trust, now: Timestamp) -> Own {
     let issuers = match probe::verify(chain, &trust.bundle, now) {
         Ok(issuers) => issuers,
-        Err(VerifyError::OpenSsl(why)) => return Own::NotJudged(format!("OpenSSL failed: {why}")),
+        Err(VerifyError::OpenSsl(why)) => {
+            return Own::NotJudged(redact(&format!("OpenSSL failed: {why}")));
+        }
         Err(error) => return Own::NotTrusted(unverified(chain, trust, &error)),
     };
     let peer = PeerNames {
@@ -44,10 +46,10 @@ fn by_coturn(chain: &[Certificate], names: &Names, trust: &Trust, now: Timestamp
     };
     match trust.whitelist.judge(&peer) {
         Verdict::AnyTrusted | Verdict::Listed { .. } => Own::Trusted,
-        Verdict::Refused(refusal) => Own::NotTrusted(redact(&format!(
-            "{refusal}; add `federation-remote-whitelist=<the partner's host>,<the common name of its CA>` to \
-             turnserver.conf"
-        ))),
+        Verdict::Refused(refusal) => Own::NotTrusted(format!(
+            "{}; add `federation-remote-whitelist=<the partner's host>,<the common name of its CA>` to turnserver.conf",
+            excerpt(&refusal.to_string())
+        )),
     }
 }
 

@@ -2,37 +2,53 @@
 //! the next one before it is stored. Of a partner that accepts it is judged whether coturn would let it
 //! in as well.
 
+mod dialling;
 mod judge;
+mod places;
 mod template;
 mod trust;
 
 use std::{
-    collections::{HashMap, HashSet},
-    net::SocketAddr,
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use api::{Fingerprint, Partner};
 use k8s_openapi::api::core::v1::PodSpec;
 use kube::Client;
 use pki::IssuedPair;
-use plan::partner::{Answer, Answered, Answers, Call, Own, Way};
-use probe::{Identity, Limits, Outcome, Protocol, Relay, Report, Target, dial, dial_through};
+use plan::partner::{Answer, Answered, Answers, Call, Heard, Own};
+use probe::{Certificate, Identity, Report};
 
 pub use template::pod;
 use tokio::sync::OnceCell;
 use trust::Trust;
 
+use self::{
+    dialling::{answer, dialled},
+    places::Places,
+};
 use crate::{
-    clock::ServerClock, error::Error, identities::Identities, metrics::Metrics, wake::Bell,
+    clock::ServerClock,
+    error::Error,
+    identities::Identities,
+    metrics::Metrics,
+    redact::redact,
+    under_way::{Begun, UnderWay},
+    wake::Bell,
 };
 
-/// How long a handshake may take: half of what coturn itself gives a partner.
-const TIME: Duration = Duration::from_secs(5);
+/// How long a partner may wait for its turn to be asked about the certificate in service: nobody waits.
+const BESIDE: Duration = Duration::from_mins(2);
+/// The same before a certificate is stored. By then as many as a resource may name had their turn,
+/// though none answered.
+const BEFORE_STORING: Duration = Duration::from_secs(20);
 
 /// Why nothing is said of a partner's own certificate where the handshake did not come as far.
 const UNSEEN: &str = "the partner showed no certificate";
+/// Why nobody is asked without a pair to be known by.
+const NO_STORE: &str = "the store could not be read";
 
 /// Asks partners, and remembers what they answered.
 #[derive(Clone)]
@@ -42,15 +58,14 @@ pub struct Partners {
     clock: ServerClock,
     bell: Bell,
     metrics: Arc<Metrics>,
-    known: Arc<Mutex<Known>>,
+    places: Places,
+    under_way: UnderWay<Key>,
+    /// By certificate.
+    known: Arc<Mutex<HashMap<String, Answers>>>,
 }
 
-#[derive(Default)]
-struct Known {
-    /// By certificate.
-    answers: HashMap<String, Answers>,
-    under_way: HashSet<(String, Partner)>,
-}
+/// A certificate and a partner.
+type Key = (String, Partner);
 
 /// What is to be asked about a certificate in service.
 pub struct Errand {
@@ -71,7 +86,7 @@ struct Underway {
     pod: Result<PodSpec, String>,
     identities: Option<Identities>,
     /// What coturn trusts, read once for all partners of the errand, and only if one accepts.
-    trust: OnceCell<Result<Trust, String>>,
+    trust: OnceCell<Arc<Result<Trust, String>>>,
 }
 
 impl Partners {
@@ -89,6 +104,8 @@ impl Partners {
             clock,
             bell,
             metrics,
+            places: Places::default(),
+            under_way: UnderWay::default(),
             known: Arc::default(),
         }
     }
@@ -96,12 +113,12 @@ impl Partners {
     /// What partners answered about a certificate.
     pub fn answers(&self, certificate: &str) -> Answers {
         let known = self.known();
-        known.answers.get(certificate).cloned().unwrap_or_default()
+        known.get(certificate).cloned().unwrap_or_default()
     }
 
     /// Forgets a certificate that is gone.
     pub fn forget(&self, certificate: &str) {
-        let forgotten = self.known().answers.remove(certificate);
+        let forgotten = self.known().remove(certificate);
         for partner in forgotten.unwrap_or_default().keys() {
             self.metrics.forget_partner(certificate, partner);
         }
@@ -110,7 +127,7 @@ impl Partners {
     /// Forgets partners of a certificate that are none of these.
     pub fn retain(&self, certificate: &str, partners: &[Partner]) {
         let mut known = self.known();
-        let Some(answers) = known.answers.get_mut(certificate) else {
+        let Some(answers) = known.get_mut(certificate) else {
             return;
         };
         answers.retain(|partner, _| {
@@ -132,7 +149,7 @@ impl Partners {
         } = errand;
         let calls: Vec<_> = calls
             .into_iter()
-            .filter(|call| self.begins(&certificate, &call.partner))
+            .filter_map(|call| Some((self.begin(&certificate, &call.partner)?, call)))
             .collect();
         if calls.is_empty() {
             return;
@@ -146,33 +163,56 @@ impl Partners {
                 leaf,
                 pod,
             };
-            let asked = calls.into_iter().map(|call| partners.call(&errand, call));
+            let asked = calls.into_iter().map(async |(begun, call)| {
+                partners.call(&errand, call).await;
+                drop::<Begun<Key>>(begun);
+            });
             futures::future::join_all(asked).await;
             partners.bell.certificate(errand.certificate);
         });
     }
 
-    fn begins(&self, certificate: &str, partner: &Partner) -> bool {
-        let mut known = self.known();
-        known.answers.entry(certificate.to_owned()).or_default();
-        let key = (certificate.to_owned(), partner.clone());
-        known.under_way.insert(key)
+    fn begin(&self, certificate: &str, partner: &Partner) -> Option<Begun<Key>> {
+        self.known().entry(certificate.to_owned()).or_default();
+        self.under_way
+            .begin((certificate.to_owned(), partner.clone()))
     }
 
     async fn call(&self, errand: &Underway, call: Call) {
-        let report = match &errand.identities {
-            Some(known) => asked(&call, known.current.clone(), known).await,
-            None => Err("the store could not be read".to_owned()),
-        };
-        let (answer, own) = match report {
-            Ok(report) => {
-                let answer = answer(&report);
-                let own = self.own(errand, &call.partner, &report, &answer).await;
-                (answer, own)
+        let result = match &errand.identities {
+            Some(known) => {
+                let current = known.current.clone();
+                self.asked(&call, current, known, BESIDE).await
             }
-            Err(why) => (Answer::Unreached(why), Own::NotJudged(UNSEEN.to_owned())),
+            None => Err(NO_STORE.to_owned()),
+        };
+        let answer = answer(&result);
+        let own = match result {
+            Ok(report) => self.own(errand, &call.partner, report, &answer).await,
+            Err(_) => Own::NotJudged(UNSEEN.to_owned()),
         };
         self.note(errand, call, answer, own);
+    }
+
+    /// A handshake with a partner once it is its turn, or why there was none.
+    async fn asked(
+        &self,
+        call: &Call,
+        identity: Identity,
+        known: &Identities,
+        patience: Duration,
+    ) -> Result<Report, String> {
+        let begun = Instant::now();
+        let place = self.places.take(&call.way, patience).await;
+        let result = match &place {
+            Some(_) => dialled(call, identity, known).await,
+            None => Err(format!(
+                "its turn did not come in {} s: others were asked for so long",
+                begun.elapsed().as_secs()
+            )),
+        };
+        self.metrics.partner_asked(&result);
+        result
     }
 
     /// What coturn would make of a partner. One that does not accept is asked again soon and often: what
@@ -181,7 +221,7 @@ impl Partners {
         &self,
         errand: &Underway,
         partner: &Partner,
-        report: &Report,
+        report: Report,
         answer: &Answer,
     ) -> Own {
         if report.chain.is_empty() {
@@ -190,7 +230,7 @@ impl Partners {
         match answer {
             Answer::Accepted => {
                 let trust = errand.trust.get_or_init(|| self.trust(&errand.pod)).await;
-                judge::judge(partner, &report.chain, trust, self.clock.now())
+                self.judged(partner, report.chain, trust).await
             }
             Answer::Refused(_) | Answer::Unreached(_) => {
                 Own::NotJudged("it is judged once the partner accepts".to_owned())
@@ -198,65 +238,71 @@ impl Partners {
         }
     }
 
-    async fn trust(&self, pod: &Result<PodSpec, String>) -> Result<Trust, String> {
-        match pod {
+    /// On a thread of its own: OpenSSL verifies what others have sent.
+    async fn judged(
+        &self,
+        partner: &Partner,
+        chain: Vec<Certificate>,
+        trust: &Arc<Result<Trust, String>>,
+    ) -> Own {
+        let (partner, trust, now) = (partner.clone(), Arc::clone(trust), self.clock.now());
+        let judging =
+            tokio::task::spawn_blocking(move || judge::judge(&partner, &chain, &trust, now));
+        let broken_off = |_| Own::NotJudged("the judgement was broken off".to_owned());
+        judging.await.unwrap_or_else(broken_off)
+    }
+
+    /// Why it is not known is told with words from the workload's own files.
+    async fn trust(&self, pod: &Result<PodSpec, String>) -> Arc<Result<Trust, String>> {
+        let trust = match pod {
             Ok(pod) => trust::read(&self.client, &self.namespace, pod).await,
             Err(why) => Err(why.clone()),
-        }
+        };
+        Arc::new(trust.map_err(|why| redact(&why)))
     }
 
     /// Of a certificate that was forgotten meanwhile nothing is noted.
     fn note(&self, errand: &Underway, call: Call, answer: Answer, own: Own) {
-        let (certificate, leaf, at) = (&errand.certificate, errand.leaf, self.clock.now());
+        let certificate = &errand.certificate;
         let mut known = self.known();
-        known
-            .under_way
-            .remove(&(certificate.clone(), call.partner.clone()));
-        let Some(answers) = known.answers.get_mut(certificate) else {
+        let Some(answers) = known.get_mut(certificate) else {
             return;
         };
         self.metrics.answered(certificate, &call.partner, &answer);
-        let before = answers.get(&call.partner).filter(|it| it.leaf == leaf);
-        let since = before
-            .filter(|before| before.answer == answer)
-            .map_or(at, |before| before.since);
-        let has_accepted = match &answer {
-            Answer::Accepted => true,
-            Answer::Refused(_) => false,
-            // That it could not be asked this time says nothing else.
-            Answer::Unreached(_) => before.is_some_and(|before| before.has_accepted),
-        };
-        let answered = Answered {
-            leaf,
-            has_accepted,
+        let heard = Heard {
+            leaf: errand.leaf,
             answer,
             own,
             way: call.way,
-            at,
-            since,
+            at: self.clock.now(),
         };
+        let answered = Answered::after(answers.get(&call.partner), heard);
         answers.insert(call.partner, answered);
     }
 
-    /// Presents a pair that nobody has seen yet to partners. What an agent is known by is the pair that
-    /// is published; the key of the new one stays here.
+    /// Presents a pair that nobody has seen yet to partners, and tells what each answered. What an agent
+    /// is known by is the pair that is published; the key of the new one stays here.
     pub async fn rehearse(
         &self,
         certificate: &str,
         calls: Vec<Call>,
         pair: &IssuedPair,
     ) -> Result<Vec<(Partner, Answer)>, Error> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
         let next = Identity::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes());
-        let (Ok(next), false) = (next, calls.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let Some(known) = self.identities(certificate).await? else {
-            return Ok(Vec::new());
-        };
+        let next = next.map_err(|error| error.to_string());
+        let known = self.identities(certificate).await?;
+        let known = known.ok_or_else(|| NO_STORE.to_owned());
         let asked = calls.into_iter().map(async |call| {
-            let report = asked(&call, next.clone(), &known).await;
-            let answer = report.map_or_else(Answer::Unreached, |report| answer(&report));
-            (call.partner, answer)
+            let result = match (&next, &known) {
+                (Ok(next), Ok(known)) => {
+                    self.asked(&call, next.clone(), known, BEFORE_STORING).await
+                }
+                (Err(why), _) | (_, Err(why)) => Err(why.clone()),
+            };
+            (call.partner, answer(&result))
         });
         Ok(futures::future::join_all(asked).await)
     }
@@ -265,67 +311,8 @@ impl Partners {
         Identities::read(&self.client, &self.namespace, certificate).await
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Answers>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A handshake with a partner, on a thread of its own; or why there was none.
-async fn asked(call: &Call, identity: Identity, known: &Identities) -> Result<Report, String> {
-    let limits = Limits {
-        time: TIME,
-        ..Limits::default()
-    };
-    let dialling = match &call.way {
-        Way::Operator => {
-            let target = target(&call.partner).await?;
-            tokio::task::spawn_blocking(move || dial(&target, Some(&identity), limits))
-        }
-        Way::Agent { address, .. } => {
-            let relay = Relay {
-                address: *address,
-                identities: [Some(known.current.clone()), known.previous.clone()]
-                    .into_iter()
-                    .flatten()
-                    .collect(),
-            };
-            let partner = probe::Partner {
-                host: call.partner.host.to_ascii_lowercase(),
-                port: call.partner.port,
-            };
-            tokio::task::spawn_blocking(move || {
-                dial_through(&relay, &partner, Some(&identity), limits)
-            })
-        }
-    };
-    dialling
-        .await
-        .map_err(|_| "the handshake was broken off".to_owned())
-}
-
-/// Where a partner is, by the resolver of the operator's pod.
-async fn target(partner: &Partner) -> Result<Target, String> {
-    let host = partner.host.as_str();
-    let is_address = host.parse::<std::net::IpAddr>().is_ok();
-    let found = tokio::time::timeout(TIME, tokio::net::lookup_host((host, partner.port))).await;
-    let unknown = |why: &str| format!("the name {host} is not resolved: {why}");
-    let mut addresses = found
-        .map_err(|_| unknown("no answer in time"))?
-        .map_err(|error| unknown(&error.to_string()))?;
-    let address: SocketAddr = addresses.next().ok_or_else(|| unknown("no address"))?;
-    Ok(Target {
-        address,
-        protocol: Protocol::Dtls12,
-        server_name: (!is_address).then(|| host.to_owned()),
-    })
-}
-
-/// What a partner made of what it was shown.
-fn answer(report: &Report) -> Answer {
-    match &report.outcome {
-        Outcome::Completed => Answer::Accepted,
-        Outcome::Refused(alert) => Answer::Refused(format!("{} ({alert})", alert.meaning())),
-        Outcome::Unanswered | Outcome::Failed(_) => Answer::Unreached(report.outcome.to_string()),
     }
 }
 

@@ -1,8 +1,15 @@
+use std::net::{SocketAddr, TcpListener};
+
 use api::{WorkloadKind, WorkloadRef};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::runtime::{reflector::store::Writer, watcher::Event};
-use pki::testing::TestCa;
-use probe::{Alert, Certificate, Demand};
+use pki::{
+    Authority, issue,
+    testing::{TestCa, request},
+};
+use plan::partner::Way;
+use probe::{Alert, Certificate, Demand, Outcome, Trouble};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
@@ -52,10 +59,10 @@ fn underway(pod: Result<PodSpec, String>) -> Underway {
 
 /// What coturn would make of it, with the pods that are known.
 async fn own(context: &Context, errand: &Underway, report: &Report) -> Own {
-    let answer = answer(report);
+    let answer = answer(&Ok(report.clone()));
     context
         .partners
-        .own(errand, &partner(), report, &answer)
+        .own(errand, &partner(), report.clone(), &answer)
         .await
 }
 
@@ -114,7 +121,7 @@ async fn what_cannot_be_read_leaves_the_answer_as_it_is() {
         let own = own(&context, &underway(pod), &accepted).await;
         assert_eq!(own, Own::NotJudged(expected.to_owned()));
     }
-    assert_eq!(answer(&accepted), Answer::Accepted);
+    assert_eq!(answer(&Ok(accepted)), Answer::Accepted);
 }
 
 #[tokio::test]
@@ -186,4 +193,121 @@ async fn the_pods_of_a_workload_are_known_by_its_watch() {
     );
     let why = pod(&context, None).unwrap_err();
     assert!(why.contains("spec.workloadRef"), "{why}");
+}
+
+fn pair() -> IssuedPair {
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+    let authority = Authority::load(&TestCa::example().secret().as_secret(), now).unwrap();
+    issue(&authority, &request(&["coturn.example.com"]), now).unwrap()
+}
+
+fn identities() -> Identities {
+    let pair = pair();
+    let current = Identity::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes());
+    Identities {
+        current: current.unwrap(),
+        previous: None,
+    }
+}
+
+/// An agent that keeps each connection open for a while: where it is, and a list of how many there were
+/// whenever one came.
+fn slow_agent() -> (SocketAddr, Arc<Mutex<Vec<usize>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (seen, open) = (Arc::<Mutex<Vec<usize>>>::default(), Arc::new(()));
+    let noted = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let open = Arc::clone(&open);
+            noted.lock().unwrap().push(Arc::strong_count(&open) - 1);
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(200));
+                drop(open);
+                drop(stream);
+            });
+        }
+    });
+    (address, seen)
+}
+
+fn through(address: SocketAddr, number: u8) -> Call {
+    Call {
+        partner: Partner {
+            host: format!("192.0.2.{number}"),
+            port: 9191,
+        },
+        way: Way::Agent {
+            pod: "coturn-0".to_owned(),
+            address,
+        },
+    }
+}
+
+#[tokio::test]
+async fn as_many_partners_as_may_be_named_are_asked_through_one_agent_a_few_at_a_time() {
+    let (address, seen) = slow_agent();
+    let (context, known) = (context(&[], |_| Value::Null), identities());
+    let calls: Vec<_> = (1..=8).map(|number| through(address, number)).collect();
+    let asked = calls.iter().map(|call| {
+        let identity = known.current.clone();
+        context
+            .partners
+            .asked(call, identity, &known, BEFORE_STORING)
+    });
+    let asked = futures::future::join_all(asked).await;
+    assert_eq!(asked.len(), 8);
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 8, "somebody was not asked");
+    assert!(seen.iter().all(|open| *open <= 2), "{seen:?}");
+}
+
+#[tokio::test]
+async fn whose_turn_does_not_come_is_told_so() {
+    let (address, seen) = slow_agent();
+    let (context, known) = (context(&[], |_| Value::Null), identities());
+    let call = through(address, 1);
+    let taken = [
+        context.partners.places.take(&call.way, BESIDE).await,
+        context.partners.places.take(&call.way, BESIDE).await,
+    ];
+    let current = known.current.clone();
+    let result = context
+        .partners
+        .asked(&call, current, &known, Duration::from_millis(50))
+        .await;
+    let why = result.unwrap_err();
+    assert!(why.contains("its turn did not come"), "{why}");
+    assert!(seen.lock().unwrap().is_empty());
+    drop(taken);
+}
+
+#[test]
+fn words_of_others_are_told_without_what_may_be_a_key() {
+    let line = "QUJD".repeat(16);
+    let said = Outcome::Failed(Trouble::NotBegun(format!("the agent says {line}")));
+    for result in [Ok(report(said, None)), Err(format!("no name {line}"))] {
+        let Answer::Unreached(why) = answer(&result) else {
+            panic!("{result:?}");
+        };
+        assert!(!why.contains(&line), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_pair_to_be_known_by_nobody_is_asked_and_each_is_told_of() {
+    let context = context(
+        &[],
+        |_| json!({"kind": "Status", "code": 404, "reason": "NotFound", "message": "gone", "status": "Failure"}),
+    );
+    let address = "192.0.2.1:9798".parse().unwrap();
+    let calls = vec![through(address, 1), through(address, 2)];
+    let asked = context.partners.rehearse("coturn", calls, &pair()).await;
+    let unasked = Answer::Unreached("the store could not be read".to_owned());
+    let answers: Vec<_> = asked
+        .unwrap()
+        .into_iter()
+        .map(|(_, answer)| answer)
+        .collect();
+    assert_eq!(answers, [unasked.clone(), unasked]);
 }

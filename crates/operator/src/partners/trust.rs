@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     error::{ObjectName, remedy},
+    redact::excerpt,
     requests,
 };
 
@@ -175,6 +176,12 @@ fn of_config_map(object: ConfigMap, key: &str) -> Option<Vec<u8>> {
         .or_else(|| bytes.map(|bytes| bytes.0))
 }
 
+/// A value and where it stands. Somebody may have put a key there by mistake.
+fn told(setting: &Setting) -> String {
+    let (value, source) = (setting.value.to_string(), setting.source.to_string());
+    format!("{} ({})", excerpt(&value), excerpt(&source))
+}
+
 /// The fork verifies partners only where it has a `CA-file`.
 fn authorities(configuration: &Configuration) -> Result<(&Setting, &str), String> {
     let setting = configuration.files().authorities.ok_or(
@@ -184,8 +191,8 @@ fn authorities(configuration: &Configuration) -> Result<(&Setting, &str), String
     let path = setting.value.text().filter(|path| path.starts_with('/'));
     let path = path.ok_or_else(|| {
         format!(
-            "CA-file={} ({}) is no whole path; write it in full",
-            setting.value, setting.source
+            "CA-file={} is no whole path; write it in full",
+            told(setting)
         )
     })?;
     Ok((setting, path))
@@ -208,9 +215,9 @@ fn bundle(setting: &Setting, place: Place) -> Result<Vec<Origin>, String> {
         }
     };
     Err(format!(
-        "CA-file={} ({}) {lies}: the operator does not see what it holds; mount a Secret or ConfigMap with the \
-         partner's CA and have CA-file name its file",
-        setting.value, setting.source
+        "CA-file={} {lies}: the operator does not see what it holds; mount a Secret or ConfigMap with the partner's CA \
+         and have CA-file name its file",
+        told(setting)
     ))
 }
 
@@ -219,9 +226,9 @@ fn whitelist(configuration: &Configuration) -> Result<Whitelist, String> {
     let is_unresolved = |setting: &&Setting| matches!(setting.value, Value::Unresolved(_));
     match configuration.all(WHITELIST).find(is_unresolved) {
         Some(setting) => Err(format!(
-            "{WHITELIST}={} ({}) is filled in when coturn starts, so it is not known whom it lets federate; write \
-             the value out",
-            setting.value, setting.source
+            "{WHITELIST}={} is filled in when coturn starts, so it is not known whom it lets federate; write the value \
+             out",
+            told(setting)
         )),
         None => Ok(configuration.whitelist()),
     }

@@ -2,7 +2,7 @@
 
 mod kinds;
 mod observe;
-mod read;
+pub mod read;
 mod single;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -14,7 +14,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 use kube::ResourceExt as _;
-use plan::rollout::{Live, Pod, Replacement, SingleRestarts, Touches};
+use plan::rollout::{Live, Pod, Reloader, Replacement, SingleRestarts, Touches};
 
 use crate::secret::version;
 
@@ -45,6 +45,7 @@ pub fn common(
         single_restarts: SingleRestarts::default(),
         touches: Touches::default(),
         rolled_by: None,
+        reloader: reloader(template.spec.as_ref()),
     }
 }
 
@@ -52,6 +53,31 @@ pub fn common(
 fn grace_period(spec: Option<&PodSpec>) -> SignedDuration {
     let seconds = spec.and_then(|spec| spec.termination_grace_period_seconds);
     SignedDuration::from_secs(seconds.unwrap_or(30))
+}
+
+/// Whether a container that has coturn reload, by its name, sees coturn's processes.
+fn reloader(spec: Option<&PodSpec>) -> Reloader {
+    let Some(spec) = spec else {
+        return Reloader::NotKnown;
+    };
+    let is_reloader =
+        |name: &&String| [names::AGENT, names::WIRE_RELOADER].contains(&name.as_str());
+    let mut reloaders = containers(spec)
+        .map(|container| &container.name)
+        .filter(is_reloader);
+    let sees = [spec.share_process_namespace, spec.host_pid].contains(&Some(true));
+    match reloaders.next() {
+        None => Reloader::NotKnown,
+        Some(_) if sees => Reloader::Sees,
+        Some(container) => Reloader::Blind {
+            container: container.clone(),
+        },
+    }
+}
+
+fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
+    let before = spec.init_containers.iter().flatten();
+    before.chain(&spec.containers)
 }
 
 /// What follows from the type of an update strategy.
@@ -156,12 +182,7 @@ fn ip(pod: &KubePod) -> Option<IpAddr> {
 /// Where the agent in it relays to partners, if there is one that does.
 fn relay(pod: &KubePod) -> Option<SocketAddr> {
     let spec = pod.spec.as_ref()?;
-    let containers = spec
-        .init_containers
-        .iter()
-        .flatten()
-        .chain(&spec.containers);
-    let mut agents = containers.filter(|container| container.name == names::AGENT);
+    let mut agents = containers(spec).filter(|container| container.name == names::AGENT);
     let mut ports = agents.next()?.ports.iter().flatten();
     let port = ports.find(|port| port.name.as_deref() == Some(names::RELAY_PORT))?;
     let port = u16::try_from(port.container_port).ok()?;

@@ -5,7 +5,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -90,6 +90,16 @@ impl Pod {
     /// Starts the agent over mounted directories.
     pub fn agent(&self, mounts: &[&Mount]) -> Agent {
         Agent::start(self.command(binary()), &self.path("agent.log"), mounts)
+    }
+
+    /// Starts an agent at an address that is taken: nobody can ask it anything. It ends with the pod.
+    pub fn deaf_agent(&self, mount: &Mount, taken: SocketAddr) -> Child {
+        let mut command = self.command(binary());
+        command.args(["agent", "--listen", &taken.to_string()]);
+        command.args(["--relay-listen", &taken.to_string()]);
+        command.args(["--partner", "coturn.partner.example:9191"]);
+        command.arg("--watch").arg(mount.path());
+        command.spawn().unwrap()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who is signalled when.
 
+use std::net::TcpListener;
+
 use pki::IssuedPair;
 use rustix::process::Signal;
 
@@ -252,4 +254,19 @@ fn a_directory_that_is_made_anew_is_watched_again() {
     world.coturn.until_reloads(1);
     mount.swap(&pair());
     world.coturn.until_reloads(2);
+}
+
+#[test]
+fn who_has_the_agents_port_keeps_nobody_from_reloading() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let pod = Pod::new();
+    let mount = Mount::with(&pod.path("pair"), &pair());
+    let coturn = pod.coturn("coturn.log");
+    let mut agent = pod.deaf_agent(&mount, taken.local_addr().unwrap());
+    for count in 1..=2 {
+        mount.swap(&pair());
+        coturn.until_reloads(count);
+    }
+    agent.kill().unwrap();
+    agent.wait().unwrap();
 }

@@ -1,5 +1,5 @@
 //! What is told of restarts beside how far they are: whether the operator may make them, who stays as
-//! it is, and whether there is time for all of them.
+//! it is, whether there is time for all of them, and who cannot spare them.
 
 use api::RolloutStrategy;
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +35,7 @@ pub fn beside(observed: &Observed, mut rolled_out: Finding, now: Timestamp) -> F
         gives_way(observed),
         stays(observed, now),
         too_late(observed),
+        blindness(observed),
     ];
     for note in notes.into_iter().flatten() {
         rolled_out.message = format!("{}; {note}", rolled_out.message);
@@ -54,6 +55,11 @@ fn gives_way(observed: &Observed) -> Option<String> {
     Some(format!(
         "by a rolling restart, as CoturnCertificate {by} of the same workload asks for one: give both the same strategy"
     ))
+}
+
+/// That nobody can have coturn reload, where that is asked for.
+fn blindness(observed: &Observed) -> Option<String> {
+    live(observed)?.blindness(&observed.mounted()?)
 }
 
 /// Pods that are current although they serve an earlier certificate.

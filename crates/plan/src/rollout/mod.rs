@@ -14,6 +14,7 @@ mod predecessors;
 mod progress;
 mod proof;
 mod reload;
+mod reloader;
 mod reverting;
 mod single;
 
@@ -32,6 +33,7 @@ pub use predecessors::{Predecessor, staying};
 pub use progress::{Progress, Stage, assess};
 pub use proof::{Probe, Proof, Proofs, Shown, Verdict, wanted};
 pub use reload::Touches;
+pub use reloader::Reloader;
 pub use single::SingleRestarts;
 
 use crate::Version;

@@ -9,7 +9,8 @@ use api::{Fingerprint, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Assurance, Evidence, Predecessor, SingleRestarts, Touches, Verdict, evidence, proof, single,
+    Assurance, Evidence, Predecessor, Reloader, SingleRestarts, Touches, Verdict, evidence, proof,
+    single,
 };
 use crate::{Contest, Refusal, Version, contest::ContestedStamp, publication::PublicationLog};
 
@@ -81,6 +82,8 @@ pub struct Live {
     /// A certificate's resource that names it and asks for a rolling restart: that restarts every pod, for
     /// the other certificates as well.
     pub rolled_by: Option<String>,
+    /// What of its template is to have coturn reload.
+    pub reloader: Reloader,
 }
 
 /// Whether Kubernetes replaces pods of an earlier template.

@@ -2,7 +2,7 @@
 //! would see.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
 };
 
@@ -43,6 +43,8 @@ pub struct Proofs {
     pub by_pod: BTreeMap<(String, Endpoint), Proof>,
     /// When some pod of the workload, if it is gone by now or not, showed a leaf at an endpoint last.
     pub answered: BTreeMap<Endpoint, Timestamp>,
+    /// The leaf that was shown last, as in `by_pod`, and when: also where nobody answers since.
+    pub leaves: BTreeMap<(String, Endpoint), (Fingerprint, Timestamp)>,
 }
 
 impl Proofs {
@@ -51,12 +53,37 @@ impl Proofs {
             .get(&(pod.incarnation.clone(), endpoint.clone()))
     }
 
-    /// When the oldest of those was made that show this leaf.
+    /// Adds what a handshake with an endpoint of an incarnation showed.
+    pub fn note(&mut self, incarnation: &str, endpoint: &Endpoint, shown: Shown, at: Timestamp) {
+        let key = (incarnation.to_owned(), endpoint.clone());
+        if let Shown::Leaf(leaf) = shown {
+            self.answered.insert(endpoint.clone(), at);
+            self.leaves.insert(key.clone(), (leaf, at));
+        }
+        let before = self.by_pod.get(&key);
+        let since = before
+            .filter(|before| before.shown == shown)
+            .map_or(at, |before| before.since);
+        self.by_pod.insert(key, Proof { shown, at, since });
+    }
+
+    /// Forgets all but these endpoints of these incarnations.
+    pub fn retain(&mut self, incarnations: &BTreeSet<&str>, endpoints: &[Endpoint]) {
+        let is_kept = |(incarnation, endpoint): &(String, Endpoint)| {
+            incarnations.contains(incarnation.as_str()) && endpoints.contains(endpoint)
+        };
+        self.by_pod.retain(|key, _| is_kept(key));
+        self.leaves.retain(|key, _| is_kept(key));
+        self.answered
+            .retain(|endpoint, _| endpoints.contains(endpoint));
+    }
+
+    /// When that one was seen to serve this leaf that was seen so longest ago.
     #[must_use]
     pub fn oldest_of(&self, leaf: Fingerprint) -> Option<Timestamp> {
-        let proofs = self.by_pod.values();
-        let good = proofs.filter(|proof| proof.shown == Shown::Leaf(leaf));
-        good.map(|proof| proof.at).min()
+        let seen = self.leaves.values();
+        let good = seen.filter(|(shown, _)| *shown == leaf);
+        good.map(|(_, at)| *at).min()
     }
 
     /// What handshakes with the other pods showed at this endpoint.
@@ -316,4 +343,65 @@ fn due(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Timestamp {
     let published = mounted.published_since().unwrap_or(proof.at);
     let lasts = proof.at.duration_since(proof.since.max(published));
     proof.at + (lasts / 4).clamp(SOON, LATE)
+}
+
+#[cfg(test)]
+mod tests {
+    use api::Protocol;
+
+    use super::*;
+
+    fn endpoint(port: u16) -> Endpoint {
+        Endpoint {
+            protocol: Protocol::Dtls,
+            port,
+            address: None,
+        }
+    }
+
+    fn leaf(number: u8) -> Fingerprint {
+        Fingerprint::from_digest([number; 32])
+    }
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)
+    }
+
+    /// Two pods that served a leaf, one a minute after the other.
+    fn proofs() -> Proofs {
+        let mut proofs = Proofs::default();
+        proofs.note("a", &endpoint(9191), Shown::Leaf(leaf(1)), at(1));
+        proofs.note("b", &endpoint(9191), Shown::Leaf(leaf(1)), at(2));
+        proofs
+    }
+
+    #[test]
+    fn a_pod_that_does_not_answer_any_more_was_proven_when_it_did_last() {
+        let mut proofs = proofs();
+        let silence = || Shown::Silence("no answer".to_owned());
+        proofs.note("a", &endpoint(9191), silence(), at(3));
+        proofs.note("b", &endpoint(9191), silence(), at(3));
+        assert_eq!(proofs.oldest_of(leaf(1)), Some(at(1)));
+        assert_eq!(proofs.oldest_of(leaf(2)), None);
+    }
+
+    #[test]
+    fn what_is_gone_or_not_dialled_any_more_is_not_the_oldest() {
+        let mut proofs = proofs();
+        proofs.note("b", &endpoint(5349), Shown::Leaf(leaf(1)), at(0));
+        proofs.retain(&["b"].into(), &[endpoint(9191)]);
+        assert_eq!(proofs.oldest_of(leaf(1)), Some(at(2)));
+        assert_eq!(proofs.by_pod.len(), 1);
+        proofs.retain(&BTreeSet::new(), &[]);
+        assert_eq!(proofs, Proofs::default());
+    }
+
+    #[test]
+    fn what_is_shown_is_shown_since_it_was_first() {
+        let mut proofs = proofs();
+        proofs.note("a", &endpoint(9191), Shown::Leaf(leaf(1)), at(5));
+        proofs.note("b", &endpoint(9191), Shown::Leaf(leaf(2)), at(5));
+        let since = |pod: &str| proofs.by_pod[&(pod.to_owned(), endpoint(9191))].since;
+        assert_eq!((since("a"), since("b")), (at(1), at(5)));
+    }
 }

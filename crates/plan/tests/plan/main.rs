@@ -27,6 +27,7 @@ mod pod_by_pod;
 mod proofs;
 mod publishing;
 mod recovery;
+mod reloader;
 mod restart_one;
 mod retention;
 mod rollout;

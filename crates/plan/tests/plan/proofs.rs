@@ -1,7 +1,5 @@
 //! What handshakes show stands above what start times tell.
 
-use std::collections::BTreeMap;
-
 use api::{Endpoint, Fingerprint, Protocol, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
 use plan::{
@@ -58,7 +56,7 @@ fn showing(case: Case, shown: &[Shown], lasts: SignedDuration) -> Case {
         });
         observed.proofs = Proofs {
             by_pod: proofs.collect(),
-            answered: BTreeMap::new(),
+            ..Proofs::default()
         };
     })
 }

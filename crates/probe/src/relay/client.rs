@@ -72,6 +72,8 @@ impl Relay {
         let fitting = |identity: &&Identity| leaf(identity) == Some(first.shown());
         match self.identities.iter().find(fitting) {
             Some(fitting) if leaf(fitting) != leaf(likeliest) => {
+                // The agent has few places.
+                drop(first);
                 self.connected(fitting, &accepted, deadline)
             }
             Some(_) | None => Ok(first),

@@ -200,9 +200,25 @@ fn of_names_by_ordinal() -> Vec<(Value, &'static str)> {
     ]
 }
 
+/// Pods that are dialled at this address.
+fn dialled_at(address: &str) -> Value {
+    json!({
+        "workloadRef": {"name": "coturn"},
+        "verification": {"endpoints": [{"port": 9191, "address": address}]},
+    })
+}
+
 /// What its Secret and its workload cannot be.
 fn of_its_secret_and_workload() -> Vec<(Value, &'static str)> {
     vec![
+        (
+            dialled_at("169.254.169.254"),
+            "address must not be a loopback",
+        ),
+        (
+            dialled_at("here"),
+            "address must be an IPv4 or IPv6 address",
+        ),
         (
             json!({"secretName": "coturn-ca"}),
             "secretName must not be the CA Secret",

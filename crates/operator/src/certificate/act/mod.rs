@@ -13,13 +13,14 @@ use pki::{IssuedPair, LeafRequest};
 use plan::{
     Precondition, Version,
     certificate::{Action, Store},
+    partner::Answer,
     publication::{Beginning, Publication},
     rollout::Distrusted,
     store::{By, NewPair, Origin, PublishedName, RolledBack, StoreState},
 };
 
 use super::{
-    observe::Observation,
+    observe::{Observation, Unasked},
     sign::{Signed, Signing},
 };
 use crate::{
@@ -126,8 +127,9 @@ impl Writer<'_> {
     }
 
     /// Presents a certificate to the partners before anybody else sees it. One that accepts that in
-    /// service and refuses this one keeps it from being stored.
-    async fn ask_partners_first(&self, pair: &IssuedPair) -> Result<(), Error> {
+    /// service and refuses this one keeps it from being stored. Who cannot be asked does not, and is told
+    /// of.
+    async fn ask_partners_first(&mut self, pair: &IssuedPair) -> Result<(), Error> {
         let observed = &self.observation.observed;
         let calls = observed.partners_to_ask_first(self.now);
         let asked = self
@@ -138,9 +140,17 @@ impl Writer<'_> {
         let mut objections = asked
             .iter()
             .filter_map(|(partner, answer)| observed.partner_objects(partner, answer));
-        objections
-            .next()
-            .map_or(Ok(()), |refusal| Err(Error::Objection(refusal)))
+        if let Some(refusal) = objections.next() {
+            return Err(Error::Objection(refusal));
+        }
+        let unasked = asked
+            .into_iter()
+            .filter_map(|(partner, answer)| match answer {
+                Answer::Unreached(why) => Some(Unasked { partner, why }),
+                Answer::Accepted | Answer::Refused(_) => None,
+            });
+        self.observation.unasked = unasked.collect();
+        Ok(())
     }
 
     async fn note_rollback(&mut self, store: &Version, lost: &SerialNumber) -> Result<(), Error> {

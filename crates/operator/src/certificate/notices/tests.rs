@@ -1,10 +1,11 @@
 //! Who is told of what.
 
+use api::{Partner, RolloutStatus, Trigger};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use plan::{
     Precondition,
-    publication::{Held, Publication},
+    publication::{Beginning, Held, Publication},
     store::PublishedName,
 };
 use rstest::rstest;
@@ -127,4 +128,56 @@ fn a_changed_message_alone_is_no_event() {
     let mut after = status(WELL);
     after.conditions[0].message = "another".to_owned();
     assert!(changed_condition(&status(WELL), &after).is_none());
+}
+
+#[test]
+fn each_partner_that_could_not_be_asked_first_is_warned_of_at_the_issuing() {
+    let unreached = |host: &str| Unasked {
+        partner: Partner {
+            host: host.to_owned(),
+            port: 9191,
+        },
+        why: "no answer".to_owned(),
+    };
+    let observation = Observation {
+        unasked: vec![unreached("a.example"), unreached("b.example")],
+        ..testing::observation()
+    };
+    let issue = Action::Issue {
+        trigger: Trigger::Renewing,
+        beginning: Beginning::Unknown,
+        store: Precondition::Absent,
+    };
+    let told = unasked(&observation, &issue);
+    let notes: Vec<_> = told.iter().map(|notice| &*notice.note).collect();
+    assert!(notes[0].contains("a.example:9191") && notes[0].contains("no answer"));
+    assert!(notes[1].contains("b.example:9191"));
+    assert!(told.iter().all(|notice| notice.kind == EventType::Warning));
+    assert!(unasked(&observation, &publish(PublishCause::Superseded)).is_empty());
+}
+
+#[rstest]
+#[case::nobody_is_dialled(&[], Some(60))]
+#[case::proven(&[("Verified", "True", "Verified")], Some(60))]
+#[case::nobody_could_be_dialled(&[("Verified", "Unknown", "Unreachable")], None)]
+#[case::another_is_served(&[("Verified", "False", "ServesAnother")], None)]
+fn how_long_it_took_is_counted_once_it_is_proven_where_that_is_asked_for(
+    #[case] conditions: Conditions,
+    #[case] expected: Option<i64>,
+) {
+    let at = |second| Some(Time(Timestamp::from_second(second).unwrap()));
+    let after = CoturnCertificateStatus {
+        rollout: Some(RolloutStatus {
+            fingerprint: "a".to_owned(),
+            started_at: at(0),
+            completed_at: at(60),
+            current: 1,
+            total: 1,
+            not_current: Vec::new(),
+        }),
+        ..status(conditions)
+    };
+    let took = completed(&CoturnCertificateStatus::default(), &after);
+    assert_eq!(took, expected.map(SignedDuration::from_secs));
+    assert_eq!(completed(&after, &after), None);
 }

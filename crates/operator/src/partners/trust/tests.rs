@@ -16,6 +16,10 @@ fn configured(name: &str) -> Option<String> {
         "forbidden-bundle" => "CA-file=/forbidden/ca.crt",
         "another-key" => "CA-file=/ca/another.crt",
         "no-ca" => "no-tls",
+        "of-a-key" => {
+            return Some(format!("CA-file=MIGH{}", "QUJD".repeat(30)));
+        }
+        "endless" => return Some(format!("CA-file=/made{}", "/a-b".repeat(1000))),
         "of-the-image" => "CA-file=/etc/ssl/certs/ca-certificates.crt",
         "projected" => "CA-file=/projected/ca.crt",
         "of-a-volume" => "CA-file=/made/ca.crt",
@@ -177,4 +181,18 @@ async fn a_coturn_whose_configuration_is_not_in_sight_is_told_of(
 ) {
     let why = trusted(start, "settings").await.err().unwrap();
     assert!(why.contains(expected), "{why}");
+}
+
+#[rstest]
+#[case::a_key_by_mistake("of-a-key", "QUJD", "write it in full")]
+#[case::a_value_without_end("endless", &"/a-b".repeat(100), "have CA-file name its file")]
+#[tokio::test]
+async fn what_somebody_wrote_there_by_mistake_is_not_told_and_the_remedy_is(
+    #[case] config_map: &str,
+    #[case] withheld: &str,
+    #[case] remedy: &str,
+) {
+    let why = trusted(BY_FILE, config_map).await.err().unwrap();
+    assert!(!why.contains(withheld), "{why}");
+    assert!(why.contains(remedy), "{why}");
 }

@@ -308,3 +308,35 @@ fn ports_of_the_host_are_told(#[case] ports: &Value, #[case] expected: bool) {
     let spec: PodSpec = serde_json::from_value(spec).unwrap();
     assert_eq!(takes_host_ports(Some(&spec)), expected);
 }
+
+#[rstest]
+#[case::wires("containers", "coturn-cert-reloader", json!({}), Some(true))]
+#[case::the_agent("initContainers", "coturn-cert-agent", json!({"shareProcessNamespace": false}), Some(true))]
+#[case::in_one_namespace("containers", "coturn-cert-reloader", json!({"shareProcessNamespace": true}), Some(false))]
+#[case::in_the_nodes("containers", "coturn-cert-reloader", json!({"hostPID": true}), Some(false))]
+#[case::none("containers", "exporter", json!({}), None)]
+fn a_reloader_that_does_not_see_coturn_is_blind(
+    #[case] kind: &str,
+    #[case] name: &str,
+    #[case] more: Value,
+    #[case] is_blind: Option<bool>,
+) {
+    let mut spec = json!({"containers": [{"name": "coturn"}], "initContainers": []});
+    spec[kind]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": name}));
+    spec.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    let template = serde_json::from_value(json!({"spec": spec})).unwrap();
+    let live = common(&ObjectMeta::default(), &template, None);
+    let expected = match is_blind {
+        None => Reloader::NotKnown,
+        Some(false) => Reloader::Sees,
+        Some(true) => Reloader::Blind {
+            container: name.to_owned(),
+        },
+    };
+    assert_eq!(live.reloader, expected);
+}

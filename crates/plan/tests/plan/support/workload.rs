@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Fingerprint, WorkloadKind, WorkloadRef};
 use jiff::{SignedDuration, Timestamp};
-use plan::rollout::{Live, Pod, Replacement, SingleRestarts, Touches, Workload};
+use plan::rollout::{Live, Pod, Reloader, Replacement, SingleRestarts, Touches, Workload};
 
 use super::{fingerprint, hours, minutes, now, version};
 
@@ -43,6 +43,7 @@ impl Sts {
             single_restarts: SingleRestarts::NotAllowed,
             touches: Touches::NotAllowed,
             rolled_by: None,
+            reloader: Reloader::NotKnown,
         })
     }
 
