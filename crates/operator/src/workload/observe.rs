@@ -2,7 +2,7 @@
 
 use api::{Reason, RolloutStrategy, WorkloadKind, WorkloadRef};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
-use kube::{Api, ResourceExt as _, runtime::reflector::ObjectRef};
+use kube::{Api, ResourceExt, runtime::reflector::ObjectRef};
 use plan::{
     Refusal,
     rollout::{Pod, Workload},
@@ -84,7 +84,7 @@ fn rolled_by(context: &Context, reference: &WorkloadRef) -> Option<String> {
             wanted.strategy == RolloutStrategy::RollingRestart && !wanted.suspend
         })
     });
-    rolling.map(|resource| resource.name_any()).min()
+    rolling.map(ResourceExt::name_any).min()
 }
 
 /// A kind that the operator was told to leave alone.

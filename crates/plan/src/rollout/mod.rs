@@ -121,11 +121,12 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let beside = beside(observed, live, &certificates, now);
     let alone = single::next(live, &restarting).filter(|_| due.is_empty());
     let awaiting = alone.map_or(due.clone(), |restart| vec![restart.mounted]);
-    let waits_until = coalescing::waits_until(observed, &restarting, &awaiting, now);
+    let settles = settles(&restarting, now);
+    let waits_until = coalescing::waits_until(observed, &restarting, &awaiting, now).max(settles);
     let action = if live.has_no_pods() {
         stamp(live, &restarting, Effect::NoPods, now)
     } else if let Some(reverting) = reverting::due(live, &restarting) {
-        Some(reverting)
+        Some(reverting).filter(|_| settles.is_none())
     } else if !due.is_empty() && waits_until.is_none() && may_start(live, &due, now) {
         stamp(live, &restarting, Effect::Rollout, now)
     } else {
@@ -139,11 +140,22 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         .iter()
         .filter_map(|mounted| assess(&observed.workload, mounted, now).next_check)
         .chain(waits_until)
+        .chain(settles)
         .chain(alone.map(|restart| restart.from))
         .chain(beside.next_check)
         .filter(|time| *time > now)
         .min();
     Plan { action, next_check }
+}
+
+/// Until when a certificate that was put back into service is too new: of a pod that is made in the second of
+/// its publication nobody could tell whether it is older, as the template of before may have made it.
+fn settles(restarting: &[&Mounted], now: Timestamp) -> Option<Timestamp> {
+    let put_back = restarting
+        .iter()
+        .filter(|mounted| mounted.assurance.instead_of.is_some());
+    let settled = put_back.filter_map(|mounted| Some(mounted.published_since()? + single::SETTLE));
+    settled.filter(|until| *until > now).max()
 }
 
 /// What is due for the certificates that are not rolled out by the template.

@@ -261,6 +261,33 @@ fn nobody_is_told_to_put_back_what_was_taken_back() {
     assert!(!told.contains(api::names::ROLLBACK_TO), "{told}");
 }
 
+/// A pod that is made in the very second could be of the template that carried the same before.
+#[test]
+fn what_was_put_back_is_rolled_out_once_nobody_can_take_its_pods_for_older_ones() {
+    let rejected = current().leaf.fingerprint;
+    let sts = Sts::of(1).stamped(rejected).pod_with(minutes(14), |pod| {
+        let leaf = rejected.to_string();
+        pod.fingerprints.insert("tls".to_owned(), leaf);
+    });
+    let case = rolled_back(SignedDuration::from_secs(1), 1).with_workload(sts);
+    let decided = |after| {
+        let observed = plan::rollout::Observed {
+            workload: case.0.workload.clone().unwrap(),
+            certificates: case.0.mounted().into_iter().collect(),
+            pending: Vec::new(),
+        };
+        plan::rollout::plan(&observed, now() + SignedDuration::from_secs(after))
+    };
+    let soon = decided(0);
+    assert_eq!(soon.action, None);
+    assert!(soon.next_check.unwrap() <= now() + SignedDuration::from_secs(4));
+    let stamped = decided(4).action;
+    assert!(
+        matches!(stamped, Some(plan::rollout::Action::StampTemplate { .. })),
+        "{stamped:?}"
+    );
+}
+
 #[rstest]
 #[case::the_first(59, 1, false)]
 #[case::the_first_is_over(60, 1, true)]

@@ -119,7 +119,7 @@ async fn a_reload_that_no_handshake_can_prove_evicts_nobody() {
     })
     .await;
     // A pod that was seen not to reload is evicted after a minute: this is half a minute later.
-    world.until_probed_again("closed", 19).await;
+    world.until_probed_again("closed", 17).await;
     let told = world
         .until_condition("RolledOut", "Unknown", "PodUnknown")
         .await;
