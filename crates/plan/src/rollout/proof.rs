@@ -1,16 +1,13 @@
 //! What handshakes with pods showed. A proof stands above what start times tell: it is what a partner
 //! would see.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, SocketAddr},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Endpoint, Fingerprint, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Doubt, Evidence, Live, Mounted, NotCurrent, Pod, Progress};
-use crate::{publication::Held, renewal::fnv1a};
+use crate::publication::Held;
 
 /// What a handshake with an endpoint of a pod showed last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +45,7 @@ pub struct Proofs {
 }
 
 impl Proofs {
-    fn of(&self, pod: &Pod, endpoint: &Endpoint) -> Option<&Proof> {
+    pub(super) fn of(&self, pod: &Pod, endpoint: &Endpoint) -> Option<&Proof> {
         self.by_pod
             .get(&(pod.incarnation.clone(), endpoint.clone()))
     }
@@ -102,25 +99,12 @@ impl Proofs {
     }
 
     /// Since when another pod shows no certificate at this endpoint although it seems to be there.
-    fn doubted_since(&self, pod: &Pod, endpoint: &Endpoint) -> Option<Timestamp> {
+    pub(super) fn doubted_since(&self, pod: &Pod, endpoint: &Endpoint) -> Option<Timestamp> {
         let others = self.of_others(pod, endpoint);
         let doubts =
             others.filter(|proof| matches!(proof.shown, Shown::Closed(_) | Shown::Nothing(_)));
         doubts.map(|proof| proof.since).max()
     }
-}
-
-/// A handshake that is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// The pod's name.
-    pub pod: String,
-    /// What of it is dialled: the proof is of this incarnation.
-    pub incarnation: String,
-    /// The endpoint as specified.
-    pub endpoint: Endpoint,
-    /// Where it is.
-    pub address: SocketAddr,
 }
 
 /// What all endpoints of a pod together tell. A later variant is the worse one.
@@ -144,10 +128,6 @@ pub enum Verdict {
 /// its files up again, is given so long.
 const CONFIRMATION: SignedDuration = SignedDuration::from_secs(10);
 
-/// How soon a handshake is repeated that did not show what was hoped for, at first and at last.
-const SOON: SignedDuration = SignedDuration::from_secs(1);
-const LATE: SignedDuration = SignedDuration::from_mins(5);
-
 /// What the handshakes with a pod tell of the certificate that it serves.
 #[must_use]
 pub fn verdict(pod: &Pod, mounted: &Mounted) -> Verdict {
@@ -156,7 +136,7 @@ pub fn verdict(pod: &Pod, mounted: &Mounted) -> Verdict {
     verdicts.max().unwrap_or(Verdict::Unasked)
 }
 
-fn of_endpoint(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Verdict {
+pub(super) fn of_endpoint(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Verdict {
     let Some(proof) = mounted.assurance.proofs.of(pod, endpoint) else {
         return Verdict::Awaited;
     };
@@ -293,56 +273,6 @@ impl Pod {
         let mut starts = self.started.get(secret).into_iter().flatten();
         starts.all(|started| started.is_some_and(|started| started <= time))
     }
-}
-
-/// Which handshakes are wanted at a time, and when the next is.
-#[must_use]
-pub fn wanted(live: &Live, mounted: &Mounted, now: Timestamp) -> (Vec<Probe>, Option<Timestamp>) {
-    let is_there = |pod: &&Pod| pod.terminating.is_none() && pod.ready_since.is_some();
-    let pods = live.pods.iter().filter(is_there);
-    let each = pods.flat_map(|pod| {
-        let endpoints = mounted.assurance.endpoints.iter();
-        endpoints.filter_map(move |endpoint| {
-            let probe = probe(pod, endpoint)?;
-            Some((probe, due(pod, mounted, endpoint)))
-        })
-    });
-    let (wanted, later): (Vec<_>, Vec<_>) = each.partition(|(_, due)| *due <= now);
-    let next = later.into_iter().map(|(_, due)| due).min();
-    let wanted = wanted.into_iter().map(|(probe, _)| probe).collect();
-    (wanted, next)
-}
-
-fn probe(pod: &Pod, endpoint: &Endpoint) -> Option<Probe> {
-    let address: IpAddr = endpoint.address.or(pod.ip)?;
-    Some(Probe {
-        pod: pod.name.clone(),
-        incarnation: pod.incarnation.clone(),
-        endpoint: endpoint.clone(),
-        address: SocketAddr::new(address, endpoint.port),
-    })
-}
-
-/// When an endpoint is to be dialled: what shows the certificate in service after the interval, not all
-/// in one second; what does not, ever less often.
-fn due(pod: &Pod, mounted: &Mounted, endpoint: &Endpoint) -> Timestamp {
-    let Some(proof) = mounted.assurance.proofs.of(pod, endpoint) else {
-        return Timestamp::MIN;
-    };
-    if of_endpoint(pod, mounted, endpoint) == Verdict::Current {
-        let interval = mounted.assurance.interval;
-        let share = i64::from(fnv1a(&pod.incarnation) % 1000);
-        let earlier = SignedDuration::from_secs(interval.as_secs() / 10 * share / 1000);
-        let doubted = mounted.assurance.proofs.doubted_since(pod, endpoint);
-        let next = proof.at + (interval - earlier);
-        // Is it the other pod, or the way to all of them?
-        return doubted
-            .filter(|since| proof.at < *since)
-            .map_or(next, |since| since.min(next));
-    }
-    let published = mounted.published_since().unwrap_or(proof.at);
-    let lasts = proof.at.duration_since(proof.since.max(published));
-    proof.at + (lasts / 4).clamp(SOON, LATE)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 mod adoption;
 mod adoption_refused;
+mod broken;
 mod budget;
 mod clock;
 mod coalescing;
@@ -26,6 +27,7 @@ mod partners;
 mod pod_by_pod;
 mod proofs;
 mod publishing;
+mod put_back;
 mod recovery;
 mod reloader;
 mod restart_one;

@@ -1,163 +1,20 @@
-//! Certificates that are taken back, as pods broke with them or as somebody asks for it.
+//! Certificates that are taken back, as pods broke with them.
 
-use api::{Fingerprint, HistoryEvent, OnFailure, RolloutStrategy, Signer, Trigger};
+use api::{HistoryEvent, RolloutStrategy, Trigger};
 use jiff::SignedDuration;
 use plan::{
-    certificate::Action,
-    rollout::{Pod, Workload},
-    store::{Asked, Before, By, Issuance, RolledBack, StoreState},
+    rollout::Workload,
+    store::{By, Issuance, RolledBack},
 };
 use rstest::rstest;
 
-use crate::support::{
-    Case, Cluster, Sts, current, fingerprint, foreign, hours, minutes, now, previous, root,
+use crate::{
+    broken::{crashing, midway, never_ready, taken_back},
+    support::{Case, Cluster, Sts, current, foreign, hours, minutes, now, previous},
 };
 
-/// A certificate that was published a quarter of an hour ago: one pod has it, the other has not.
-fn midway(canary: impl FnOnce(&mut Pod)) -> Case {
-    let sts = Sts::of(2)
-        .stamped(current().leaf.fingerprint)
-        .pod_with(hours(50), |pod| pod.revision = Some("0".to_owned()))
-        .pod_with(minutes(14), |pod| {
-            pod.fingerprints
-                .insert("tls".to_owned(), current().leaf.fingerprint.to_string());
-            canary(pod);
-        });
-    Case::converged()
-        .with_store(|stored| stored.state.log = crate::support::log_since(now() - minutes(15)))
-        .with_published(|published| published.written = now() - minutes(15))
-        .with_workload(sts)
-}
-
-fn crashing(pod: &mut Pod) {
-    pod.restarts = 3;
-    pod.backs_off = Some(pod.created);
-    pod.ready_since = None;
-    pod.started.insert("tls".to_owned(), vec![None]);
-}
-
-fn never_ready(pod: &mut Pod) {
-    pod.ready_since = None;
-}
-
-fn taken_back(case: &Case) -> Option<By> {
-    match case.action() {
-        Some(Action::RollBack { by, .. }) => Some(by),
-        _ => None,
-    }
-}
-
-/// It was killed now and then for another reason, and comes back each time.
-#[test]
-fn who_ends_now_and_then_and_does_not_back_off_breaks_with_nothing() {
-    let killed = |pod: &mut Pod| {
-        crashing(pod);
-        pod.backs_off = None;
-    };
-    assert_eq!(taken_back(&midway(killed)), None);
-}
-
-/// A pod that took the certificate up where it was, and ends again and again since.
-fn ended_in_place(began: SignedDuration) -> Case {
-    midway(|_| {}).with(|observed| {
-        let Some(Workload::Present(live)) = &mut observed.workload else {
-            panic!("no workload");
-        };
-        crashing(&mut live.pods[0]);
-        live.pods[0].backs_off = Some(now() - began);
-    })
-}
-
-#[test]
-fn who_took_it_up_in_place_and_ends_again_and_again_breaks_with_it_too() {
-    let by = taken_back(&ended_in_place(minutes(2)));
-    assert!(matches!(by, Some(By::Failure { .. })), "{by:?}");
-    assert_eq!(taken_back(&ended_in_place(minutes(20))), None, "before it");
-}
-
-#[rstest]
-#[case::by_its_name("coturn-1", None)]
-#[case::another("coturn-0", Some(()))]
-#[case::one_of_those_whose_successors_have_other_names("coturn-x7f2k", None)]
-fn who_was_not_ready_before_is_no_witness(#[case] ailing: &str, #[case] witness: Option<()>) {
-    let case = midway(never_ready).with(|observed| {
-        let Some(Workload::Present(live)) = &mut observed.workload else {
-            panic!("no workload");
-        };
-        if !ailing.ends_with(|it: char| it.is_ascii_digit()) {
-            live.pods[1].name = "coturn-bc9tw".to_owned();
-        }
-    });
-    let case = case.with_store(|stored| stored.state.ailing = vec![ailing.to_owned()]);
-    assert_eq!(taken_back(&case).map(drop), witness);
-}
-
-#[test]
-fn who_is_not_ready_when_a_certificate_is_issued_is_remembered() {
-    let case = midway(never_ready);
-    let state = case.0.stored().unwrap().state.clone();
-    let state = case.0.with_the_workload(state, Trigger::Renewing);
-    assert_eq!(state.ailing, ["coturn-1"]);
-}
-
-#[rstest]
-#[case::crashes(crashing, "ended time and again")]
-#[case::never_ready(never_ready, "did not become Ready")]
-fn a_certificate_with_which_a_pod_breaks_is_taken_back(
-    #[case] broken: fn(&mut Pod),
-    #[case] told: &str,
-) {
-    let by = taken_back(&midway(broken));
-    let Some(By::Failure { what, attempts, .. }) = by else {
-        panic!("{by:?}");
-    };
-    assert!(
-        what.contains(told) && what.starts_with("coturn-1 "),
-        "{what}"
-    );
-    assert_eq!(attempts, 1);
-    assert_eq!(taken_back(&midway(|_| {})), None);
-}
-
-#[rstest]
-#[case::hold(|case: Case| case.with(|it| it.resource.wanted.on_failure = OnFailure::Hold))]
-#[case::suspended(|case: Case| case.with(|it| it.resource.wanted.suspend = true))]
-#[case::nothing_before(|case: Case| case.with_store(|it| it.previous = None))]
-#[case::expired_before(|case: Case| case.with_store(|it| it.previous.as_mut().unwrap().leaf.not_after = now()))]
-#[case::the_pod_is_older(|case: Case| case.with_store(|it| it.state.log = crate::support::log_since(now() - minutes(1))))]
-fn nothing_is_taken_back(#[case] change: fn(Case) -> Case) {
-    assert_eq!(taken_back(&change(midway(crashing))), None);
-}
-
-#[test]
-fn a_failure_that_is_not_taken_back_is_told_with_what_to_do() {
-    let held = midway(crashing).with(|it| it.resource.wanted.on_failure = OnFailure::Hold);
-    assert_eq!(held.condition("RolledOut"), "False RolloutFailed");
-    let told = held.message("RolledOut");
-    assert!(
-        told.contains("coturn-1") && told.contains("rollback-to"),
-        "{told}"
-    );
-}
-
-#[test]
-fn a_pod_that_breaks_once_all_were_on_the_certificate_has_other_reasons() {
-    let case = midway(crashing).with(|observed| {
-        let rollout = api::RolloutStatus {
-            fingerprint: current().leaf.fingerprint.to_string(),
-            started_at: None,
-            completed_at: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now())),
-            current: 2,
-            total: 2,
-            not_current: Vec::new(),
-        };
-        observed.resource.status.rollout = Some(rollout);
-    });
-    assert_eq!(taken_back(&case), None);
-}
-
 /// Everything that is due is done, until nobody has anything to do.
-fn settled(case: Case) -> Cluster {
+pub fn settled(case: Case) -> Cluster {
     let mut cluster = Cluster::of(case);
     assert!(cluster.rests_within(100), "{cluster:?}");
     cluster
@@ -202,7 +59,7 @@ fn what_is_taken_back_is_published_again_and_only_pods_that_had_it_are_replaced(
 }
 
 /// The pair before is in service again since then, as pods broke with its successor so many times.
-fn rolled_back(ago: SignedDuration, attempts: u32) -> Case {
+pub fn rolled_back(ago: SignedDuration, attempts: u32) -> Case {
     Case::converged()
         .with_store(|stored| {
             let rejected = std::mem::replace(&mut stored.current, previous());
@@ -391,101 +248,6 @@ fn a_pod_with_what_was_taken_back_works_unless_pods_broke_with_that(
     assert_eq!(case.condition("Ready"), ready);
 }
 
-fn asking_for(leaf: &impl ToString) -> Case {
-    let value = leaf.to_string();
-    Case::converged().with(|it| it.resource.rollback_to = Some(value))
-}
-
-#[rstest]
-#[case::as_the_status_has_it(previous().leaf.fingerprint.to_string())]
-#[case::with_its_algorithm(format!("sha256:{}", previous().leaf.fingerprint))]
-#[case::as_openssl_has_it(previous().leaf.fingerprint.to_sdp().trim_start_matches("sha-256 ").to_owned())]
-fn who_asks_for_the_certificate_before_gets_it_once(#[case] value: String) {
-    let asked = asking_for(&value);
-    assert_eq!(
-        taken_back(&asked),
-        Some(By::Hand {
-            value: value.clone()
-        })
-    );
-    let mut cluster = settled(asked);
-    assert_eq!(cluster.wrote_last(), Some(previous().leaf.fingerprint));
-    assert_eq!(cluster.issued, []);
-    assert!(!cluster.step());
-}
-
-#[rstest]
-#[case::unknown(fingerprint(77))]
-#[case::expired(previous().leaf.fingerprint)]
-fn what_cannot_be_put_back_is_refused_with_the_reason(#[case] leaf: Fingerprint) {
-    let asked = asking_for(&leaf).with_store(|stored| {
-        stored.previous.as_mut().unwrap().leaf.not_after = now() - minutes(1);
-    });
-    assert_eq!(taken_back(&asked), None);
-    let asked = asked.reported();
-    assert_eq!(asked.condition("Issued"), "False RollbackRefused");
-    assert_eq!(asked.condition("Ready"), "True Ready");
-}
-
-/// The certificate before chains to another root than the one in service.
-#[test]
-fn what_partners_may_not_trust_is_not_put_back() {
-    let asked = asking_for(&previous().leaf.fingerprint).with_store(|stored| {
-        stored.state.before = Some(Before {
-            root: Some(root(2)),
-            ordinals: None,
-        });
-    });
-    assert_eq!(taken_back(&asked), None);
-    let told = asked.reported().message("Issued");
-    assert!(told.contains("chains to root"), "{told}");
-}
-
-#[test]
-fn what_no_ca_vouches_for_is_not_put_back_in_place_of_what_one_does() {
-    let asked = asking_for(&previous().leaf.fingerprint).with_store(|stored| {
-        stored.previous.as_mut().unwrap().leaf.signer = Signer::Itself;
-    });
-    assert_eq!(taken_back(&asked), None);
-    assert_eq!(asked.condition("Issued"), "False RollbackRefused");
-}
-
-#[test]
-fn what_was_asked_for_before_a_store_lost_its_record_is_not_done_again() {
-    let value = previous().leaf.fingerprint.to_string();
-    let asked = asking_for(&value).with_store(|stored| {
-        let asked = Asked {
-            renew: None,
-            rollback_to: Some(&value),
-        };
-        let log = stored.state.log.clone();
-        stored.state = StoreState {
-            log,
-            ..StoreState::unknown(Some(root(1)), asked)
-        };
-    });
-    assert_eq!(taken_back(&asked), None);
-}
-
-#[test]
-fn what_was_put_back_by_hand_stays_until_the_specification_changes() {
-    let pinned = |generation| {
-        rolled_back(minutes(90), 1)
-            .with_store(|stored| {
-                let rolled_back = stored.state.rolled_back.as_mut().unwrap();
-                rolled_back.by = By::Hand {
-                    value: "before".to_owned(),
-                };
-            })
-            .with(|observed| {
-                observed.resource.generation = generation;
-                observed.resource.wanted.content.subject.organizations = vec!["Other".to_owned()];
-            })
-    };
-    assert_eq!(pinned(1).issues(), None);
-    assert_eq!(pinned(2).issues(), Some(Trigger::SpecChanged));
-}
-
 #[test]
 fn an_immutable_secret_keeps_what_it_holds() {
     let case = midway(crashing).with_published(|published| published.immutable = true);
@@ -519,15 +281,6 @@ fn a_pod_of_a_template_that_was_taken_back_is_kubernetes_to_replace_however_long
         pending: Vec::new(),
     };
     assert_eq!(plan::rollout::plan(&observed, now()).action, None);
-}
-
-#[test]
-fn what_was_asked_for_before_a_certificate_was_issued_is_past() {
-    let value = current().leaf.fingerprint.to_string();
-    let asked = asking_for(&value).with(|it| it.resource.renew = Some("now".to_owned()));
-    let mut cluster = settled(asked);
-    assert_eq!(cluster.issued, [Trigger::Requested]);
-    assert!(!cluster.step(), "what was in service is not put back");
 }
 
 #[test]
