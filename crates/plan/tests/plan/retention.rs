@@ -31,7 +31,9 @@ fn the_pair_before_is_dropped_a_week_after_every_pod_was_on_its_successor() {
 #[rstest]
 #[case::nobody_knows_of_pods(Case::converged())]
 #[case::a_pod_never_got_it(Case::converged().with_workload(Sts::of(1).pod(hours(60))).reported())]
-#[case::a_pod_is_in_doubt(replaced().with_workload(Sts::of(1).pod(hours(60))))]
+#[case::a_pod_is_in_doubt(replaced().with(|observed| {
+    observed.workload = Some(Sts::of(1).pod(hours(60)).observed());
+}))]
 #[case::no_pod_is_seen_to_serve_it(replaced().with(|observed| {
     observed.resource.wanted.verifying.endpoints = vec![Endpoint {
         protocol: Protocol::Dtls,
