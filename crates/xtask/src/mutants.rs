@@ -46,16 +46,30 @@ struct Mutant {
     quick: bool,
 }
 
+/// What is known of the tests without a mutant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbroken {
+    /// They were green a moment ago.
+    Green,
+    /// Nothing.
+    NotKnown,
+}
+
 /// Runs the mutants that CI runs.
-pub fn quick() -> anyhow::Result<()> {
-    run(&Options {
+pub fn quick(unbroken: Unbroken) -> anyhow::Result<()> {
+    let quick = Options {
         filter: None,
         quick: true,
-    })
+    };
+    run_beside(&quick, unbroken)
 }
 
 /// Runs the selected mutants; fails if one survives.
 pub fn run(options: &Options) -> anyhow::Result<()> {
+    run_beside(options, Unbroken::NotKnown)
+}
+
+fn run_beside(options: &Options, unbroken: Unbroken) -> anyhow::Result<()> {
     let mutants: Vec<_> = read_all()?
         .into_iter()
         .filter(|mutant| !options.quick || mutant.quick)
@@ -71,7 +85,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     shell::provide_build_tools()?;
     let first = Lane::new(0)?;
-    check_unbroken(&mutants, &first)?;
+    check_unbroken(&mutants, &first, unbroken)?;
     let lanes = lanes(first, &mutants)?;
     let queue = Queue {
         mutants: &mutants,
@@ -243,12 +257,20 @@ fn copy_of_the_tree(copy: &Path) -> anyhow::Result<PathBuf> {
     Ok(copy.to_owned())
 }
 
-/// A test that is red without a mutant tells nothing of it.
-fn check_unbroken(mutants: &[Mutant], lane: &Lane) -> anyhow::Result<()> {
+/// A test that is red without a mutant tells nothing of it. Tests that are known to be green are only
+/// compiled.
+fn check_unbroken(mutants: &[Mutant], lane: &Lane, unbroken: Unbroken) -> anyhow::Result<()> {
     let commands: BTreeSet<_> = mutants.iter().flat_map(|mutant| &mutant.runs).collect();
     for arguments in commands {
+        let arguments = match (unbroken, arguments.split_first()) {
+            (Unbroken::Green, Some((first, rest))) if first == "test" => {
+                let compile = [first.clone(), "--no-run".to_owned()];
+                [&compile[..], rest].concat()
+            }
+            (Unbroken::Green | Unbroken::NotKnown, _) => arguments.clone(),
+        };
         eprintln!("without a mutant: cargo {}", arguments.join(" "));
-        match run_tests(arguments, lane, UNBROKEN, |_| false)? {
+        match run_tests(&arguments, lane, UNBROKEN, |_| false)? {
             Watched::Ended(output) if output.status.success() => {}
             Watched::Ended(output) => bail!("it fails without a mutant:\n{}", text(&output)),
             Watched::Sufficed(_) | Watched::TookTooLong => {
@@ -272,7 +294,27 @@ fn try_one(mutant: &Mutant, lane: &Lane) -> anyhow::Result<Option<String>> {
     Ok(outcomes?.map(|caught| caught.join("; ")))
 }
 
+/// Tests that go through many situations, and see last what others see at once.
+const SLOW: &str = "convergence::";
+
+/// The same tests without the slow ones, where all of a target's are asked.
+fn without_slow_ones(arguments: &[String]) -> Option<Vec<String>> {
+    let is_whole = !arguments.iter().any(|it| it == "--");
+    let skip = ["--", "--skip", SLOW].map(str::to_owned);
+    is_whole.then(|| [arguments, &skip].concat())
+}
+
 fn caught_by(mutant: &Mutant, arguments: &[String], lane: &Lane) -> anyhow::Result<Option<String>> {
+    let soon = without_slow_ones(arguments).filter(|_| mutant.quick);
+    if let Some(arguments) = soon
+        && let Some(test) = red_by(mutant, &arguments, lane)?
+    {
+        return Ok(Some(test));
+    }
+    red_by(mutant, arguments, lane)
+}
+
+fn red_by(mutant: &Mutant, arguments: &[String], lane: &Lane) -> anyhow::Result<Option<String>> {
     let limit = if mutant.quick { QUICK } else { OTHERWISE };
     // Where one is red the others are not waited for.
     Ok(match run_tests(arguments, lane, limit, is_red)? {

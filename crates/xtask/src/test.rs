@@ -6,7 +6,12 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use cluster::Options as ClusterOptions;
 
-use crate::{generate, image, mutants, own_cluster::OwnCluster, shell};
+use crate::{
+    generate, image,
+    mutants::{self, Unbroken},
+    own_cluster::OwnCluster,
+    shell,
+};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -55,10 +60,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     shell::provide(&["openssl", "git"])?;
     shell::provide_build_tools()?;
     let mut summary = Vec::new();
+    let mut unbroken = Unbroken::NotKnown;
     for layer in layers {
         eprintln!("\n== {layer:?}");
         let started = Instant::now();
-        run_layer(layer, options.filter.as_deref())?;
+        run_layer(layer, options.filter.as_deref(), unbroken)?;
+        if layer == Layer::Unit && options.filter.is_none() {
+            unbroken = Unbroken::Green;
+        }
         summary.push(format!(
             "{layer:?}: {:.0} s",
             started.elapsed().as_secs_f64()
@@ -68,7 +77,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run_layer(layer: Layer, filter: Option<&str>) -> anyhow::Result<()> {
+fn run_layer(layer: Layer, filter: Option<&str>, unbroken: Unbroken) -> anyhow::Result<()> {
     match layer {
         Layer::Format => {
             shell::run(&mut shell::cargo(&["fmt", "--all", "--check"]))?;
@@ -93,7 +102,7 @@ fn run_layer(layer: Layer, filter: Option<&str>) -> anyhow::Result<()> {
         }
         Layer::Api => api(filter),
         Layer::E2e => e2e(filter),
-        Layer::Mutants => mutants::quick(),
+        Layer::Mutants => mutants::quick(unbroken),
     }
 }
 
