@@ -71,6 +71,6 @@ mod tests {
             coturncert_probes_total{result=\"leaf\"} 7\n\
             coturncert_probes_total{result=\"closed\"} 12\n";
         assert_eq!(counted(metrics, "closed"), 12);
-        assert_eq!(counted(metrics, "unreachable"), 0);
+        assert_eq!(counted(metrics, "silent"), 0);
     }
 }
