@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, UdpSocket};
 
+use api::Leaf;
 use e2e::{World, fixtures, partner::Partner, wait};
 use k8s_openapi::{
     api::core::v1::{ConfigMap, Secret},
@@ -28,6 +29,25 @@ async fn asking(name: &str, port: impl FnOnce(&World) -> u16, extra: Value) -> W
     world
 }
 
+/// From now on the partner lets in who is there, and nobody else: the next certificate is not published.
+async fn assert_the_next_is_refused(world: &World, partner: &Partner, published: &Leaf) {
+    partner.lets_in(Some(vec![published.fingerprint]));
+    world.until_settled().await;
+    let before = world.workload_state().await;
+    world.renew("next").await;
+    let told = world
+        .until_condition("Issued", "False", "PartnerRefuses")
+        .await;
+    assert!(
+        told.message.contains("refuses the next one"),
+        "{}",
+        told.message
+    );
+    world.until_condition("Ready", "True", "Ready").await;
+    assert_eq!(world.published_leaf().await.as_ref(), Some(published));
+    world.assert_no_restart_since(&before).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partner_that_accepts_is_told_of_and_sees_the_next_certificate_before_it_is_published() {
     let mut partner = None;
@@ -45,22 +65,7 @@ async fn a_partner_that_accepts_is_told_of_and_sees_the_next_certificate_before_
     let published = world.published_leaf().await.unwrap();
     assert!(partner.seen().contains(&published.fingerprint));
 
-    // It lets in who is there, and nobody else.
-    partner.lets_in(Some(vec![published.fingerprint]));
-    world.until_settled().await;
-    let before = world.workload_state().await;
-    world.renew("next").await;
-    let told = world
-        .until_condition("Issued", "False", "PartnerRefuses")
-        .await;
-    assert!(
-        told.message.contains("refuses the next one"),
-        "{}",
-        told.message
-    );
-    world.until_condition("Ready", "True", "Ready").await;
-    assert_eq!(world.published_leaf().await.unwrap(), published);
-    world.assert_no_restart_since(&before).await;
+    assert_the_next_is_refused(&world, &partner, &published).await;
     let refused = partner.seen();
     assert!(refused.iter().any(|leaf| *leaf != published.fingerprint));
 
@@ -199,22 +204,7 @@ async fn a_partner_is_dialled_from_the_pod_about_what_is_in_service_and_about_th
         .await;
     assert!(partner.shown()[asked..].iter().all(|it| it.from == at));
 
-    // It lets in who is there, and nobody else.
-    partner.lets_in(Some(vec![published.fingerprint]));
-    world.until_settled().await;
-    let before = world.workload_state().await;
-    world.renew("next").await;
-    let told = world
-        .until_condition("Issued", "False", "PartnerRefuses")
-        .await;
-    assert!(
-        told.message.contains("refuses the next one"),
-        "{}",
-        told.message
-    );
-    world.until_condition("Ready", "True", "Ready").await;
-    assert_eq!(world.published_leaf().await.unwrap(), published);
-    world.assert_no_restart_since(&before).await;
+    assert_the_next_is_refused(&world, &partner, &published).await;
     let mut shown = partner.shown();
     shown.retain(|it| !in_service(it.leaf));
     assert!(!shown.is_empty(), "no next one was shown");

@@ -85,6 +85,14 @@ async fn until_taken_back(world: &World, serial: &str) {
     assert_eq!(world.serial().await.unwrap(), serial);
 }
 
+/// Waits until the pod template is as it was.
+async fn until_stamped_as(world: &World, before: Option<&str>) {
+    wait::until("the template as it was", async || {
+        (world.stamp().await.as_deref() == before).then_some(())
+    })
+    .await;
+}
+
 /// Waits until a pod has another uid than this one.
 async fn until_another(world: &World, pod: &str, uid: &str) {
     wait::until("another pod of that name", async || {
@@ -149,10 +157,7 @@ async fn a_rolling_restart_into_a_coturn_that_does_not_come_up_is_taken_back_whe
     until_another(&world, "coturn-1", &broken).await;
     let crashing = uid("coturn-1").await.unwrap();
     until_taken_back(&world, &serial).await;
-    wait::until("the template as it was", async || {
-        (world.stamp().await == before).then_some(())
-    })
-    .await;
+    until_stamped_as(&world, before.as_deref()).await;
     switch(&world, fixtures::switch(fixtures::MOUNTED, "")).await;
     until_another(&world, "coturn-1", &crashing).await;
     world.until_ready().await;
@@ -177,10 +182,7 @@ async fn a_rolling_restart_into_a_coturn_without_its_files_is_taken_back_before_
     world.renew("breaks").await;
     until_another(&world, "coturn-1", &broken).await;
     until_taken_back(&world, &serial).await;
-    wait::until("the template as it was", async || {
-        (world.stamp().await == before).then_some(())
-    })
-    .await;
+    until_stamped_as(&world, before.as_deref()).await;
     assert_eq!(uid("coturn-0").await, untouched);
 
     switch(&world, fixtures::switch(fixtures::MOUNTED, "")).await;
