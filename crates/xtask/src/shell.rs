@@ -126,7 +126,7 @@ fn finished_within(limit: Duration, command: &mut Command) -> anyhow::Result<Opt
 pub enum Watched {
     /// It ended by itself.
     Ended(Output),
-    /// It printed this line, which suffices, and was ended.
+    /// It printed this line, which suffices, and was ended, or ended by itself right after it.
     Sufficed(String),
     /// It was ended, as it took longer than it may.
     TookTooLong,
@@ -157,11 +157,16 @@ pub fn watched(
         return Ok(line.map_or(Watched::TookTooLong, Watched::Sufficed));
     };
     let read = |reader: JoinHandle<_>| reader.join().unwrap_or_default();
-    Ok(Watched::Ended(Output {
-        status,
-        stdout: read(stdout),
-        stderr: read(stderr),
-    }))
+    let (stdout, stderr) = (read(stdout), read(stderr));
+    // A program that ends right after the line is often seen to end before the line is read.
+    Ok(match found.get() {
+        Some(line) => Watched::Sufficed(line.clone()),
+        None => Watched::Ended(Output {
+            status,
+            stdout,
+            stderr,
+        }),
+    })
 }
 
 /// A program whose output nobody reads stops once a pipe is full.
@@ -238,6 +243,15 @@ mod tests {
     fn a_program_is_ended_once_it_printed_what_suffices() {
         let mut talk = Command::new("sh");
         talk.args(["-c", "echo one; echo two; exec sleep 1000"]);
+        let limit = Duration::from_mins(1);
+        let watched = watched(limit, &mut talk, |line| line.starts_with("tw")).unwrap();
+        assert!(matches!(watched, Watched::Sufficed(line) if line == "two\n"));
+    }
+
+    #[test]
+    fn what_suffices_is_found_in_the_last_line_too() {
+        let mut talk = Command::new("sh");
+        talk.args(["-c", "head -c 1000000 /dev/zero; echo; exec echo two"]);
         let limit = Duration::from_mins(1);
         let watched = watched(limit, &mut talk, |line| line.starts_with("tw")).unwrap();
         assert!(matches!(watched, Watched::Sufficed(line) if line == "two\n"));

@@ -108,7 +108,7 @@ fn run_layer(layer: Layer, filter: Option<&str>, unbroken: Unbroken) -> anyhow::
 
 /// What the names of the model check's tests have in common. It runs by itself, as it prints what it
 /// went through.
-const MODEL_CHECK: &str = "scenarios::";
+const MODEL_CHECK: &str = "scenarios";
 
 fn tests(selection: &[&str], filter: Option<&str>, options: &[&str]) -> anyhow::Result<()> {
     let mut command = shell::cargo(&["test", "--locked", "--quiet"]);
