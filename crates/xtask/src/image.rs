@@ -35,8 +35,8 @@ pub struct Options {
 pub enum Profile {
     /// Small; takes minutes.
     Release,
-    /// For tests and the demo.
-    Fast,
+    /// For tests and the demo: as all else is compiled for them.
+    Dev,
 }
 
 /// Builds the binary and writes the archive.
@@ -44,7 +44,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let built = write(options.profile, &options.output)?;
     match options.profile {
         Profile::Release => check_size(&built)?,
-        Profile::Fast => {}
+        Profile::Dev => {}
     }
     let bytes = fs::metadata(&options.output)?.len();
     eprintln!("{}: {TAG}, {} kB", options.output.display(), bytes / 1000);
@@ -60,11 +60,11 @@ pub struct Built {
 }
 
 /// Builds the image of this tree for the tests and the demo.
-pub fn fast() -> anyhow::Result<Built> {
+pub fn dev() -> anyhow::Result<Built> {
     let archive = shell::target()
         .join("image")
         .join("coturn-cert-operator.tar");
-    write(Profile::Fast, &archive)
+    write(Profile::Dev, &archive)
 }
 
 fn write(profile: Profile, archive: &Path) -> anyhow::Result<Built> {
@@ -86,9 +86,10 @@ fn write(profile: Profile, archive: &Path) -> anyhow::Result<Built> {
 fn build(profile: Profile) -> anyhow::Result<PathBuf> {
     let target = format!("{}-unknown-linux-musl", env::consts::ARCH);
     provide_toolchain(&target)?;
-    let profile = match profile {
-        Profile::Release => "release",
-        Profile::Fast => "fast",
+    // Cargo's name for the profile, and for its folder.
+    let (profile, folder) = match profile {
+        Profile::Release => ("release", "release"),
+        Profile::Dev => ("dev", "debug"),
     };
     shell::run(&mut shell::cargo(&[
         "build",
@@ -100,7 +101,7 @@ fn build(profile: Profile) -> anyhow::Result<PathBuf> {
         "--target",
         &target,
     ]))?;
-    Ok(shell::target().join(&target).join(profile).join(BINARY))
+    Ok(shell::target().join(&target).join(folder).join(BINARY))
 }
 
 /// The standard library for musl, and a C compiler for it.

@@ -84,7 +84,7 @@ fn run_beside(options: &Options, unbroken: Unbroken) -> anyhow::Result<()> {
         bail!("no mutant matches");
     }
     shell::provide_build_tools()?;
-    let first = Lane::new(0)?;
+    let first = Lane::new(0, &shell::target())?;
     check_unbroken(&mutants, &first, unbroken)?;
     let lanes = lanes(first, &mutants)?;
     let queue = Queue {
@@ -152,12 +152,17 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(number: usize) -> anyhow::Result<Self> {
+    /// Starts with what is compiled below `built`.
+    fn new(number: usize, built: &Path) -> anyhow::Result<Self> {
         let folder = shell::target().join("mutants");
-        Ok(Self {
+        let lane = Self {
             tree: copy_of_the_tree(&folder.join(format!("tree-{number}")))?,
             target: folder.join(format!("target-{number}")),
-        })
+        };
+        if !lane.target.exists() {
+            copy_dependencies(&built.join("debug"), &lane.target.join("debug"))?;
+        }
+        Ok(lane)
     }
 }
 
@@ -171,30 +176,40 @@ fn lanes(first: Lane, mutants: &[Mutant]) -> anyhow::Result<Vec<Lane>> {
         1
     };
     let built = first.target.clone();
-    let others = (1..count).map(|number| {
-        let lane = Lane::new(number)?;
-        share_dependencies(&built, &lane.target)?;
-        Ok(lane)
-    });
+    let others = (1..count).map(|number| Lane::new(number, &built));
     [Ok(first)].into_iter().chain(others).collect()
 }
 
 /// Each has a folder of builds of its own.
 const MOST_LANES: usize = 2;
 
-/// What is no part of a mutant is compiled once: cargo takes it up by its own records.
-fn share_dependencies(built: &Path, target: &Path) -> anyhow::Result<()> {
-    if target.exists() {
-        return Ok(());
-    }
+/// What is no part of a mutant is compiled once: cargo takes it up by its own records. Programs are left
+/// out, as are folders of other uses: nothing depends on them.
+fn copy_dependencies(from: &Path, to: &Path) -> anyhow::Result<()> {
     for folder in ["build", "deps", ".fingerprint"] {
-        let to = target.join("debug").join(folder);
-        fs::create_dir_all(to.parent().context("a folder without a parent")?)?;
-        let mut copy = Command::new("cp");
-        copy.arg("--archive")
-            .arg(built.join("debug").join(folder))
-            .arg(to);
-        shell::read(&mut copy)?;
+        let folders = (from.join(folder), to.join(folder));
+        if folders.0.exists() {
+            copy_folder(&folders.0, &folders.1, folder == "deps")?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the times, by which cargo knows what is fresh.
+fn copy_folder(from: &Path, to: &Path, libraries_only: bool) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        let (source, copy) = (entry.path(), to.join(entry.file_name()));
+        let of_kind = entry.file_type()?;
+        if of_kind.is_dir() {
+            copy_folder(&source, &copy, libraries_only)?;
+        } else if of_kind.is_file() && (!libraries_only || source.extension().is_some()) {
+            fs::copy(&source, &copy)
+                .with_context(|| format!("cannot copy {}", source.display()))?;
+            let written = entry.metadata()?.modified()?;
+            fs::File::open(&copy)?.set_modified(written)?;
+        }
     }
     Ok(())
 }

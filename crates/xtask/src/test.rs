@@ -68,10 +68,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         if layer == Layer::Unit && options.filter.is_none() {
             unbroken = Unbroken::Green;
         }
-        summary.push(format!(
-            "{layer:?}: {:.0} s",
-            started.elapsed().as_secs_f64()
-        ));
+        let took = format!("{layer:?}: {:.0} s", started.elapsed().as_secs_f64());
+        eprintln!("== {took}");
+        summary.push(took);
     }
     eprintln!("\nall passed: {}", summary.join(", "));
     Ok(())
@@ -143,14 +142,11 @@ fn plugin() -> anyhow::Result<PathBuf> {
     binary("cli", "kubectl-coturn_cert")
 }
 
-/// A binary of a package of this workspace, as developers run it.
+/// A binary of a package of this workspace, with dependencies as its tests have them: they are compiled
+/// already.
 fn binary(package: &str, name: &str) -> anyhow::Result<PathBuf> {
-    shell::run(&mut shell::cargo(&[
-        "build",
-        "--locked",
-        "--package",
-        package,
-    ]))?;
+    let packages = ["--package", package, "--package", "workspace-hack"];
+    shell::run(shell::cargo(&["build", "--locked"]).args(packages))?;
     Ok(shell::target().join("debug").join(name))
 }
 
@@ -164,7 +160,7 @@ fn clusters_own(name: &str) -> Command {
 /// The scenarios run on a cluster of their own, which ends with them whatever they end with; then
 /// the tests of clusters with a node.
 fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
-    let built = image::fast()?;
+    let built = image::dev()?;
     let plugin = plugin()?;
     let state = shell::target().join("cluster").join("e2e");
     let cluster = OwnCluster::fresh(&ClusterOptions::real(&state))?;

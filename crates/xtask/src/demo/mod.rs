@@ -38,7 +38,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     shell::provide(&["openssl"])?;
     let state = shell::target().join("cluster").join("demo");
     step("A Kubernetes cluster on this machine");
-    let built = image::fast()?;
+    let built = image::dev()?;
     let cluster = OwnCluster::up(&ClusterOptions::real(&state))?;
     let demo = Demo {
         cluster: &cluster,
