@@ -3,19 +3,22 @@
 //! A patch begins with lines that tell what it breaks and which tests go red: `# guarantee: 3`,
 //! `# run: cargo test … ` (of several each must), and `# quick` if CI applies it.
 
+mod lane;
+mod mutant;
+
 use std::{
     collections::BTreeSet,
-    env, fs,
+    env, iter,
     num::NonZeroUsize,
-    path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::bail;
 
+use self::{lane::Lane, mutant::Mutant};
 use crate::shell::{self, Watched};
 
 /// How long the tests of a mutant of the quick set may take. A mutant may make them wait for ever:
@@ -33,16 +36,6 @@ pub struct Options {
     filter: Option<String>,
     /// Only the quick set.
     #[arg(long)]
-    quick: bool,
-}
-
-/// A patch and what it says of itself.
-struct Mutant {
-    path: PathBuf,
-    name: String,
-    guarantee: String,
-    /// Each a test command, by its arguments for cargo.
-    runs: Vec<Vec<String>>,
     quick: bool,
 }
 
@@ -70,7 +63,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn run_beside(options: &Options, unbroken: Unbroken) -> anyhow::Result<()> {
-    let mutants: Vec<_> = read_all()?
+    let mutants: Vec<_> = mutant::read_all()?
         .into_iter()
         .filter(|mutant| !options.quick || mutant.quick)
         .filter(|mutant| {
@@ -110,6 +103,23 @@ fn run_beside(options: &Options, unbroken: Unbroken) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The quick mutants go side by side, as compiling one crate keeps one core busy. The others start
+/// clusters, and have the machine to themselves.
+fn lanes(first: Lane, mutants: &[Mutant]) -> anyhow::Result<Vec<Lane>> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let count = if mutants.iter().all(|mutant| mutant.quick) {
+        cores.min(MOST_LANES).min(mutants.len())
+    } else {
+        1
+    };
+    let built = first.target.clone();
+    let others = (1..count).map(|number| Lane::new(number, &built));
+    [Ok(first)].into_iter().chain(others).collect()
+}
+
+/// Each has a folder of builds of its own.
+const MOST_LANES: usize = 2;
+
 /// Mutants that one lane after the other takes up.
 struct Queue<'a> {
     mutants: &'a [Mutant],
@@ -145,133 +155,6 @@ impl Queue<'_> {
     }
 }
 
-/// A copy of the tree, and where it is built.
-struct Lane {
-    tree: PathBuf,
-    target: PathBuf,
-}
-
-impl Lane {
-    /// Starts with what is compiled below `built`.
-    fn new(number: usize, built: &Path) -> anyhow::Result<Self> {
-        let folder = shell::target().join("mutants");
-        let lane = Self {
-            tree: copy_of_the_tree(&folder.join(format!("tree-{number}")))?,
-            target: folder.join(format!("target-{number}")),
-        };
-        if !lane.target.exists() {
-            copy_dependencies(&built.join("debug"), &lane.target.join("debug"))?;
-        }
-        Ok(lane)
-    }
-}
-
-/// The quick mutants go side by side, as compiling one crate keeps one core busy. The others start
-/// clusters, and have the machine to themselves.
-fn lanes(first: Lane, mutants: &[Mutant]) -> anyhow::Result<Vec<Lane>> {
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let count = if mutants.iter().all(|mutant| mutant.quick) {
-        cores.min(MOST_LANES).min(mutants.len())
-    } else {
-        1
-    };
-    let built = first.target.clone();
-    let others = (1..count).map(|number| Lane::new(number, &built));
-    [Ok(first)].into_iter().chain(others).collect()
-}
-
-/// Each has a folder of builds of its own.
-const MOST_LANES: usize = 2;
-
-/// What is no part of a mutant is compiled once: cargo takes it up by its own records. Programs are left
-/// out, as are folders of other uses: nothing depends on them.
-fn copy_dependencies(from: &Path, to: &Path) -> anyhow::Result<()> {
-    for folder in ["build", "deps", ".fingerprint"] {
-        let folders = (from.join(folder), to.join(folder));
-        if folders.0.exists() {
-            copy_folder(&folders.0, &folders.1, folder == "deps")?;
-        }
-    }
-    Ok(())
-}
-
-/// Keeps the times, by which cargo knows what is fresh.
-fn copy_folder(from: &Path, to: &Path, libraries_only: bool) -> anyhow::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
-        let entry = entry?;
-        let (source, copy) = (entry.path(), to.join(entry.file_name()));
-        let of_kind = entry.file_type()?;
-        if of_kind.is_dir() {
-            copy_folder(&source, &copy, libraries_only)?;
-        } else if of_kind.is_file() && (!libraries_only || source.extension().is_some()) {
-            fs::copy(&source, &copy)
-                .with_context(|| format!("cannot copy {}", source.display()))?;
-            let written = entry.metadata()?.modified()?;
-            fs::File::open(&copy)?.set_modified(written)?;
-        }
-    }
-    Ok(())
-}
-
-fn read_all() -> anyhow::Result<Vec<Mutant>> {
-    let folder = shell::root().join("tests/mutants");
-    let mut paths: Vec<_> = fs::read_dir(&folder)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "patch")
-    });
-    paths.sort();
-    paths.iter().map(|path| read(path)).collect()
-}
-
-fn read(path: &Path) -> anyhow::Result<Mutant> {
-    let text = fs::read_to_string(path)?;
-    let headers = |key: &'static str| {
-        let lines = text.lines().take_while(|line| line.starts_with('#'));
-        lines.filter_map(move |line| line.strip_prefix(key))
-    };
-    let missing = |key: &str| format!("{} lacks a line `{key}`", path.display());
-    let words = |command: &str| command.split_whitespace().map(str::to_owned).collect();
-    let runs: Vec<_> = headers("# run: cargo ").map(words).collect();
-    ensure!(!runs.is_empty(), missing("# run: cargo …"));
-    Ok(Mutant {
-        path: path.to_owned(),
-        name: path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
-        guarantee: headers("# guarantee: ")
-            .next()
-            .with_context(|| missing("# guarantee: …"))?
-            .to_owned(),
-        runs,
-        quick: headers("# quick").next().is_some(),
-    })
-}
-
-/// A copy of what git knows of the working tree.
-fn copy_of_the_tree(copy: &Path) -> anyhow::Result<PathBuf> {
-    if copy.exists() {
-        fs::remove_dir_all(copy)?;
-    }
-    let root = shell::root();
-    let listed = shell::read(
-        Command::new("git")
-            .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-            .current_dir(&root),
-    )?;
-    for file in listed.lines().filter(|file| root.join(file).is_file()) {
-        let to = copy.join(file);
-        fs::create_dir_all(to.parent().context("a file without a folder")?)?;
-        fs::copy(root.join(file), &to).with_context(|| format!("cannot copy {file}"))?;
-    }
-    Ok(copy.to_owned())
-}
-
 /// A test that is red without a mutant tells nothing of it. Tests that are known to be green are only
 /// compiled.
 fn check_unbroken(mutants: &[Mutant], lane: &Lane, unbroken: Unbroken) -> anyhow::Result<()> {
@@ -299,24 +182,30 @@ fn check_unbroken(mutants: &[Mutant], lane: &Lane, unbroken: Unbroken) -> anyhow
 /// Applies a mutant to the copy, runs its tests, takes it back. Returns the tests that went red, if some
 /// did by each of its commands.
 fn try_one(mutant: &Mutant, lane: &Lane) -> anyhow::Result<Option<String>> {
-    apply(mutant, &lane.tree, &[])?;
+    mutant.apply(&lane.tree)?;
     let outcomes: anyhow::Result<Option<Vec<_>>> = mutant
         .runs
         .iter()
         .map(|arguments| caught_by(mutant, arguments, lane))
         .collect();
-    apply(mutant, &lane.tree, &["--reverse"])?;
+    mutant.take_back(&lane.tree)?;
     Ok(outcomes?.map(|caught| caught.join("; ")))
 }
 
 /// Tests that go through many situations, and see last what others see at once.
-const SLOW: &str = "convergence::";
+const SLOW: [&str; 4] = [
+    "convergence::",
+    "clock::whatever_its_clock_says",
+    "growth::however_it_is_scaled",
+    "restart_one::each_pod_that_was_misled",
+];
 
 /// The same tests without the slow ones, where all of a target's are asked.
 fn without_slow_ones(arguments: &[String]) -> Option<Vec<String>> {
     let is_whole = !arguments.iter().any(|it| it == "--");
-    let skip = ["--", "--skip", SLOW].map(str::to_owned);
-    is_whole.then(|| [arguments, &skip].concat())
+    let skip = SLOW.iter().flat_map(|test| ["--skip", test]);
+    let skip = iter::once("--").chain(skip).map(str::to_owned);
+    is_whole.then(|| arguments.iter().cloned().chain(skip).collect())
 }
 
 fn caught_by(mutant: &Mutant, arguments: &[String], lane: &Lane) -> anyhow::Result<Option<String>> {
@@ -360,30 +249,6 @@ fn red(line: &str) -> Option<&str> {
         .strip_suffix(" ... FAILED")
 }
 
-/// Changes the copy by the patch, and sees that it did.
-fn apply(mutant: &Mutant, copy: &Path, direction: &[&str]) -> anyhow::Result<()> {
-    let back = match direction {
-        [] => &["--reverse"][..],
-        _ => &[],
-    };
-    git_apply(mutant, copy, direction)
-        .and_then(|()| git_apply(mutant, copy, &[back, &["--check"]].concat()))
-        .with_context(|| format!("{} does not apply any more", mutant.name))
-}
-
-fn git_apply(mutant: &Mutant, copy: &Path, options: &[&str]) -> anyhow::Result<()> {
-    let mut command = Command::new("git");
-    command.args(["apply", "--whitespace=nowarn"]).args(options);
-    command.arg(&mutant.path).current_dir(copy);
-    // The copy lies in the repository's folder and is no part of it.
-    command.env(
-        "GIT_CEILING_DIRECTORIES",
-        copy.parent().context("the copy lies in no folder")?,
-    );
-    command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE");
-    shell::read(&mut command).map(drop)
-}
-
 fn run_tests(
     arguments: &[String],
     lane: &Lane,
@@ -391,6 +256,9 @@ fn run_tests(
     suffices: fn(&str) -> bool,
 ) -> anyhow::Result<Watched> {
     let mut command = shell::cargo(&[]);
+    if is_table_of_plan(arguments) {
+        command.args(UNOPTIMISED);
+    }
     command.args(arguments).current_dir(&lane.tree);
     // A target folder of its own: the same crates at another path would be taken for these.
     let target = shell::target();
@@ -402,4 +270,18 @@ fn run_tests(
     // The way to a panic takes seconds to tell, and nobody reads it.
     command.env("RUST_BACKTRACE", "0");
     shell::watched(limit, &mut command, suffices)
+}
+
+/// Most mutants are of this crate, which is optimised for the model check. Its tables take longer to
+/// compile that way than to run.
+const UNOPTIMISED: [&str; 4] = [
+    "--config",
+    "profile.dev.package.plan.opt-level=0",
+    "--config",
+    "profile.dev.package.model.opt-level=0",
+];
+
+fn is_table_of_plan(arguments: &[String]) -> bool {
+    let has = |word: &str| arguments.iter().any(|it| it == word);
+    has("plan") && !has("situations")
 }
