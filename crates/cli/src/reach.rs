@@ -7,7 +7,7 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, ResourceExt, client::UpgradeConnectionError};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
@@ -98,8 +98,7 @@ impl Reach {
         if is_direct {
             return Ok(Way::to(own));
         }
-        let forward = Forward::start(self, own.port()).await;
-        let forward = forward.map_err(|error| format!("no port can be forwarded: {error}"))?;
+        let forward = Forward::start(self, own.port()).await?;
         Ok(Way {
             address: forward.address,
             name: format!("{own} (port-forward to {})", self.pod),
@@ -140,12 +139,29 @@ struct Forward {
 }
 
 impl Forward {
-    async fn start(reach: &Reach, port: u16) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let pods = Api::namespaced(reach.client.clone(), &reach.namespace);
+    /// Tries one first: later a connection that fails looks like one that the pod has closed.
+    async fn start(reach: &Reach, port: u16) -> Result<Self, String> {
+        let pods: Api<Pod> = Api::namespaced(reach.client.clone(), &reach.namespace);
+        let tried = pods.portforward(&reach.pod, &[port]).await;
+        tried.map_err(|error| no_forward(&error))?.abort();
+        let in_words = |error: std::io::Error| format!("no port can be forwarded: {error}");
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(in_words)?;
+        let address = listener.local_addr().map_err(in_words)?;
         let task = tokio::spawn(forward(listener, pods, reach.pod.clone(), port));
         Ok(Self { address, task })
+    }
+}
+
+/// Why no port can be forwarded, in words.
+fn no_forward(error: &kube::Error) -> String {
+    match error {
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status))
+            if status.as_u16() == 403 =>
+        {
+            "a port-forward is not allowed: the verbs get and create of pods/portforward are needed"
+                .to_owned()
+        }
+        error => format!("no port can be forwarded: {error}"),
     }
 }
 

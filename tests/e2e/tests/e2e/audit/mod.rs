@@ -1,6 +1,7 @@
 //! The plugin's audit of real coturn servers: what was planted is found, nothing is found in a hardened
 //! one, and what a scan accepts is what another scanner accepts.
 
+mod auditor;
 mod certificate;
 mod plugin;
 mod server;
@@ -8,10 +9,11 @@ mod sslyze;
 
 use std::collections::BTreeSet;
 
-use e2e::World;
+use e2e::{World, wait};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use rstest::rstest;
 
+use auditor::Auditor;
 use certificate::{Made, good};
 use plugin::{audited, plugin};
 use server::{SILENT, Server, freeze, lock_files, lock_out, unchanged};
@@ -229,6 +231,30 @@ async fn tls_is_scanned_through_a_port_forward_and_dtls_is_said_not_to_be() {
             .any(|gap| gap.contains("carries no UDP")),
         "{forwarded:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_rights_that_the_page_names_sees_all_and_whoever_lacks_one_is_told_which() {
+    let server = Server::start("auditor", BASE, good, unchanged).await;
+    let all = server.audited(&[]).await;
+    let auditor = Auditor::of(&server.world).await;
+    assert!(!auditor.may(&["list", "secrets"]));
+    let told = auditor.audited(&[]).await;
+    assert_eq!((told.ids(), told.gaps()), (all.ids(), all.gaps()));
+    for listener in ["TLS", "DTLS"] {
+        assert_eq!(told.accepted(listener), all.accepted(listener));
+    }
+    let forwarded = auditor.audited(&["--via=port-forward"]).await;
+    assert_eq!(forwarded.accepted("TLS"), all.accepted("TLS"));
+
+    auditor.lose_the_port_forward();
+    wait::until("a port-forward that is refused", async || {
+        let told = auditor.audited(&["--via=port-forward"]).await;
+        let mut gaps = told.gaps().into_iter();
+        gaps.any(|gap| gap.contains("get and create of pods/portforward"))
+            .then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env,
+    path::Path,
     process::Command,
 };
 
@@ -20,12 +21,17 @@ pub struct Told {
 /// Suites by version.
 pub type Accepted = BTreeMap<String, BTreeSet<String>>;
 
-/// Runs the plugin with the cluster's kubeconfig.
+/// Runs the plugin as the administrator.
 pub async fn plugin(arguments: &[&str]) -> Told {
+    plugin_with(Environment::get().cluster().kubeconfig(), arguments).await
+}
+
+/// Runs the plugin as whom a kubeconfig names.
+pub async fn plugin_with(kubeconfig: &Path, arguments: &[&str]) -> Told {
     let binary = env::var_os("COTURN_CERT_PLUGIN").expect("COTURN_CERT_PLUGIN names no binary");
     let mut command = Command::new(binary);
     command.args(arguments);
-    command.env("KUBECONFIG", Environment::get().cluster().kubeconfig());
+    command.env("KUBECONFIG", kubeconfig);
     // The environment's proxy leads out of this machine.
     for variable in [
         "HTTPS_PROXY",
@@ -45,10 +51,20 @@ pub async fn plugin(arguments: &[&str]) -> Told {
     }
 }
 
-/// Audits a namespace.
+/// Audits a namespace as the administrator.
 pub async fn audited(namespace: &str, options: &[&str]) -> Told {
+    audited_with(
+        Environment::get().cluster().kubeconfig(),
+        namespace,
+        options,
+    )
+    .await
+}
+
+/// Audits a namespace as whom a kubeconfig names.
+pub async fn audited_with(kubeconfig: &Path, namespace: &str, options: &[&str]) -> Told {
     let fixed = ["audit", "--output=json", "--namespace", namespace];
-    plugin(&[&fixed, options].concat()).await
+    plugin_with(kubeconfig, &[&fixed, options].concat()).await
 }
 
 impl Told {
