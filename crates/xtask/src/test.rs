@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use cluster::Options as ClusterOptions;
 
 use crate::{
-    generate, image,
+    ending, generate, image,
     mutants::{self, Unbroken},
     own_cluster::OwnCluster,
     shell,
@@ -93,7 +93,7 @@ fn run_layer(layer: Layer, filter: Option<&str>, unbroken: Unbroken) -> anyhow::
         ])),
         Layer::Unit => {
             let all = ["--workspace", "--exclude", "e2e"];
-            tests(&all, filter, &["--skip", MODEL_CHECK])?;
+            tests(&all, filter, &MODEL_CHECK.map(|it| ["--skip", it]).concat())?;
             let model_check = ["--package", "plan", "--test", "situations"];
             tests(&model_check, filter, &["--nocapture"])?;
             // Its other tests need a cluster.
@@ -105,9 +105,8 @@ fn run_layer(layer: Layer, filter: Option<&str>, unbroken: Unbroken) -> anyhow::
     }
 }
 
-/// What the names of the model check's tests have in common. It runs by itself, as it prints what it
-/// went through.
-const MODEL_CHECK: &str = "scenarios";
+/// How the names of the model check's tests begin. It runs by itself, as it prints what it went through.
+const MODEL_CHECK: [&str; 2] = ["scenarios::", "scenarios_with_proofs::"];
 
 fn tests(selection: &[&str], filter: Option<&str>, options: &[&str]) -> anyhow::Result<()> {
     let mut command = shell::cargo(&["test", "--locked", "--quiet"]);
@@ -132,20 +131,20 @@ fn api(filter: Option<&str>) -> anyhow::Result<()> {
     shell::run(clusters_own("control_plane").args(filter))
 }
 
-/// The operator's binary for tests that need no image of it.
+/// The operator's binary for tests that need no image of it. Its dependencies are those of its tests, which
+/// are compiled already; in the image it has its own.
 fn operator() -> anyhow::Result<PathBuf> {
-    binary("operator", image::BINARY)
+    binary(&["operator", "workspace-hack"], image::BINARY)
 }
 
-/// The kubectl plugin.
+/// The kubectl plugin, as its users compile it.
 fn plugin() -> anyhow::Result<PathBuf> {
-    binary("cli", "kubectl-coturn_cert")
+    binary(&["cli"], "kubectl-coturn_cert")
 }
 
-/// A binary of a package of this workspace, with dependencies as its tests have them: they are compiled
-/// already.
-fn binary(package: &str, name: &str) -> anyhow::Result<PathBuf> {
-    let packages = ["--package", package, "--package", "workspace-hack"];
+/// A binary of one of these packages, which are compiled together.
+fn binary(packages: &[&str], name: &str) -> anyhow::Result<PathBuf> {
+    let packages = packages.iter().flat_map(|it| ["--package", it]);
     shell::run(shell::cargo(&["build", "--locked"]).args(packages))?;
     Ok(shell::target().join("debug").join(name))
 }
@@ -174,10 +173,21 @@ fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
         .env("COTURN_CERT_PLUGIN", &plugin);
     let outcome = shell::run(&mut command);
     cluster.end(outcome)?;
+    node(filter)
+}
+
+/// The test of a cluster that ends badly: whatever this one ends with, that cluster does not outlive it.
+fn node(filter: Option<&str>) -> anyhow::Result<()> {
+    let state = shell::target().join("cluster").join("node");
+    cluster::down(&state)?;
+    let _on_signal = ending::cluster_with_this_process(&state)?;
     let mut command = clusters_own("node");
-    command.args(filter).env(
-        "COTURN_CERT_SUPERVISOR",
-        env::current_exe().context("this program has no path")?,
-    );
+    command
+        .args(filter)
+        .env(cluster::STATE_VARIABLE, &state)
+        .env(
+            "COTURN_CERT_SUPERVISOR",
+            env::current_exe().context("this program has no path")?,
+        );
     shell::run(&mut command)
 }

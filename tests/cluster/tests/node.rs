@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeSet,
     env, fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -18,12 +18,13 @@ use rustix::process::{Pid, Signal, kill_process};
 /// The program whose command `cluster-supervisor` is the supervisor.
 const SUPERVISOR: &str = "COTURN_CERT_SUPERVISOR";
 
-/// A state folder whose cluster ends with this value, also after a panic.
-struct Ended(tempfile::TempDir);
+/// A state folder whose cluster ends with this value, also after a panic. Whoever runs the test names it,
+/// and ends what an interrupted run left there.
+struct Ended(PathBuf);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        if let Err(error) = cluster::down(self.0.path()) {
+        if let Err(error) = cluster::down(&self.0) {
             eprintln!("the cluster did not end: {error}");
         }
     }
@@ -89,10 +90,10 @@ fn run_a_pod(cluster: &Cluster) {
 }
 
 #[test]
-#[ignore = "needs root and a supervisor"]
+#[ignore = "needs root, a supervisor and a state folder"]
 fn a_cluster_starts_again_after_its_supervisor_was_killed() {
-    let state = Ended(tempfile::tempdir().unwrap());
-    let state = state.0.path();
+    let state = Ended(env::var_os(cluster::STATE_VARIABLE).unwrap().into());
+    let state = state.0.as_path();
     let cluster = started(state);
     run_a_pod(&cluster);
     let killed = supervisor(state);
