@@ -2,8 +2,11 @@
 // `go build` of each tool below is all it is for.
 //
 // To raise Kubernetes, change v1.MINOR.PATCH of k8s.io/kubernetes and v0.MINOR.PATCH
-// of every line below `replace`, then run `go mod tidy`. Helm 4 is of the minor version
-// that is made for these libraries of Kubernetes: it compiles with what is compiled.
+// of every line below `replace`, then run `go mod tidy`.
+//
+// Helm 4 stays at 4.2, the last that is made for these libraries of Kubernetes: 4.3 takes
+// those of 1.37, which would be compiled beside them for minutes, or newer ones of others
+// than the API server is made for.
 module coturncert.dev/tests/cluster/components
 
 go 1.26.0

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -19,7 +20,8 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Starts with what is compiled below `built`.
+    /// One whose folder of builds is there goes on with it; a new one begins with what is compiled below
+    /// `built`.
     pub fn new(number: usize, built: &Path) -> anyhow::Result<Self> {
         let folder = shell::target().join("mutants");
         let lane = Self {
@@ -31,7 +33,8 @@ impl Lane {
             // cargo compiles the tree's own crates again.
             copy_tree(&lane.tree, Times::New)?;
         } else {
-            copy_compiled(&built.join("debug"), &lane.target.join("debug"))?;
+            // The tree after what is compiled: what is edited meanwhile is newer, and compiled again.
+            copy_compiled(built, &lane.target)?;
             copy_tree(&lane.tree, Times::Kept)?;
         }
         Ok(lane)
@@ -45,19 +48,47 @@ enum Times {
     New,
 }
 
-/// What is compiled is compiled once: cargo takes it up by its own records.
-fn copy_compiled(from: &Path, to: &Path) -> anyhow::Result<()> {
-    // Programs and test binaries have no extension, and nothing depends on them.
-    let is_library = |path: &Path| path.extension().is_some();
-    copy_folder(&from.join("deps"), &to.join("deps"), is_library)?;
-    for folder in ["build", ".fingerprint"] {
-        copy_folder(&from.join(folder), &to.join(folder), |_| true)?;
+/// Cargo's folders of what is compiled. Its records first: an older one than the library beside it has the
+/// library compiled again, a newer one would not.
+const COMPILED: [&str; 3] = [".fingerprint", "deps", "build"];
+
+/// Libraries that hold in which folder they were compiled, by the beginning of their records. So do test
+/// binaries and programs, which have no extension. What lacks its record or its file is compiled again.
+const PLACED: [&str; 2] = ["cluster-", "e2e-"];
+
+/// Whether a lane may go on with it.
+fn is_of_any_place(folder: &str, path: &Path) -> bool {
+    match folder {
+        ".fingerprint" => !path.components().any(|part| {
+            let name = part.as_os_str().to_string_lossy();
+            PLACED.iter().any(|placed| name.starts_with(placed))
+        }),
+        "deps" => path.extension().is_some(),
+        _ => true,
     }
-    Ok(())
 }
 
-/// Copies the files that are wanted.
-fn copy_folder(from: &Path, to: &Path, wanted: fn(&Path) -> bool) -> anyhow::Result<()> {
+/// What is compiled is compiled once: cargo takes it up by its own records.
+fn copy_compiled(from: &Path, to: &Path) -> anyhow::Result<()> {
+    eprintln!("copying what is compiled to {}", to.display());
+    let draft = to.with_extension("draft");
+    remove(&draft)?;
+    fs::create_dir_all(&draft)?;
+    let [from, into] = [from, &draft].map(|target| target.join("debug"));
+    for folder in COMPILED {
+        let source = from.join(folder);
+        // Cargo's configuration may have it elsewhere.
+        if source.exists() {
+            copy_folder(&source, &into.join(folder), &|path| {
+                is_of_any_place(folder, path.strip_prefix(&source).unwrap_or(path))
+            })?;
+        }
+    }
+    Ok(fs::rename(&draft, to)?)
+}
+
+/// Copies what is wanted, with its times.
+fn copy_folder(from: &Path, to: &Path, wanted: &dyn Fn(&Path) -> bool) -> anyhow::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;
@@ -65,18 +96,25 @@ fn copy_folder(from: &Path, to: &Path, wanted: fn(&Path) -> bool) -> anyhow::Res
         let kind = entry.file_type()?;
         if kind.is_dir() {
             copy_folder(&source, &copy, wanted)?;
-        } else if kind.is_file() && wanted(&source) {
+        } else if wanted(&source) && kind.is_symlink() {
+            symlink(fs::read_link(&source)?, &copy)?;
+        } else if wanted(&source) {
             copy_file(&source, &copy, Times::Kept)?;
         }
     }
     Ok(())
 }
 
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
 /// Copies what git knows of the working tree.
 fn copy_tree(copy: &Path, times: Times) -> anyhow::Result<()> {
-    if copy.exists() {
-        fs::remove_dir_all(copy)?;
-    }
+    remove(copy)?;
     let root = shell::root();
     let listed = shell::read(
         Command::new("git")
@@ -100,4 +138,54 @@ fn copy_file(from: &Path, to: &Path, times: Times) -> anyhow::Result<()> {
         Ok::<_, io::Error>(())
     };
     copied().with_context(|| format!("cannot copy {}", from.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    fn write(path: &Path) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "compiled").unwrap();
+    }
+
+    #[test]
+    fn what_holds_its_place_is_left_to_be_compiled_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["target", "lane"].map(|name| folder.path().join(name));
+        let kept = [
+            ".fingerprint/tokio-1/lib-tokio",
+            "deps/libtokio-1.rlib",
+            "build/openssl-sys-1/out/lib.a",
+        ];
+        let left = [".fingerprint/e2e-1/lib-e2e", "deps/plan-1"];
+        for file in kept.iter().chain(&left) {
+            write(&from.join("debug").join(file));
+        }
+        copy_compiled(&from, &to).unwrap();
+        assert!(kept.iter().all(|file| to.join("debug").join(file).exists()));
+        assert!(!left.iter().any(|file| to.join("debug").join(file).exists()));
+    }
+
+    #[test]
+    fn what_is_compiled_keeps_its_time_and_half_a_copy_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["target", "lane"].map(|name| folder.path().join(name));
+        let library = from.join("debug/deps/libtokio-1.rlib");
+        write(&library);
+        let before = SystemTime::now() - Duration::from_hours(1);
+        fs::File::open(&library)
+            .unwrap()
+            .set_modified(before)
+            .unwrap();
+        write(&to.with_extension("draft").join("debug/deps/half.rlib"));
+
+        copy_compiled(&from, &to).unwrap();
+
+        let copied = fs::metadata(to.join("debug/deps/libtokio-1.rlib")).unwrap();
+        assert_eq!(copied.modified().unwrap(), before);
+        assert!(!to.join("debug/deps/half.rlib").exists());
+    }
 }

@@ -8,7 +8,7 @@ mod mutant;
 
 use std::{
     collections::BTreeSet,
-    env, iter,
+    env,
     num::NonZeroUsize,
     process::Output,
     sync::atomic::{AtomicUsize, Ordering},
@@ -155,18 +155,10 @@ impl Queue<'_> {
     }
 }
 
-/// A test that is red without a mutant tells nothing of it. Tests that are known to be green are only
-/// compiled.
+/// A test that is red without a mutant tells nothing of it.
 fn check_unbroken(mutants: &[Mutant], lane: &Lane, unbroken: Unbroken) -> anyhow::Result<()> {
     let commands: BTreeSet<_> = mutants.iter().flat_map(|mutant| &mutant.runs).collect();
-    for arguments in commands {
-        let arguments = match (unbroken, arguments.split_first()) {
-            (Unbroken::Green, Some((first, rest))) if first == "test" => {
-                let compile = [first.clone(), "--no-run".to_owned()];
-                [&compile[..], rest].concat()
-            }
-            (Unbroken::Green | Unbroken::NotKnown, _) => arguments.clone(),
-        };
+    for arguments in commands.into_iter().flat_map(|it| to_check(it, unbroken)) {
         eprintln!("without a mutant: cargo {}", arguments.join(" "));
         match run_tests(&arguments, lane, UNBROKEN, |_| false)? {
             Watched::Ended(output) if output.status.success() => {}
@@ -177,6 +169,22 @@ fn check_unbroken(mutants: &[Mutant], lane: &Lane, unbroken: Unbroken) -> anyhow
         }
     }
     Ok(())
+}
+
+/// What is run without a mutant for a command of mutants: itself, and what is compiled otherwise than it.
+/// Of tests that were green a moment ago only the latter; they are compiled.
+fn to_check(arguments: &[String], unbroken: Unbroken) -> Vec<Vec<String>> {
+    let otherwise = is_of_tables(arguments).then(|| without_slow_ones(arguments));
+    let otherwise = otherwise.flatten();
+    let itself = match (unbroken, arguments.split_first()) {
+        (Unbroken::Green, Some(_)) if otherwise.is_some() => None,
+        (Unbroken::Green, Some((first, rest))) if first == "test" => {
+            let compile = [first.clone(), "--no-run".to_owned()];
+            Some([&compile[..], rest].concat())
+        }
+        (Unbroken::Green | Unbroken::NotKnown, _) => Some(arguments.to_vec()),
+    };
+    itself.into_iter().chain(otherwise).collect()
 }
 
 /// Applies a mutant to the copy, runs its tests, takes it back. Returns the tests that went red, if some
@@ -203,9 +211,35 @@ const SLOW: [&str; 4] = [
 /// The same tests without the slow ones, where all of a target's are asked.
 fn without_slow_ones(arguments: &[String]) -> Option<Vec<String>> {
     let is_whole = !arguments.iter().any(|it| it == "--");
+    let profile = is_of_tables(arguments).then_some(UNOPTIMISED);
     let skip = SLOW.iter().flat_map(|test| ["--skip", test]);
-    let skip = iter::once("--").chain(skip).map(str::to_owned);
-    is_whole.then(|| arguments.iter().cloned().chain(skip).collect())
+    let owned = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    is_whole.then(|| {
+        [
+            owned(profile.as_ref().map_or(&[], |it| &it[..])),
+            arguments.to_vec(),
+            owned(&["--"]),
+            owned(&skip.collect::<Vec<_>>()),
+        ]
+        .concat()
+    })
+}
+
+/// Most mutants are of `plan`, which is optimised for the model check. Its tables take longer to compile
+/// that way than to run.
+const UNOPTIMISED: [&str; 4] = [
+    "--config",
+    "profile.dev.package.plan.opt-level=0",
+    "--config",
+    "profile.dev.package.model.opt-level=0",
+];
+
+/// Whether these are tests of `plan` other than the model check.
+fn is_of_tables(arguments: &[String]) -> bool {
+    let is_of_plan = arguments
+        .windows(2)
+        .any(|pair| pair == ["--package", "plan"]);
+    is_of_plan && !arguments.iter().any(|it| it == "situations")
 }
 
 fn caught_by(mutant: &Mutant, arguments: &[String], lane: &Lane) -> anyhow::Result<Option<String>> {
@@ -256,13 +290,11 @@ fn run_tests(
     suffices: fn(&str) -> bool,
 ) -> anyhow::Result<Watched> {
     let mut command = shell::cargo(&[]);
-    if is_table_of_plan(arguments) {
-        command.args(UNOPTIMISED);
-    }
     command.args(arguments).current_dir(&lane.tree);
-    // A target folder of its own: the same crates at another path would be taken for these.
+    // Folders of its own: the same crates at another path would be taken for these.
     let target = shell::target();
     command.env("CARGO_TARGET_DIR", &lane.target);
+    command.env("CARGO_BUILD_BUILD_DIR", &lane.target);
     // What takes long to compile and is no part of a mutant is shared.
     if env::var_os(cluster::CACHE_VARIABLE).is_none() {
         command.env(cluster::CACHE_VARIABLE, target.join("cluster"));
@@ -272,16 +304,51 @@ fn run_tests(
     shell::watched(limit, &mut command, suffices)
 }
 
-/// Most mutants are of this crate, which is optimised for the model check. Its tables take longer to
-/// compile that way than to run.
-const UNOPTIMISED: [&str; 4] = [
-    "--config",
-    "profile.dev.package.plan.opt-level=0",
-    "--config",
-    "profile.dev.package.model.opt-level=0",
-];
+#[cfg(test)]
+mod tests {
+    use std::slice;
 
-fn is_table_of_plan(arguments: &[String]) -> bool {
-    let has = |word: &str| arguments.iter().any(|it| it == word);
-    has("plan") && !has("situations")
+    use super::*;
+
+    fn words(command: &str) -> Vec<String> {
+        command.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn tables_run_unoptimised_and_without_the_slow_tests_first() {
+        let tables = words("test --package plan --lib --test plan");
+        let soon = without_slow_ones(&tables).unwrap();
+        let (profile, rest) = soon.split_at(UNOPTIMISED.len());
+        let (command, skipped) = rest.split_at(tables.len());
+        assert_eq!(
+            (profile, command),
+            (&UNOPTIMISED.map(str::to_owned)[..], &tables[..])
+        );
+        assert_eq!(skipped[..3], ["--", "--skip", "convergence::"]);
+    }
+
+    #[test]
+    fn other_tests_are_compiled_as_they_always_are() {
+        for command in [
+            "test --package plan --test situations",
+            "test --package operator",
+        ] {
+            let soon = without_slow_ones(&words(command)).unwrap();
+            assert!(soon.starts_with(&words(command)), "{soon:?}");
+        }
+        assert!(without_slow_ones(&words("test --package plan -- pods_go")).is_none());
+    }
+
+    #[test]
+    fn what_is_compiled_otherwise_is_seen_green_without_a_mutant() {
+        let tables = words("test --package plan --test plan");
+        let soon = without_slow_ones(&tables).unwrap();
+        let checked = to_check(&tables, Unbroken::Green);
+        assert_eq!(checked.as_slice(), slice::from_ref(&soon));
+        assert_eq!(to_check(&tables, Unbroken::NotKnown), [tables, soon]);
+        let others = words("test --package pki");
+        let compiled = words("test --no-run --package pki");
+        assert_eq!(to_check(&others, Unbroken::Green), [compiled]);
+        assert_eq!(to_check(&others, Unbroken::NotKnown), [others]);
+    }
 }
