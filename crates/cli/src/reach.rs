@@ -107,6 +107,22 @@ impl Reach {
         })
     }
 
+    /// Why no port can be forwarded, in words.
+    fn no_forward(&self, error: &kube::Error) -> String {
+        match error {
+            kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status))
+                if status.as_u16() == 403 =>
+            {
+                format!(
+                    "a port-forward to pod {}/{} is not allowed: it needs the verb get of \
+                     pods/portforward, and from Kubernetes 1.35 on create as well",
+                    self.namespace, self.pod
+                )
+            }
+            error => format!("no port can be forwarded: {error}"),
+        }
+    }
+
     /// The way to a UDP port at an address of the pod.
     ///
     /// # Errors
@@ -143,25 +159,12 @@ impl Forward {
     async fn start(reach: &Reach, port: u16) -> Result<Self, String> {
         let pods: Api<Pod> = Api::namespaced(reach.client.clone(), &reach.namespace);
         let tried = pods.portforward(&reach.pod, &[port]).await;
-        tried.map_err(|error| no_forward(&error))?.abort();
+        tried.map_err(|error| reach.no_forward(&error))?.abort();
         let in_words = |error: std::io::Error| format!("no port can be forwarded: {error}");
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(in_words)?;
         let address = listener.local_addr().map_err(in_words)?;
         let task = tokio::spawn(forward(listener, pods, reach.pod.clone(), port));
         Ok(Self { address, task })
-    }
-}
-
-/// Why no port can be forwarded, in words.
-fn no_forward(error: &kube::Error) -> String {
-    match error {
-        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status))
-            if status.as_u16() == 403 =>
-        {
-            "a port-forward is not allowed: the verbs get and create of pods/portforward are needed"
-                .to_owned()
-        }
-        error => format!("no port can be forwarded: {error}"),
     }
 }
 

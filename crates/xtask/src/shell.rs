@@ -7,7 +7,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -118,7 +118,7 @@ pub fn capture_within(limit: Duration, command: &mut Command) -> anyhow::Result<
 fn finished_within(limit: Duration, command: &mut Command) -> anyhow::Result<Option<Output>> {
     Ok(match watched(limit, command, |_| false)? {
         Watched::Ended(output) => Some(output),
-        Watched::Sufficed(_) | Watched::TookTooLong => None,
+        Watched::Sufficed(_) | Watched::TookTooLong(_) => None,
     })
 }
 
@@ -128,8 +128,8 @@ pub enum Watched {
     Ended(Output),
     /// It printed this line, which suffices, and was ended, or ended by itself right after it.
     Sufficed(String),
-    /// It was ended, as it took longer than it may.
-    TookTooLong,
+    /// It was ended, as it took longer than it may; this is what it had printed to its standard output.
+    TookTooLong(String),
 }
 
 /// Runs the command silently, until a line of its standard output suffices, or for so long at most. Then
@@ -142,10 +142,14 @@ pub fn watched(
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut group = Group::start(command)?;
     let found = Arc::new(OnceLock::new());
-    let finds = Arc::clone(&found);
+    let printed = Arc::new(Mutex::new(String::new()));
+    let (finds, keeps) = (Arc::clone(&found), Arc::clone(&printed));
     let stdout = read_aside(group.child().stdout.take(), move |line| {
         if suffices(line) {
             let _ = finds.set(line.to_owned());
+        }
+        if let Ok(mut printed) = keeps.lock() {
+            printed.push_str(line);
         }
     });
     let stderr = read_aside(group.child().stderr.take(), |_| ());
@@ -153,8 +157,11 @@ pub fn watched(
     // What it started and left behind may hold its output open for ever.
     group.end();
     let Some(status) = status else {
-        let line = found.get().cloned();
-        return Ok(line.map_or(Watched::TookTooLong, Watched::Sufficed));
+        let printed = printed.lock().map(|printed| printed.clone());
+        return Ok(match found.get() {
+            Some(line) => Watched::Sufficed(line.clone()),
+            None => Watched::TookTooLong(printed.unwrap_or_default()),
+        });
     };
     let read = |reader: JoinHandle<_>| reader.join().unwrap_or_default();
     let (stdout, stderr) = (read(stdout), read(stderr));

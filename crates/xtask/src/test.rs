@@ -137,7 +137,7 @@ fn operator() -> anyhow::Result<PathBuf> {
     binary(&["operator", "workspace-hack"], image::BINARY)
 }
 
-/// The kubectl plugin, as its users compile it.
+/// The kubectl plugin, with the dependencies that it has where its users compile it.
 fn plugin() -> anyhow::Result<PathBuf> {
     binary(&["cli"], "kubectl-coturn_cert")
 }
@@ -184,7 +184,7 @@ fn node(filter: Option<&str>) -> anyhow::Result<()> {
     let mut command = clusters_own("node");
     command
         .args(filter)
-        .env(cluster::STATE_VARIABLE, &state)
+        .env("COTURN_CERT_NODE_STATE", &state)
         .env(
             "COTURN_CERT_SUPERVISOR",
             env::current_exe().context("this program has no path")?,

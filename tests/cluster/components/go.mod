@@ -4,9 +4,8 @@
 // To raise Kubernetes, change v1.MINOR.PATCH of k8s.io/kubernetes and v0.MINOR.PATCH
 // of every line below `replace`, then run `go mod tidy`.
 //
-// Helm 4 stays at 4.2, the last that is made for these libraries of Kubernetes: 4.3 takes
-// those of 1.37, which would be compiled beside them for minutes, or newer ones of others
-// than the API server is made for.
+// Helm 4 stays at 4.2: 4.3 raises libraries here that are the API server's own, as cel-go,
+// and in a module of its own it compiles those of Kubernetes a second time, for minutes.
 module coturncert.dev/tests/cluster/components
 
 go 1.26.0

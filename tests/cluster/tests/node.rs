@@ -15,11 +15,12 @@ use std::{
 use cluster::{Cluster, NODE, Options, Silent, up};
 use rustix::process::{Pid, Signal, kill_process};
 
+/// Where the cluster's files are: `cargo xtask test e2e` names it, and ends what an interrupted run left.
+const STATE: &str = "COTURN_CERT_NODE_STATE";
 /// The program whose command `cluster-supervisor` is the supervisor.
 const SUPERVISOR: &str = "COTURN_CERT_SUPERVISOR";
 
-/// A state folder whose cluster ends with this value, also after a panic. Whoever runs the test names it,
-/// and ends what an interrupted run left there.
+/// A state folder whose cluster ends with this value, also after a panic.
 struct Ended(PathBuf);
 
 impl Drop for Ended {
@@ -92,7 +93,7 @@ fn run_a_pod(cluster: &Cluster) {
 #[test]
 #[ignore = "needs root, a supervisor and a state folder"]
 fn a_cluster_starts_again_after_its_supervisor_was_killed() {
-    let state = Ended(env::var_os(cluster::STATE_VARIABLE).unwrap().into());
+    let state = Ended(env::var_os(STATE).unwrap().into());
     let state = state.0.as_path();
     let cluster = started(state);
     run_a_pod(&cluster);

@@ -160,7 +160,11 @@ mod tests {
             "deps/libtokio-1.rlib",
             "build/openssl-sys-1/out/lib.a",
         ];
-        let left = [".fingerprint/e2e-1/lib-e2e", "deps/plan-1"];
+        let left = [
+            ".fingerprint/e2e-1/lib-e2e",
+            ".fingerprint/cluster-1/lib-cluster",
+            "deps/plan-1",
+        ];
         for file in kept.iter().chain(&left) {
             write(&from.join("debug").join(file));
         }
@@ -170,7 +174,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compiled_keeps_its_time_and_half_a_copy_is_none() {
+    fn half_a_copy_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["target", "lane"].map(|name| folder.path().join(name));
+        write(&from.join("debug/.fingerprint/tokio-1/lib-tokio"));
+        write(&from.join("debug/deps"));
+        assert!(copy_compiled(&from, &to).is_err());
+        assert!(!to.exists());
+    }
+
+    #[test]
+    fn what_is_compiled_keeps_its_time_and_what_half_a_copy_left_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["target", "lane"].map(|name| folder.path().join(name));
         let library = from.join("debug/deps/libtokio-1.rlib");

@@ -163,7 +163,7 @@ fn check_unbroken(mutants: &[Mutant], lane: &Lane, unbroken: Unbroken) -> anyhow
         match run_tests(&arguments, lane, UNBROKEN, |_| false)? {
             Watched::Ended(output) if output.status.success() => {}
             Watched::Ended(output) => bail!("it fails without a mutant:\n{}", text(&output)),
-            Watched::Sufficed(_) | Watched::TookTooLong => {
+            Watched::Sufficed(_) | Watched::TookTooLong(_) => {
                 bail!("it did not end within {UNBROKEN:?} without a mutant")
             }
         }
@@ -257,7 +257,12 @@ fn red_by(mutant: &Mutant, arguments: &[String], lane: &Lane) -> anyhow::Result<
     // Where one is red the others are not waited for.
     Ok(match run_tests(arguments, lane, limit, is_red)? {
         Watched::Sufficed(printed) => Some(red(&printed).unwrap_or(&printed).to_owned()),
-        Watched::TookTooLong => Some(format!("no end within {limit:?}")),
+        Watched::TookTooLong(printed) if has_begun(&printed) => {
+            Some(format!("no end within {limit:?}"))
+        }
+        Watched::TookTooLong(_) => {
+            bail!("{} is not compiled within {limit:?}", mutant.name)
+        }
         Watched::Ended(output) if output.status.success() => None,
         Watched::Ended(output) => bail!(
             "{} fails without a red test; a mutant must build:\n{}",
@@ -270,6 +275,11 @@ fn red_by(mutant: &Mutant, arguments: &[String], lane: &Lane) -> anyhow::Result<
 fn text(output: &Output) -> String {
     let text = [&*output.stdout, &*output.stderr].concat();
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Whether the test harness has begun: until then it is compiled.
+fn has_begun(printed: &str) -> bool {
+    printed.lines().any(|line| line.starts_with("running "))
 }
 
 fn is_red(line: &str) -> bool {
@@ -337,6 +347,12 @@ mod tests {
             assert!(soon.starts_with(&words(command)), "{soon:?}");
         }
         assert!(without_slow_ones(&words("test --package plan -- pods_go")).is_none());
+    }
+
+    #[test]
+    fn a_mutant_that_takes_too_long_to_compile_is_not_caught() {
+        assert!(!has_begun(""));
+        assert!(has_begun("\nrunning 86 tests\n"));
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl<'a> Auditor<'a> {
 
     /// Leaves it only `get` of a port-forward.
     pub fn lose_the_port_forward(&self) {
-        let patch = r#"--patch=[{"op": "replace", "path": "/rules/3/verbs", "value": ["get"]}]"#;
+        let patch = r#"--patch=[{"op": "replace", "path": "/rules/4/verbs", "value": ["get"]}]"#;
         let mut change = self.world.kubectl();
         change.args(["patch", "role", ROLE, "--type=json", patch]);
         run(&mut change);

@@ -234,7 +234,8 @@ async fn tls_is_scanned_through_a_port_forward_and_dtls_is_said_not_to_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_the_rights_that_the_page_names_sees_all_and_whoever_lacks_one_is_told_which() {
+async fn who_has_the_rights_that_the_page_names_sees_all_and_who_may_not_forward_a_port_is_told_so()
+{
     let server = Server::start("auditor", BASE, good, unchanged).await;
     let all = server.audited(&[]).await;
     let auditor = Auditor::of(&server.world).await;
@@ -244,6 +245,8 @@ async fn who_has_the_rights_that_the_page_names_sees_all_and_whoever_lacks_one_i
     for listener in ["TLS", "DTLS"] {
         assert_eq!(told.accepted(listener), all.accepted(listener));
     }
+    let of_a_pod = auditor.audited(&["pod/coturn-0"]).await;
+    assert_eq!(of_a_pod.accepted("TLS"), all.accepted("TLS"));
     let forwarded = auditor.audited(&["--via=port-forward"]).await;
     assert_eq!(forwarded.accepted("TLS"), all.accepted("TLS"));
 
@@ -251,7 +254,7 @@ async fn who_has_the_rights_that_the_page_names_sees_all_and_whoever_lacks_one_i
     wait::until("a port-forward that is refused", async || {
         let told = auditor.audited(&["--via=port-forward"]).await;
         let mut gaps = told.gaps().into_iter();
-        gaps.any(|gap| gap.contains("get and create of pods/portforward"))
+        gaps.any(|gap| gap.contains("needs the verb get of pods/portforward"))
             .then_some(())
     })
     .await;
