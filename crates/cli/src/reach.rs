@@ -7,7 +7,7 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client, ResourceExt, client::UpgradeConnectionError};
+use kube::{Api, Client, ResourceExt};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
@@ -110,13 +110,11 @@ impl Reach {
     /// Why no port can be forwarded, in words.
     fn no_forward(&self, error: &kube::Error) -> String {
         match error {
-            kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status))
-                if status.as_u16() == 403 =>
-            {
+            kube::Error::Api(status) if status.is_forbidden() => {
                 format!(
                     "a port-forward to pod {}/{} is not allowed: it needs the verb get of \
-                     pods/portforward, and from Kubernetes 1.35 on create as well",
-                    self.namespace, self.pod
+                     pods/portforward, and from Kubernetes 1.35 on create as well ({})",
+                    self.namespace, self.pod, status.message
                 )
             }
             error => format!("no port can be forwarded: {error}"),

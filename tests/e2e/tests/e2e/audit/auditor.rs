@@ -59,6 +59,14 @@ impl<'a> Auditor<'a> {
         asked.status().unwrap().success()
     }
 
+    /// Leaves it only `get` of a port-forward.
+    pub fn lose_the_port_forward(&self) {
+        let patch = r#"--patch=[{"op": "replace", "path": "/rules/4/verbs", "value": ["get"]}]"#;
+        let mut change = self.world.kubectl();
+        change.args(["patch", "role", ROLE, "--type=json", patch]);
+        run(&mut change);
+    }
+
     pub async fn audited(&self, options: &[&str]) -> Told {
         audited_with(&self.kubeconfig, &self.world.namespace, options).await
     }

@@ -9,7 +9,7 @@ mod sslyze;
 
 use std::collections::BTreeSet;
 
-use e2e::World;
+use e2e::{World, wait};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use rstest::rstest;
 
@@ -234,7 +234,8 @@ async fn tls_is_scanned_through_a_port_forward_and_dtls_is_said_not_to_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_the_rights_that_the_page_names_sees_all() {
+async fn who_has_the_rights_that_the_page_names_sees_all_and_who_may_not_forward_a_port_is_told_so()
+{
     let server = Server::start("auditor", BASE, good, unchanged).await;
     let all = server.audited(&[]).await;
     let auditor = Auditor::of(&server.world).await;
@@ -248,6 +249,15 @@ async fn who_has_the_rights_that_the_page_names_sees_all() {
     assert_eq!(of_a_pod.accepted("TLS"), all.accepted("TLS"));
     let forwarded = auditor.audited(&["--via=port-forward"]).await;
     assert_eq!(forwarded.accepted("TLS"), all.accepted("TLS"));
+
+    auditor.lose_the_port_forward();
+    wait::until("a port-forward that is refused", async || {
+        let told = auditor.audited(&["--via=port-forward"]).await;
+        let mut gaps = told.gaps().into_iter();
+        gaps.any(|gap| gap.contains("needs the verb get of pods/portforward"))
+            .then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
