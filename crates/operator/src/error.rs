@@ -141,10 +141,6 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Evict {
-                failure: ApiFailure::Server { code: 429, .. },
-                ..
-            } => Reason::DisruptionBudget,
             Self::Read { failure, .. }
             | Self::Write { failure, .. }
             | Self::Delete { failure, .. }

@@ -23,6 +23,9 @@ pub enum ApiFailure {
     /// A quota, an admission policy, a webhook or the server's validation refused.
     #[error("the API server refuses it: {0}")]
     Refused(String),
+    /// A PodDisruptionBudget lets the pod not go at this moment.
+    #[error("{0}")]
+    Budget(String),
     /// The API server is overloaded, restarting, or broken.
     #[error("the API server answers {code}: {message}")]
     Server {
@@ -61,8 +64,10 @@ impl ApiFailure {
             Self::Conflict
         } else if status.code == 403 && is_rbac(&status.message) {
             Self::Forbidden(message())
+        } else if let Some(budget) = budget(status) {
+            Self::Budget(redact(&budget))
         } else if (400..500).contains(&status.code) && status.code != 429
-            || is_webhook(&status.message)
+            || is_no_trouble_of_the_server(&status.message)
         {
             Self::Refused(message())
         } else {
@@ -80,6 +85,7 @@ impl ApiFailure {
             Self::NotFound | Self::AlreadyExists | Self::Conflict => true,
             Self::Forbidden(_)
             | Self::Refused(_)
+            | Self::Budget(_)
             | Self::Server { .. }
             | Self::Garbled
             | Self::Unreachable(_) => false,
@@ -96,6 +102,7 @@ impl ApiFailure {
             | Self::Conflict
             | Self::Forbidden(_)
             | Self::Refused(_)
+            | Self::Budget(_)
             | Self::Garbled => true,
             Self::Unreachable(_) => false,
         }
@@ -115,7 +122,8 @@ impl ApiFailure {
                 let rest = &message[named..];
                 rest.find(": ").map_or("", |at| &rest[at..])
             }
-            Self::Unreachable(message) => message,
+            // It counts the pods.
+            Self::Budget(message) | Self::Unreachable(message) => message,
             Self::NotFound | Self::AlreadyExists | Self::Conflict | Self::Garbled => "",
         }
     }
@@ -127,6 +135,7 @@ impl ApiFailure {
             Self::NotFound | Self::AlreadyExists | Self::Conflict => Reason::Conflict,
             Self::Forbidden(_) => Reason::Forbidden,
             Self::Refused(_) => Reason::Refused,
+            Self::Budget(_) => Reason::DisruptionBudget,
             Self::Server { .. } | Self::Garbled | Self::Unreachable(_) => Reason::ApiUnavailable,
         }
     }
@@ -140,8 +149,22 @@ fn is_rbac(message: &str) -> bool {
         && message.contains(" resource \"")
 }
 
-fn is_webhook(message: &str) -> bool {
-    message.contains("failed calling webhook")
+/// What the API server answers 500 for that it will answer again until somebody changes something.
+fn is_no_trouble_of_the_server(message: &str) -> bool {
+    let known = [
+        "failed calling webhook",
+        "more than one PodDisruptionBudget",
+    ];
+    known.iter().any(|words| message.contains(words))
+}
+
+/// What a PodDisruptionBudget says that does not let a pod go. The server answers 429 for other reasons too,
+/// without this cause (`createTooManyRequestsError` in Kubernetes' `eviction.go`).
+fn budget(status: &Status) -> Option<String> {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let mut budgets = causes.filter(|cause| cause.reason == "DisruptionBudget");
+    let cause = budgets.next().filter(|_| status.code == 429)?;
+    Some(format!("{} {}", status.message, cause.message))
 }
 
 #[cfg(test)]

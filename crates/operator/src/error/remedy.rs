@@ -49,7 +49,10 @@ fn of_failure(object: &ObjectName, failure: &ApiFailure) -> Option<String> {
         ApiFailure::Forbidden(message) => Some(permission(object, message)),
         ApiFailure::Refused(message) => Some(refused(message)),
         ApiFailure::NotFound | ApiFailure::AlreadyExists | ApiFailure::Conflict => Some(conflict()),
-        ApiFailure::Server { .. } | ApiFailure::Garbled | ApiFailure::Unreachable(_) => None,
+        ApiFailure::Budget(_)
+        | ApiFailure::Server { .. }
+        | ApiFailure::Garbled
+        | ApiFailure::Unreachable(_) => None,
     }
 }
 
@@ -61,16 +64,19 @@ fn of_deletion(failure: &ApiFailure) -> Option<String> {
         }
         ApiFailure::Refused(message) => Some(refused(message)),
         ApiFailure::NotFound | ApiFailure::AlreadyExists | ApiFailure::Conflict => Some(conflict()),
-        ApiFailure::Server { .. } | ApiFailure::Garbled | ApiFailure::Unreachable(_) => None,
+        ApiFailure::Budget(_)
+        | ApiFailure::Server { .. }
+        | ApiFailure::Garbled
+        | ApiFailure::Unreachable(_) => None,
     }
 }
 
-/// Who evicts too much is told to come back later.
+/// A budget that never lets a pod go is the user's own: nothing else would tell of it.
 fn of_eviction(object: &ObjectName, failure: &ApiFailure) -> Option<String> {
     match failure {
-        ApiFailure::Server { code: 429, .. } => Some(
-            "its PodDisruptionBudget lets no pod go at this moment; it is tried again by itself, and helped by pods \
-             that become Ready or a budget that lets one go"
+        ApiFailure::Budget(_) => Some(
+            "it is tried again by itself, and helped by pods that become Ready or a PodDisruptionBudget that lets one \
+             go"
                 .to_owned(),
         ),
         ApiFailure::NotFound
@@ -117,7 +123,11 @@ fn unnamed_config_map(name: &str) -> String {
 }
 
 /// Words by which the API server tells who refused, and what helps.
-const REFUSALS: [(&str, &str); 5] = [
+const REFUSALS: [(&str, &str); 6] = [
+    (
+        "more than one PodDisruptionBudget",
+        "leave one that selects the pod",
+    ),
     (
         "exceeded quota",
         "raise that quota, or delete what it counts",
