@@ -127,6 +127,15 @@ impl PublicationLog {
             .map(|interval| interval.from)
     }
 
+    /// When a leaf was published first at or after a time, as far as the log knows.
+    #[must_use]
+    pub fn first_since(&self, leaf: Fingerprint, time: Timestamp) -> Option<Timestamp> {
+        let mut since = self.intervals.iter().filter(|it| it.from >= time);
+        since
+            .find(|interval| interval.held == Some(Held::Leaf(leaf)))
+            .map(|interval| interval.from)
+    }
+
     /// The log with one more publication, unless nothing changed by it.
     #[must_use]
     pub fn with(&self, publication: Publication) -> Self {

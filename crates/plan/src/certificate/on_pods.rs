@@ -62,7 +62,7 @@ impl Observed {
         let at = told.completed_at.as_ref().filter(|_| is_of_it)?.0;
         let log = stored.state.log_of(&self.resource.wanted.secret_name);
         let is_outdated = rollback::active(stored).is_some_and(|it| {
-            let again = log.first_after(it.to, it.from);
+            let again = rollback::published_again(it, &log);
             log.holds(it.from) && again.is_none_or(|again| at < again)
         });
         (!is_outdated).then_some(at)

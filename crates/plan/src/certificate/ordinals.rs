@@ -3,7 +3,7 @@
 
 use api::{Content, Leaf, OrdinalNames, Ordinals, Reason, Trigger, Wanted};
 
-use super::{Observed, Stored};
+use super::{Observed, Stored, rollback};
 use crate::{
     Refusal,
     rollout::{Predecessor, Workload},
@@ -43,8 +43,28 @@ impl Observed {
         StoreState {
             ordinals: seen(self),
             grown_from,
-            ailing: self.ailing(),
+            ailing: self.ailing_before(trigger),
             ..state
+        }
+    }
+
+    /// Pods that are no witnesses of a certificate that is issued at this moment. Who broke with the one that
+    /// was taken back is one for the next: it goes first, and where it does not come up, no other pod is
+    /// tried. What has expired must be replaced in the others whatever is wrong with one.
+    fn ailing_before(&self, trigger: Trigger) -> Vec<String> {
+        let taken_back = self
+            .stored()
+            .filter(|stored| rollback::taken_back_for_failure(stored).is_some());
+        match trigger {
+            Trigger::Expired => self.ailing(),
+            Trigger::DoesNotExist
+            | Trigger::SpecChanged
+            | Trigger::Renewing
+            | Trigger::Corrupt
+            | Trigger::Requested
+            | Trigger::ReplicasGrew => {
+                taken_back.map_or_else(|| self.ailing(), |stored| stored.state.ailing.clone())
+            }
         }
     }
 

@@ -69,7 +69,7 @@ fn was_published(observed: &Observed, stored: &Stored) -> bool {
 fn is_to_be_put_back(observed: &Observed, stored: &Stored, held: Fingerprint) -> bool {
     let log = stored.state.log_of(&observed.resource.wanted.secret_name);
     rollback::active(stored)
-        .is_some_and(|it| it.from == held && log.first_after(it.to, it.from).is_none())
+        .is_some_and(|it| it.from == held && rollback::published_again(it, &log).is_none())
 }
 
 /// What is kept of a Secret that its maker made anew, and that is taken over again by that.

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Action, Decision, Observed, Pair, Step, Stored, claim, wait};
 use crate::{
     Refusal,
+    publication::PublicationLog,
     rollout::{Failure, Stage, Trust, Workload, evidence_of},
     store::{By, RolledBack},
 };
@@ -185,6 +186,16 @@ fn attempts(stored: &Stored, previous: &Pair) -> u32 {
 pub fn active(stored: &Stored) -> Option<&RolledBack> {
     let rolled_back = stored.state.rolled_back.as_ref()?;
     (rolled_back.to == stored.current.leaf.fingerprint).then_some(rolled_back)
+}
+
+/// When what was put back was published in place of what was taken out, as far as the log knows. Either may
+/// have been published time and again before.
+pub fn published_again(rolled_back: &RolledBack, log: &PublicationLog) -> Option<Timestamp> {
+    let (from, to) = (rolled_back.from, rolled_back.to);
+    match rolled_back.published {
+        Some(published) => log.first_since(to, published),
+        None => log.first_after(to, from),
+    }
 }
 
 fn is_by_hand(stored: &Stored) -> bool {

@@ -34,9 +34,22 @@ const CRASHES: u32 = 3;
 /// How long a certificate is on trial at least: where pods cannot be dialled nobody knows that all serve it.
 const TRIAL: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long pods that are made and break are the certificate's matter: as long as its rollout may well take.
-fn trial(live: &Live) -> SignedDuration {
-    longest_rollout(live).saturating_mul(2).max(TRIAL)
+/// Until when pods that are made and break are the certificate's matter: for as long as its rollout may well
+/// take, from the first of them on. A PodDisruptionBudget, or a rollout that is paused, may keep that one
+/// waiting for days.
+fn trial_ends(live: &Live, mounted: &Mounted, published: Timestamp) -> Timestamp {
+    let pods = live.pods.iter();
+    let made_for_it = pods.filter(|pod| is_made_for(pod, mounted, published));
+    let first = made_for_it.map(|pod| pod.created).min();
+    first.unwrap_or(published) + longest_rollout(live).saturating_mul(2).max(TRIAL)
+}
+
+/// Whether a pod was made for a certificate. Times are whole seconds: of the second of its publication the
+/// template tells by which the pod was made.
+fn is_made_for(pod: &Pod, mounted: &Mounted, published: Timestamp) -> bool {
+    let made_by = pod.fingerprints.get(&mounted.secret);
+    pod.created > published
+        || (pod.created == published && made_by == Some(&mounted.current.to_string()))
 }
 
 /// How long a pod may run without being Ready.
@@ -50,18 +63,19 @@ pub fn of(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Failure> {
         .filter(|_| mounted.assurance.completed.is_none())?;
     let mut pods: Vec<_> = live.pods.iter().collect();
     pods.sort_by(|a, b| a.name.cmp(&b.name));
-    // Who is about to be replaced for what it serves has its successor tell.
+    // Who is about to be replaced for what it serves has its successor tell what handshakes are worth.
     let is_waited_for = live.pods.iter().any(|pod| {
         evidence::of(pod, mounted) == Evidence::NotCurrent(NotCurrent::ServesAnother)
             && mounted.trust(pod) == Trust::Withdrawn
     });
+    let trial_ends = trial_ends(live, mounted, published);
     let there = pods
         .into_iter()
-        .filter(|pod| pod.terminating.is_none() && !is_waited_for)
-        .filter(|pod| pod.created < published + trial(live));
+        .filter(|pod| pod.terminating.is_none() && pod.created < trial_ends);
     let broken = there.filter_map(|pod| {
         let symptom = symptom(pod, mounted, published, now)?;
-        Some(Failure {
+        let counts = !is_waited_for || !symptom.is_of_a_handshake();
+        counts.then(|| Failure {
             pod: pod.name.clone(),
             symptom,
         })
@@ -85,7 +99,7 @@ fn symptom(pod: &Pod, mounted: &Mounted, published: Timestamp, now: Timestamp) -
     if pod.ready_since.is_some() || !mounted.is_needed_by(pod) {
         return None;
     }
-    let is_made_for_it = pod.created > published;
+    let is_made_for_it = is_made_for(pod, mounted, published);
     let ran_with_it = |began: Timestamp| is_made_for_it || began > published;
     if pod.restarts >= CRASHES && pod.backs_off.is_some_and(ran_with_it) {
         return Some(Symptom::Crashes);
@@ -97,6 +111,15 @@ fn symptom(pod: &Pod, mounted: &Mounted, published: Timestamp, now: Timestamp) -
     let started = pod.running_since(&mounted.secret)?.max(pod.created);
     let runs = now.duration_since(started);
     (runs > PATIENCE).then_some(Symptom::NeverReady)
+}
+
+impl Symptom {
+    const fn is_of_a_handshake(self) -> bool {
+        match self {
+            Self::ServesNothing | Self::ServesAnother => true,
+            Self::Crashes | Self::NeverReady => false,
+        }
+    }
 }
 
 impl Mounted {

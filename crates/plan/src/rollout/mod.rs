@@ -2,11 +2,13 @@
 //! they mount. Looks at all certificates of the workload together.
 
 mod assurance;
+mod blocking;
 mod budget;
 mod coalescing;
 mod evidence;
 mod failure;
 mod hindrance;
+mod left_over;
 mod meaning;
 mod observed;
 mod pod_by_pod;
@@ -122,6 +124,10 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let due = due(live, &restarting);
     let beside = beside(observed, live, &certificates, now);
     let alone = single::next(live, &restarting).filter(|_| due.is_empty());
+    let left_over = restarting
+        .iter()
+        .filter_map(|mounted| left_over::due(live, mounted))
+        .min_by_key(|eviction| eviction.from);
     let awaiting = alone.map_or(due.clone(), |restart| vec![restart.mounted]);
     let settles = settles(&restarting, now);
     let waits_until = coalescing::waits_until(observed, &restarting, &awaiting, now).max(settles);
@@ -132,11 +138,12 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     } else if !due.is_empty() && waits_until.is_none() && may_start(live, &due, now) {
         stamp(live, &restarting, Effect::Rollout, now)
     } else {
-        beside.action.or_else(|| {
-            alone
-                .filter(|restart| waits_until.is_none() && restart.from <= now)
-                .map(|restart| restart.action())
-        })
+        let eviction = left_over.filter(|eviction| eviction.from <= now);
+        let alone = alone.filter(|restart| waits_until.is_none() && restart.from <= now);
+        beside
+            .action
+            .or_else(|| eviction.map(|eviction| eviction.action()))
+            .or_else(|| alone.map(|restart| restart.action()))
     };
     let next_check = certificates
         .iter()
@@ -144,6 +151,7 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         .chain(waits_until)
         .chain(settles)
         .chain(alone.map(|restart| restart.from))
+        .chain(left_over.map(|eviction| eviction.from))
         .chain(beside.next_check)
         .filter(|time| *time > now)
         .min();
@@ -194,11 +202,12 @@ fn due<'a>(live: &Live, restarting: &[&'a Mounted]) -> Vec<&'a Mounted> {
         .collect()
 }
 
-/// Whether Kubernetes is to replace a pod anyway, as the rollout that made it was taken back.
+/// Whether a pod is to be replaced anyway, as the rollout that made it was taken back. Before the workload's
+/// controller has seen that, nobody can tell which pods are of the template.
 fn is_owed(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
     mounted.assurance.instead_of.is_some()
         && !reverting::is_reverted(live, mounted)
-        && !live.is_of_the_template(pod)
+        && (!live.observed || !live.is_of_the_template(pod))
 }
 
 /// A rollout that is under way is not stacked on, and one that Kubernetes would not make is not asked

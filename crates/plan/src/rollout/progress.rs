@@ -3,14 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Doubt, Evidence, Failure, Hindrance, Live, Mounted, Pod, Replacement, Workload, evidence,
-    failure, hindrance, pod_by_pod, reverting, single,
+    Doubt, Evidence, Failure, Hindrance, Live, Mounted, Pod, Replacement, Workload,
+    blocking::{contest, refusal},
+    evidence, failure, hindrance, left_over, pod_by_pod, single,
 };
 use crate::Refusal;
 
 /// How long a rollout may go without a pod being created or becoming Ready, beside the grace
 /// period of a pod that terminates.
-const STEP_BUDGET: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const STEP_BUDGET: SignedDuration = SignedDuration::from_mins(10);
 
 /// How often a rollout is looked at when nothing wakes the operator.
 const POLL: SignedDuration = SignedDuration::from_secs(30);
@@ -113,6 +114,10 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
     let next_check = match stage {
         Stage::UnderWay | Stage::Proving => Some(now + POLL),
         Stage::RestartLater(until) => Some(until),
+        // That a budget lets nobody go for a day wakes nobody.
+        Stage::Blocked(ref refusal) if refusal.reason == api::Reason::DisruptionBudget => {
+            Some(now + STEP_BUDGET)
+        }
         // A pod that never becomes Ready wakes nobody.
         Stage::Stuck if mounted.assurance.reverts => Some(now + POLL),
         Stage::Missing
@@ -154,7 +159,7 @@ fn assess_live(live: &Live, mounted: &Mounted, now: Timestamp) -> Progress {
         not_current,
         ending: ending.count(),
         hindrance,
-        contested: contested(live, mounted, now),
+        contested: contest(live, mounted, now),
         next_check: next_check.into_iter().flatten().min(),
     }
 }
@@ -182,6 +187,9 @@ fn stage(
     if let Some(stage) = of_turns(live, mounted, published, now) {
         return stage;
     }
+    if left_over::due(live, mounted).is_some() {
+        return refusal(live, moved, now).map_or(Stage::UnderWay, Stage::Blocked);
+    }
     if some(|evidence| *evidence == Evidence::Unknown(Doubt::Unproven)) {
         let waits = within_budget
             || is_dialled(live, not_current)
@@ -190,13 +198,12 @@ fn stage(
     }
     if rollout_due
         && !live.holds_back()
-        && let Some(refusal) =
-            contested(live, mounted, now).or_else(|| blocking(live, within_budget).cloned())
+        && let Some(refusal) = contest(live, mounted, now).or_else(|| refusal(live, moved, now))
     {
         return Stage::Blocked(refusal);
     }
     if let Some(restart) = single::due(live, mounted).filter(|_| !rollout_due) {
-        return of_single(live, restart.from, within_budget, now);
+        return of_single(live, restart.from, moved, now);
     }
     let paused = live.is_paused() && (rollout_due || waits_for_the_user(live, mounted));
     match under_way_since(live, published, now) {
@@ -234,26 +241,27 @@ fn is_dialled(live: &Live, not_current: &[(String, Evidence)]) -> bool {
 
 /// Pods go one by one, each when its turn comes.
 fn of_turns(live: &Live, mounted: &Mounted, published: Timestamp, now: Timestamp) -> Option<Stage> {
-    let within_budget = now < last_step(live).max(published) + STEP_BUDGET;
+    let last_step = last_step(live).max(published);
+    let within_budget = now < last_step + STEP_BUDGET;
     // Who was evicted ends in its own time.
     let moves = within_budget || under_way_since(live, published, now) == UnderWay::Yes;
     let waits = live
         .pods
         .iter()
         .any(|pod| pod_by_pod::leaves(live, pod, mounted));
-    waits.then(|| match blocking(live, within_budget) {
-        Some(refusal) => Stage::Blocked(refusal.clone()),
+    waits.then(|| match refusal(live, last_step, now) {
+        Some(refusal) => Stage::Blocked(refusal),
         None if moves || pod_by_pod::due(live, mounted, now).is_some() => Stage::UnderWay,
         None => Stage::Stuck,
     })
 }
 
 /// A pod is about to be restarted alone.
-fn of_single(live: &Live, from: Timestamp, within_budget: bool, now: Timestamp) -> Stage {
+fn of_single(live: &Live, from: Timestamp, moved: Timestamp, now: Timestamp) -> Stage {
     if now + single::SETTLE < from {
         return Stage::RestartLater(from);
     }
-    blocking(live, within_budget).map_or(Stage::UnderWay, |refusal| Stage::Blocked(refusal.clone()))
+    refusal(live, moved, now).map_or(Stage::UnderWay, Stage::Blocked)
 }
 
 /// Whether a Deployment that is paused would replace pods that are not current, or make those that it
@@ -266,32 +274,6 @@ fn waits_for_the_user(live: &Live, mounted: &Mounted) -> bool {
             && evidence::of(pod, mounted).calls_for_a_rollout()
     });
     replaces || (lacks_pods && live.update_revision.is_none())
-}
-
-/// Somebody has undone the stamp of the template, time and again, although each may restart pods.
-fn contested(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Refusal> {
-    let is_held_back = !reverting::is_reverted(live, mounted)
-        && mounted.strategy == api::RolloutStrategy::RollingRestart
-        && !live.is_stamped_for(mounted);
-    let contest = live.contested(mounted, now).filter(|_| is_held_back)?;
-    Some(Refusal {
-        reason: api::Reason::Contested,
-        message: format!(
-            "{} keeps undoing the annotation {}… of the pod template by which pods are replaced: as each time may \
-             restart pods, it is set ever more rarely; have {} leave that annotation alone, and it goes on by itself",
-            contest.who(),
-            api::names::FINGERPRINT_PREFIX,
-            contest.whom(),
-        ),
-    })
-}
-
-/// Why the write that starts a rollout does not come about. What passes by itself counts only once
-/// the budget is spent: the write is tried again meanwhile.
-fn blocking(live: &Live, within_budget: bool) -> Option<&Refusal> {
-    live.refused
-        .as_ref()
-        .filter(|refusal| !within_budget || !refusal.reason.heals_by_itself())
 }
 
 /// Whether Kubernetes is replacing pods of a workload.

@@ -17,6 +17,10 @@ pub struct RolledBack {
     pub to: Fingerprint,
     /// When, by the operator's clock.
     pub at: Timestamp,
+    /// Since when the published Secret held the one that was in service, by the API server's clock; none where
+    /// it was not known to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Timestamp>,
     /// The resource's generation at that time.
     pub generation: i64,
     /// Why.

@@ -153,3 +153,111 @@ fn a_pod_that_breaks_once_all_were_on_the_certificate_has_other_reasons() {
     });
     assert_eq!(taken_back(&case), None);
 }
+
+/// Who ran for so long that it was made in the second of the publication, by a template with this certificate.
+fn of_the_same_second(leaf: Option<api::Fingerprint>) -> Case {
+    midway(|pod| {
+        pod.created = now() - minutes(15);
+        pod.started
+            .insert("tls".to_owned(), vec![Some(pod.created)]);
+        pod.fingerprints.remove("tls");
+        let leaf = leaf.map(|leaf| leaf.to_string());
+        pod.fingerprints
+            .extend(leaf.map(|leaf| ("tls".to_owned(), leaf)));
+        never_ready(pod);
+    })
+}
+
+/// A surge makes the first pod at once.
+#[test]
+fn of_a_pod_that_is_made_in_the_second_of_the_publication_its_template_tells() {
+    let made_for_it = of_the_same_second(Some(current().leaf.fingerprint));
+    assert!(taken_back(&made_for_it).is_some());
+    assert_eq!(taken_back(&of_the_same_second(None)), None);
+}
+
+/// Published days ago: a budget, a partition or a pause kept the first pod waiting.
+fn late(first: SignedDuration, second: SignedDuration) -> Case {
+    let published = now() - hours(100);
+    let sts = Sts::of(2)
+        .stamped(current().leaf.fingerprint)
+        .pod_with(first, |_| {})
+        .pod_with(second, never_ready);
+    Case::converged()
+        .with_store(|stored| stored.state.log = crate::support::log_since(published))
+        .with_published(|written| written.written = published)
+        .with_workload(sts)
+}
+
+#[rstest]
+#[case::the_first(hours(200), minutes(20), true)]
+#[case::the_second_of_a_late_rollout(hours(1), minutes(20), true)]
+#[case::one_that_is_made_long_after_the_first(hours(30), minutes(20), false)]
+fn a_certificate_is_on_trial_for_a_day_from_the_first_pod_that_is_made_for_it(
+    #[case] first: SignedDuration,
+    #[case] second: SignedDuration,
+    #[case] counts: bool,
+) {
+    assert_eq!(taken_back(&late(first, second)).is_some(), counts);
+}
+
+#[rstest]
+#[case::it_serves_nothing_else(None, Trigger::Renewing, &["coturn-1"])]
+#[case::one_was_taken_back(Some(()), Trigger::Renewing, &[])]
+#[case::somebody_asks(Some(()), Trigger::Requested, &[])]
+#[case::what_has_expired(Some(()), Trigger::Expired, &["coturn-1"])]
+fn who_broke_with_the_one_that_was_taken_back_is_a_witness_of_the_next(
+    #[case] was_taken_back: Option<()>,
+    #[case] trigger: Trigger,
+    #[case] ailing: &[&str],
+) {
+    let sts = Sts::of(2).pod(hours(50)).pod_with(minutes(40), never_ready);
+    let case = match was_taken_back {
+        Some(()) => crate::taken_back::rolled_back(minutes(30), 1),
+        None => Case::converged(),
+    };
+    let case = case.with_workload(sts);
+    let state = case.0.stored().unwrap().state.clone();
+    assert_eq!(case.0.with_the_workload(state, trigger).ailing, ailing);
+}
+
+/// It serves something else although it started with the certificate, and is about to be replaced for that.
+fn noted(case: Case) -> Case {
+    let case = case.with(|observed| {
+        let endpoint = api::Endpoint {
+            protocol: api::Protocol::Dtls,
+            port: 9191,
+            address: None,
+        };
+        observed.resource.wanted.verifying.endpoints = vec![endpoint.clone()];
+        let Some(Workload::Present(live)) = &mut observed.workload else {
+            panic!("no workload");
+        };
+        let pod = &mut live.pods[0];
+        pod.created = now() - minutes(14);
+        pod.started
+            .insert("tls".to_owned(), vec![Some(now() - minutes(14))]);
+        let proof = plan::rollout::Proof {
+            shown: plan::rollout::Shown::Leaf(crate::support::previous().leaf.fingerprint),
+            at: now(),
+            since: now() - minutes(10),
+        };
+        let key = (pod.incarnation.clone(), endpoint);
+        observed.proofs.by_pod.insert(key, proof);
+    });
+    let Some(Workload::Present(live)) = &case.0.workload else {
+        panic!("no workload");
+    };
+    let distrusted = plan::rollout::Distrusted {
+        pod: live.pods[0].name.clone(),
+        uid: live.pods[0].version.uid.clone(),
+    };
+    case.with_store(|stored| stored.state.distrusted = vec![distrusted])
+}
+
+#[test]
+fn a_pod_that_is_about_to_be_replaced_hides_nobody_who_crashes() {
+    assert_eq!(taken_back(&noted(midway(|_| {}))), None);
+    let by = taken_back(&noted(midway(crashing)));
+    assert!(matches!(by, Some(By::Failure { .. })), "{by:?}");
+}

@@ -3,6 +3,8 @@
 use api::{HistoryEvent, RolloutStrategy, Trigger};
 use jiff::SignedDuration;
 use plan::{
+    certificate::{Action, PublishCause},
+    publication::Held,
     rollout::Workload,
     store::{By, Issuance, RolledBack},
 };
@@ -67,6 +69,10 @@ pub fn rolled_back(ago: SignedDuration, attempts: u32) -> Case {
                 from: rejected.leaf.fingerprint,
                 to: previous().leaf.fingerprint,
                 at: now() - ago,
+                published: stored
+                    .state
+                    .log
+                    .since(Held::Leaf(rejected.leaf.fingerprint)),
                 generation: 1,
                 by: By::Failure {
                     what: "coturn-1 broke".to_owned(),
@@ -75,7 +81,7 @@ pub fn rolled_back(ago: SignedDuration, attempts: u32) -> Case {
                 },
             });
             stored.previous = Some(rejected);
-            let held = plan::publication::Held::Leaf(previous().leaf.fingerprint);
+            let held = Held::Leaf(previous().leaf.fingerprint);
             let from = now() - ago;
             stored.state.log = stored
                 .state
@@ -127,7 +133,7 @@ fn what_was_put_back_is_rolled_out_once_nobody_can_take_its_pods_for_older_ones(
         pod.fingerprints.insert("tls".to_owned(), leaf);
     });
     let case = rolled_back(SignedDuration::from_secs(1), 1).with_workload(sts);
-    let decided = |after| {
+    let later = |after| {
         let observed = plan::rollout::Observed {
             workload: case.0.workload.clone().unwrap(),
             certificates: case.0.mounted().into_iter().collect(),
@@ -135,10 +141,10 @@ fn what_was_put_back_is_rolled_out_once_nobody_can_take_its_pods_for_older_ones(
         };
         plan::rollout::plan(&observed, now() + SignedDuration::from_secs(after))
     };
-    let soon = decided(0);
+    let soon = later(0);
     assert_eq!(soon.action, None);
     assert!(soon.next_check.unwrap() <= now() + SignedDuration::from_secs(4));
-    let stamped = decided(4).action;
+    let stamped = later(4).action;
     assert!(
         matches!(stamped, Some(plan::rollout::Action::StampTemplate { .. })),
         "{stamped:?}"
@@ -262,25 +268,122 @@ fn a_pod_that_came_with_a_growth_and_breaks_takes_no_names_back() {
     assert_eq!(taken_back(&grown), None);
 }
 
-#[test]
-fn a_pod_of_a_template_that_was_taken_back_is_kubernetes_to_replace_however_long_that_takes() {
-    // OrderedReady: Kubernetes waits for the pod that never becomes Ready.
-    let sts = Sts::of(2)
-        .with(|live| live.changed = now() - minutes(25))
-        .pod(hours(50))
-        .pod_with(minutes(40), |pod| {
-            pod.revision = Some("of the other template".to_owned());
-            pod.fingerprints
-                .insert("tls".to_owned(), current().leaf.fingerprint.to_string());
-            never_ready(pod);
-        });
-    let case = rolled_back(minutes(30), 1).with_workload(sts);
+fn decided(case: &Case) -> Option<plan::rollout::Action> {
     let observed = plan::rollout::Observed {
         workload: case.0.workload.clone().unwrap(),
         certificates: case.0.mounted().into_iter().collect(),
         pending: Vec::new(),
     };
-    assert_eq!(plan::rollout::plan(&observed, now()).action, None);
+    plan::rollout::plan(&observed, now()).action
+}
+
+/// Its template is what it was before the rollout, and one pod of that rollout never became Ready.
+fn wedged() -> Sts {
+    let rejected = current().leaf.fingerprint;
+    Sts::of(2)
+        .with(|live| live.changed = now() - minutes(25))
+        .pod(hours(50))
+        .pod_with(minutes(40), move |pod| {
+            pod.revision = Some("of the other template".to_owned());
+            pod.fingerprints
+                .insert("tls".to_owned(), rejected.to_string());
+            never_ready(pod);
+        })
+}
+
+/// With `OrderedReady` Kubernetes waits for the pod that never becomes Ready; it replaces the others' itself.
+#[test]
+fn a_pod_that_kubernetes_never_replaces_is_evicted_once_what_it_has_was_taken_back() {
+    let case = |sts: Sts| rolled_back(minutes(30), 1).with_workload(sts);
+    let evicted = decided(&case(wedged()));
+    let Some(plan::rollout::Action::EvictPod { pod, .. }) = evicted else {
+        panic!("{evicted:?}");
+    };
+    assert_eq!(pod, "coturn-1");
+    assert_eq!(case(wedged()).condition("RolledOut"), "False RollingOut");
+    let left_alone = [
+        wedged().with(|live| live.ordered = false),
+        wedged().with(|live| live.pods[0].ready_since = None),
+        wedged().with(|live| live.pods[1].ready_since = Some(now())),
+        // Of another change of the user's.
+        wedged().with(|live| live.pods[1].fingerprints.clear()),
+        wedged().with(|live| live.observed = false),
+        // It may come up by itself with what was put back.
+        wedged().with(|live| live.pods[1].created = now() - SignedDuration::from_secs(119)),
+    ];
+    for sts in left_alone {
+        let decided = decided(&case(sts.clone()));
+        assert_eq!(decided, None, "{:?}", sts.0);
+    }
+}
+
+/// The workload's controller is away: which template is the newest it has not told yet.
+#[test]
+fn no_rollout_is_begun_before_it_is_known_which_pods_are_of_the_template_that_was_put_back() {
+    let sts = wedged().with(|live| {
+        live.observed = false;
+        live.update_revision.clone_from(&live.pods[1].revision);
+    });
+    let case = rolled_back(minutes(30), 1).with_workload(sts);
+    assert_eq!(decided(&case), None);
+}
+
+/// Nobody may delete single pods, and the template carries the certificate: nothing else replaces it.
+#[test]
+fn a_pod_that_took_up_in_place_what_was_taken_back_is_evicted() {
+    let back = previous().leaf.fingerprint;
+    let in_place = |pod: &mut plan::rollout::Pod| {
+        pod.started
+            .insert("tls".to_owned(), vec![Some(now() - minutes(40))]);
+    };
+    let sts = Sts::of(2)
+        .stamped(back)
+        .pod(hours(50))
+        .pod_with(hours(50), in_place);
+    let case = rolled_back(minutes(30), 1).with_workload(sts);
+    let evicted = decided(&case);
+    let Some(plan::rollout::Action::EvictPod { pod, .. }) = evicted else {
+        panic!("{evicted:?}");
+    };
+    assert_eq!(pod, "coturn-1");
+}
+
+/// By hand, there and back and there again.
+#[test]
+fn what_is_put_back_a_second_time_was_changed_by_nobody_else() {
+    let [one, other] = [previous().leaf.fingerprint, current().leaf.fingerprint];
+    let times = [(one, 90), (other, 60), (one, 30)];
+    let mut log = crate::support::log_since(now() - hours(50));
+    for (leaf, ago) in times {
+        log = log.with(plan::publication::Publication {
+            held: Held::Leaf(leaf),
+            from: now() - minutes(ago),
+        });
+    }
+    let case = Case::converged()
+        .with_store(|stored| {
+            stored.state.rolled_back = Some(RolledBack {
+                from: one,
+                to: other,
+                at: now(),
+                published: log.since(Held::Leaf(one)),
+                generation: 1,
+                by: By::Hand {
+                    value: other.to_string(),
+                },
+            });
+            stored.previous = Some(previous());
+            stored.state.log = log;
+        })
+        .with(|observed| {
+            let held = crate::support::published(Some(previous()), now() - minutes(30));
+            observed.published = crate::support::present(held);
+        });
+    let action = case.action();
+    let Some(Action::Publish { cause, .. }) = action else {
+        panic!("{action:?}");
+    };
+    assert_eq!(cause, PublishCause::Superseded);
 }
 
 #[test]

@@ -289,6 +289,7 @@ impl Marked for StoreState {
         }
         if let Some(rolled_back) = &mut state.rolled_back {
             rolled_back.at = moved(rolled_back.at, rename);
+            rolled_back.published = rolled_back.published.map(|time| moved(time, rename));
         }
         for pod in &mut state.distrusted {
             if let Some((name, created)) = of_pod_uid(&pod.uid)

@@ -12,18 +12,19 @@ use crate::{
 
 /// What must not be decided on.
 pub fn of_a_decision(state: &State, operator: usize, eviction: Eviction) -> Result<(), String> {
-    let strategy = state.setting.strategy;
-    let is_meant = matches!(
-        strategy,
-        RolloutStrategy::PodByPod | RolloutStrategy::Reload
-    );
-    holds(is_meant, || {
-        format!("guarantee 4: {strategy:?}, and a pod is evicted")
-    })?;
     is_not_spared(state, eviction.ordinal)?;
     let Some(pod) = &state.pods[eviction.ordinal] else {
         return Ok(());
     };
+    match state.setting.strategy {
+        RolloutStrategy::PodByPod | RolloutStrategy::Reload => {}
+        strategy @ (RolloutStrategy::RollingRestart | RolloutStrategy::None) => {
+            let is_left_over = (0..state.certificates()).any(|it| is_left_over(state, pod, it));
+            return holds(is_left_over, || {
+                format!("guarantee 4: {strategy:?}, and a pod is evicted")
+            });
+        }
+    }
     let reasons = (0..state.certificates()).map(|it| is_due(state, operator, eviction, pod, it));
     let refusals: Result<Vec<_>, _> = reasons.collect();
     refusals.map(drop)
@@ -52,6 +53,17 @@ fn is_due(
         })?;
     }
     Ok(())
+}
+
+/// It has what was taken back, or was made for that and does not come up: Kubernetes replaces neither.
+fn is_left_over(state: &State, pod: &Pod, certificate: Certificate) -> bool {
+    let rejected = &state.truth.rejected;
+    let was_made_for_it = pod.came_with[certificate].is_some_and(|leaf| rejected.contains(&leaf));
+    let has_it = match pod.reads[certificate] {
+        Some(Pair::Ours(leaf)) => rejected.contains(&leaf),
+        Some(_) | None => false,
+    };
+    (was_made_for_it && pod.ready.is_none()) || has_it
 }
 
 /// It serves something else, or nothing, or nobody can know.

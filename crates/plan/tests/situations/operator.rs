@@ -161,6 +161,7 @@ impl Writer<'_> {
             handled_rollback: self.observed.resource.rollback_to.as_deref(),
             time: self.now,
         });
+        let state = self.observed.with_the_workload(state, trigger);
         let written = self.put_pair(store, pair, state)?;
         self.state.truth.days = days;
         Ok(written)

@@ -81,6 +81,24 @@ fn pods_go_one_by_one_and_each_is_seen_to_serve_the_certificate_before_the_next(
     });
 }
 
+/// What broke is not the certificate's matter: the next one breaks in the same pod.
+#[test]
+fn another_attempt_begins_with_the_pod_that_broke_and_leaves_the_others_alone() {
+    check(&Scenario {
+        name: "pod by pod, again",
+        pods: 2,
+        setting: Setting {
+            dialled: false,
+            ..setting(RolloutStrategy::PodByPod, OnFailure::Rollback)
+        },
+        may_break: Some(Break::NeverReady),
+        budget: budget(0, 2),
+        hands: &[Hand::Renew(0)],
+        passing: &[Passing::AnHour],
+        ..Scenario::default()
+    });
+}
+
 const RELOADS: Setting = Setting {
     reloads: true,
     ..setting(RolloutStrategy::Reload, OnFailure::Rollback)

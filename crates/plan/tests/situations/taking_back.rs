@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use plan::{
     Precondition,
     certificate::{Action, Store, Stored},
+    publication::Held,
     store::{By, RolledBack},
 };
 
@@ -12,7 +13,7 @@ use crate::{
     facts::{Certificate, Leaf, Name, Pair, Sealed, StoreThing, Thing},
     guarantees::{condition, holds},
     operator::Writer,
-    state::{Pod, State},
+    state::{Pod, SECRETS, State},
     support::hours,
 };
 
@@ -76,6 +77,10 @@ impl Writer<'_> {
             from: rejected.facts(days).leaf.fingerprint,
             to: to.fingerprint,
             at: self.now,
+            published: stored
+                .state
+                .log_of(SECRETS[self.certificate])
+                .since(Held::Leaf(rejected.facts(days).leaf.fingerprint)),
             generation: self.observed.resource.generation,
             by: by.clone(),
         };

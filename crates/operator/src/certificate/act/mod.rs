@@ -14,7 +14,7 @@ use plan::{
     Precondition, Version,
     certificate::{Action, Store},
     partner::Answer,
-    publication::{Beginning, Publication},
+    publication::{Beginning, Held, Publication},
     rollout::Distrusted,
     store::{By, NewPair, Origin, PublishedName, RolledBack, StoreState},
 };
@@ -177,6 +177,10 @@ impl Writer<'_> {
             from: from.fingerprint,
             to: to.fingerprint,
             at: self.now,
+            published: stored
+                .state
+                .log_of(&observed.resource.wanted.secret_name)
+                .since(Held::Leaf(from.fingerprint)),
             generation: observed.resource.generation,
             by: by.clone(),
         };

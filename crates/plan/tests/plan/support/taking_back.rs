@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use api::Fingerprint;
 use plan::{
     Version,
+    publication::Held,
     rollout::{Distrusted, Workload},
     store::{By, RolledBack},
 };
@@ -29,6 +30,10 @@ impl Cluster {
             from: rejected.leaf.fingerprint,
             to: stored.current.leaf.fingerprint,
             at: clock,
+            published: stored
+                .state
+                .log
+                .since(Held::Leaf(rejected.leaf.fingerprint)),
             generation,
             by: by.clone(),
         };
