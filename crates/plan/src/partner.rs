@@ -38,6 +38,17 @@ pub enum Answer {
     Unreached(String),
 }
 
+/// What a partner made of a certificate that is not stored yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// Who was asked.
+    pub partner: Partner,
+    /// What it made of the next certificate.
+    pub next: Answer,
+    /// What it made of the one in service right afterwards, if it was shown that as well.
+    pub current: Option<Answer>,
+}
+
 /// What coturn would make of a partner's own certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Own {

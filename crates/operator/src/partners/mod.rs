@@ -5,6 +5,7 @@
 mod dialling;
 mod judge;
 mod places;
+mod rehearsing;
 mod template;
 mod trust;
 
@@ -17,7 +18,6 @@ use std::{
 use api::{Fingerprint, Partner};
 use k8s_openapi::api::core::v1::PodSpec;
 use kube::Client;
-use pki::IssuedPair;
 use plan::partner::{Answer, Answered, Answers, Call, Heard, Own};
 use probe::{Certificate, Identity, Report};
 
@@ -41,9 +41,6 @@ use crate::{
 
 /// How long a partner may wait for its turn to be asked about the certificate in service: nobody waits.
 const BESIDE: Duration = Duration::from_mins(2);
-/// The same before a certificate is stored. By then as many as a resource may name had their turn,
-/// though none answered.
-const BEFORE_STORING: Duration = Duration::from_secs(20);
 
 /// Why nothing is said of a partner's own certificate where the handshake did not come as far.
 const UNSEEN: &str = "the partner showed no certificate";
@@ -278,33 +275,6 @@ impl Partners {
         };
         let answered = Answered::after(answers.get(&call.partner), heard);
         answers.insert(call.partner, answered);
-    }
-
-    /// Presents a pair that nobody has seen yet to partners, and tells what each answered. What an agent
-    /// is known by is the pair that is published; the key of the new one stays here.
-    pub async fn rehearse(
-        &self,
-        certificate: &str,
-        calls: Vec<Call>,
-        pair: &IssuedPair,
-    ) -> Result<Vec<(Partner, Answer)>, Error> {
-        if calls.is_empty() {
-            return Ok(Vec::new());
-        }
-        let next = Identity::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes());
-        let next = next.map_err(|error| error.to_string());
-        let known = self.identities(certificate).await?;
-        let known = known.ok_or_else(|| NO_STORE.to_owned());
-        let asked = calls.into_iter().map(async |call| {
-            let result = match (&next, &known) {
-                (Ok(next), Ok(known)) => {
-                    self.asked(&call, next.clone(), known, BEFORE_STORING).await
-                }
-                (Err(why), _) | (_, Err(why)) => Err(why.clone()),
-            };
-            (call.partner, answer(&result))
-        });
-        Ok(futures::future::join_all(asked).await)
     }
 
     async fn identities(&self, certificate: &str) -> Result<Option<Identities>, Error> {

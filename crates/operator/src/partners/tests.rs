@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::runtime::{reflector::store::Writer, watcher::Event};
 use pki::{
-    Authority, issue,
+    Authority, IssuedPair, issue,
     testing::{TestCa, request},
 };
 use plan::partner::Way;
@@ -13,7 +13,7 @@ use probe::{Alert, Certificate, Demand, Outcome, Trouble};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
-use super::*;
+use super::{rehearsing::BEFORE_STORING, *};
 use crate::{
     context::{
         Context,
@@ -307,7 +307,7 @@ async fn without_a_pair_to_be_known_by_nobody_is_asked_and_each_is_told_of() {
     let answers: Vec<_> = asked
         .unwrap()
         .into_iter()
-        .map(|(_, answer)| answer)
+        .map(|rehearsed| rehearsed.next)
         .collect();
     assert_eq!(answers, [unasked.clone(), unasked]);
 }

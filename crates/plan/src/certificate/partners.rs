@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Observed, Published, Stored, finding::Finding, observed::held};
 use crate::{
     Refusal,
-    partner::{Answer, Answered, Call, Own, Way},
+    partner::{Answer, Answered, Call, Own, Rehearsed, Way},
     publication::Held,
     rollout::Workload,
 };
@@ -24,22 +24,40 @@ impl Observed {
         calls.filter(|_| works).collect()
     }
 
-    /// Why a certificate is not put into service: a partner that accepts the one in service refuses it.
+    /// Why a certificate is not put into service: a partner that lets in the one in service refuses it.
     #[must_use]
-    pub fn partner_objects(&self, partner: &Partner, next: &Answer) -> Option<Refusal> {
-        let Answer::Refused(why) = next else {
+    pub fn partner_objects(&self, rehearsed: &Rehearsed) -> Option<Refusal> {
+        let partner = &rehearsed.partner;
+        let Answer::Refused(why) = &rehearsed.next else {
             return None;
         };
-        let accepts = match self.answered(partner) {
-            Some(answered) => answered.has_accepted,
-            None => self.was_told_to_accept(partner),
-        };
-        accepts.then(|| Refusal {
+        let accepts = self.lets_in_the_current(rehearsed)?;
+        Some(Refusal {
             reason: Reason::PartnerRefuses,
             message: format!(
-                "{partner} accepts the certificate in service and refuses the next one, which was thrown away: {why}"
+                "{partner} {accepts} and refuses the next one, which was thrown away: {why}"
             ),
         })
+    }
+
+    /// That a partner lets in the certificate in service, in words. What it answered just now decides: who
+    /// lets nobody in by now loses nothing. What is remembered is as old as the interval, and counts only
+    /// if it could not be asked.
+    fn lets_in_the_current(&self, rehearsed: &Rehearsed) -> Option<&'static str> {
+        match &rehearsed.current {
+            Some(Answer::Accepted) => Some("accepts the certificate in service"),
+            Some(Answer::Refused(_)) => None,
+            Some(Answer::Unreached(_)) | None => self
+                .is_known_to_accept(&rehearsed.partner)
+                .then_some("accepted the certificate in service when it was asked last"),
+        }
+    }
+
+    fn is_known_to_accept(&self, partner: &Partner) -> bool {
+        match self.answered(partner) {
+            Some(answered) => answered.has_accepted,
+            None => self.was_told_to_accept(partner),
+        }
     }
 
     /// Whether the status tells that a partner accepts the certificate in service: an operator that has

@@ -4,7 +4,7 @@ use api::{Partner, Reason};
 use jiff::{SignedDuration, Timestamp};
 use plan::{
     certificate::Observed,
-    partner::{Answer, Answered, Own, Way},
+    partner::{Answer, Answered, Own, Rehearsed, Way},
 };
 use rstest::rstest;
 
@@ -129,16 +129,56 @@ fn nobody_is_asked_about_what_is_not_published() {
     assert_eq!(asked(&case, now()), [""; 0]);
 }
 
+/// Partner `a`, shown the next certificate, and then the one in service.
+fn rehearsed(next: Answer, current: Option<Answer>) -> Rehearsed {
+    Rehearsed {
+        partner: partner("a"),
+        next,
+        current,
+    }
+}
+
+/// What partner `a` objects, which is remembered to answer so about the certificate in service.
+fn objection(remembered: Answer, rehearsed: &Rehearsed) -> Option<String> {
+    let case = asking().with(|observed| answer(observed, "a", remembered, Own::Trusted));
+    let refusal = case.0.partner_objects(rehearsed)?;
+    assert_eq!(refusal.reason, Reason::PartnerRefuses);
+    Some(refusal.message)
+}
+
+#[rstest]
+#[case::it_accepted_before(Answer::Accepted)]
+#[case::it_refused_before(refuses())]
+fn a_partner_that_lets_in_what_is_in_service_and_refuses_the_next_one_objects(
+    #[case] remembered: Answer,
+) {
+    let now = rehearsed(refuses(), Some(Answer::Accepted));
+    let message = objection(remembered, &now).unwrap();
+    assert!(message.contains("accepts the certificate in service"));
+    assert!(message.contains("does not trust the CA"), "{message}");
+}
+
 #[test]
-fn a_partner_that_accepts_what_is_in_service_and_refuses_the_next_one_objects() {
-    let case = answered(refuses(), Own::Trusted).0;
-    let objection = case.partner_objects(&partner("a"), &refuses()).unwrap();
-    assert_eq!(objection.reason, Reason::PartnerRefuses);
-    assert!(objection.message.contains("does not trust the CA"));
-    // What is refused already cannot be made worse, and silence is no objection.
-    assert_eq!(case.partner_objects(&partner("b"), &refuses()), None);
-    assert_eq!(case.partner_objects(&partner("a"), &silent()), None);
-    assert_eq!(case.partner_objects(&partner("a"), &Answer::Accepted), None);
+fn a_partner_that_accepted_earlier_and_refuses_both_at_this_moment_objects_to_nothing() {
+    let now = rehearsed(refuses(), Some(refuses()));
+    assert_eq!(objection(Answer::Accepted, &now), None);
+}
+
+#[test]
+fn what_is_remembered_decides_where_a_partner_cannot_be_shown_what_is_in_service() {
+    for current in [Some(silent()), None] {
+        let now = rehearsed(refuses(), current);
+        let message = objection(Answer::Accepted, &now).unwrap();
+        assert!(message.contains("accepted the certificate in service when it was asked last"));
+        assert_eq!(objection(refuses(), &now), None);
+    }
+}
+
+#[rstest]
+#[case::it_accepts(Answer::Accepted)]
+#[case::it_is_silent(silent())]
+fn who_does_not_refuse_the_next_certificate_does_not_object(#[case] next: Answer) {
+    assert_eq!(objection(Answer::Accepted, &rehearsed(next, None)), None);
 }
 
 #[test]

@@ -79,6 +79,17 @@ async fn a_partner_that_accepts_is_told_of_and_sees_the_next_certificate_before_
     let next = world.published_leaf().await.unwrap().fingerprint;
     assert!(partner.seen().contains(&next));
     assert!(!refused.contains(&next));
+
+    assert_who_lets_nobody_in_holds_nothing_up(&world, &partner).await;
+}
+
+/// It is remembered to accept: it is not asked again before the interval is over.
+async fn assert_who_lets_nobody_in_holds_nothing_up(world: &World, partner: &Partner) {
+    world.until_settled().await;
+    partner.lets_in(Some(Vec::new()));
+    let serial = world.serial().await.unwrap();
+    world.renew("let in by nobody").await;
+    world.until_renewed(&serial).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,7 +126,7 @@ impl Writer<'_> {
         self.write_store(&name, store, body).await
     }
 
-    /// Presents a certificate to the partners before anybody else sees it. One that accepts that in
+    /// Presents a certificate to the partners before anybody else sees it. One that lets in that in
     /// service and refuses this one keeps it from being stored. Who cannot be asked does not, and is told
     /// of.
     async fn ask_partners_first(&mut self, pair: &IssuedPair) -> Result<(), Error> {
@@ -139,16 +139,17 @@ impl Writer<'_> {
             .await?;
         let mut objections = asked
             .iter()
-            .filter_map(|(partner, answer)| observed.partner_objects(partner, answer));
+            .filter_map(|rehearsed| observed.partner_objects(rehearsed));
         if let Some(refusal) = objections.next() {
             return Err(Error::Objection(refusal));
         }
-        let unasked = asked
-            .into_iter()
-            .filter_map(|(partner, answer)| match answer {
+        let unasked = asked.into_iter().filter_map(|rehearsed| {
+            let partner = rehearsed.partner;
+            match rehearsed.next {
                 Answer::Unreached(why) => Some(Unasked { partner, why }),
                 Answer::Accepted | Answer::Refused(_) => None,
-            });
+            }
+        });
         self.observation.unasked = unasked.collect();
         Ok(())
     }
