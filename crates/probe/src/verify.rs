@@ -31,6 +31,9 @@ pub enum VerifyError {
     /// words of OpenSSL.
     #[error("{0}")]
     NotTrusted(String),
+    /// The chain is trusted, but not for clients.
+    #[error("its certificate is not for clients (extendedKeyUsage clientAuth)")]
+    NotForClients,
     /// OpenSSL failed.
     #[error("OpenSSL failed: {0}")]
     OpenSsl(String),
@@ -65,17 +68,33 @@ pub fn names(chain: &[Certificate]) -> Result<Names, VerifyError> {
     })
 }
 
-/// Verifies a served chain (leaf first) as OpenSSL does for a client of a TLS server that trusts a bundle
-/// (PEM, one file): to a self-signed certificate of the bundle, for servers, at this time, with keys and
-/// signatures of at least 112 bits. No name is looked for, and no CRL. Returns the first common name of
-/// the issuer of each certificate in the verified chain, the root included.
+/// Verifies a served chain (leaf first) as OpenSSL does for an end that trusts a bundle (PEM, one file), once
+/// as that of a server and once as that of a client: the fork dials with the pair that it serves. To a
+/// self-signed certificate of the bundle, at this time, with keys and signatures of at least 112 bits. No
+/// name is looked for, and no CRL. Returns the first common name of the issuer of each certificate in the
+/// verified chain, the root included.
 pub fn verify(
     chain: &[Certificate],
     bundle: &[u8],
     now: Timestamp,
 ) -> Result<Vec<String>, VerifyError> {
+    let trusted = trusted(bundle)?;
+    let issuers = verify_for(X509PurposeId::SSL_SERVER, chain, &trusted, now)?;
+    match verify_for(X509PurposeId::SSL_CLIENT, chain, &trusted, now) {
+        Ok(_) => Ok(issuers),
+        Err(VerifyError::NotTrusted(_)) => Err(VerifyError::NotForClients),
+        Err(error) => Err(error),
+    }
+}
+
+fn verify_for(
+    purpose: X509PurposeId,
+    chain: &[Certificate],
+    trusted: &[X509],
+    now: Timestamp,
+) -> Result<Vec<String>, VerifyError> {
     let (leaf, others) = parsed(chain)?;
-    let store = store(bundle, now)?;
+    let store = store(trusted, purpose, now)?;
     let mut context = X509StoreContext::new()?;
     let (result, issuers) = context.init(&store, &leaf, &others, |context| {
         context.verify_cert()?;
@@ -100,18 +119,26 @@ fn parsed(chain: &[Certificate]) -> Result<(X509, Stack<X509>), VerifyError> {
     Ok((parse(leaf)?, others))
 }
 
-fn store(bundle: &[u8], now: Timestamp) -> Result<X509Store, VerifyError> {
+fn trusted(bundle: &[u8]) -> Result<Vec<X509>, VerifyError> {
     let trusted = X509::stack_from_pem(bundle).map_err(|_| VerifyError::Bundle)?;
     if trusted.is_empty() {
         return Err(VerifyError::EmptyBundle);
     }
+    Ok(trusted)
+}
+
+fn store(
+    trusted: &[X509],
+    purpose: X509PurposeId,
+    now: Timestamp,
+) -> Result<X509Store, VerifyError> {
     let mut store = X509StoreBuilder::new()?;
     for certificate in trusted {
-        store.add_cert(certificate)?;
+        store.add_cert(certificate.clone())?;
     }
     let mut parameters = X509VerifyParam::new()?;
     parameters.set_time(now.as_second());
-    parameters.set_purpose(X509PurposeId::SSL_SERVER)?;
+    parameters.set_purpose(purpose)?;
     parameters.set_auth_level(SECURITY_LEVEL.cast_signed());
     store.set_param(&parameters)?;
     Ok(store.build())

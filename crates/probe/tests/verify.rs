@@ -116,6 +116,19 @@ fn a_certificate_for_clients_alone_is_of_the_wrong_purpose() {
 }
 
 #[test]
+fn a_certificate_for_servers_alone_is_told_from_one_that_is_not_trusted() {
+    let ca = TestCa::example();
+    let pair = issued(&ca, |request| {
+        request.content.usages.remove(&Usage::ClientAuth);
+    });
+    let not_for_clients = Err(VerifyError::NotForClients);
+    assert_eq!(judged(&pair, &ca.root()), not_for_clients);
+    let other = CaBuilder::root("CN=Other CA").build();
+    let told = words(judged(&pair, &other.root()));
+    assert_eq!(told, "unable to get local issuer certificate");
+}
+
+#[test]
 fn a_certificate_is_trusted_while_it_is_valid() {
     let ca = TestCa::example();
     let shorter = |request: &mut LeafRequest| request.duration = SignedDuration::from_hours(48);

@@ -38,7 +38,17 @@ fn by_coturn(chain: &[Certificate], names: &Names, trust: &Trust, now: Timestamp
         Err(VerifyError::OpenSsl(why)) => {
             return Own::NotJudged(redact(&format!("OpenSSL failed: {why}")));
         }
-        Err(error) => return Own::NotTrusted(unverified(chain, trust, &error)),
+        Err(error @ VerifyError::NotForClients) => {
+            return Own::NotTrusted(format!(
+                "{error}, and it dials coturn with the same one: coturn turns it away; have the partner add clientAuth"
+            ));
+        }
+        Err(
+            error @ (VerifyError::Chain
+            | VerifyError::Bundle
+            | VerifyError::EmptyBundle
+            | VerifyError::NotTrusted(_)),
+        ) => return Own::NotTrusted(unverified(chain, trust, &error)),
     };
     let peer = PeerNames {
         issuers,

@@ -1,4 +1,4 @@
-use api::Fingerprint;
+use api::{Fingerprint, Usage};
 use jiff::SignedDuration;
 use pki::{
     Authority, LeafRequest, issue,
@@ -106,6 +106,22 @@ fn a_partner_of_a_ca_that_coturn_does_not_trust_is_turned_away_with_that_ca() {
     assert!(why.contains("unable to get"), "{why}");
     assert!(why.contains("that CN=Partner CA issued"), "{why}");
     assert!(why.contains("key ca.crt of Secret wire/bundle"), "{why}");
+}
+
+#[test]
+fn a_partner_whose_certificate_is_for_servers_alone_is_turned_away_when_it_dials() {
+    let ca = TestCa::example();
+    let mut for_servers = request(&[HOST]);
+    for_servers.content.usages.remove(&Usage::ClientAuth);
+    let chain = issued(&ca, &for_servers);
+    let why = turned_away(judged(HOST, &chain, trust(&ca, &[HOST])));
+    for words in [
+        "not for clients",
+        "dials coturn",
+        "have the partner add clientAuth",
+    ] {
+        assert!(why.contains(words), "{why}");
+    }
 }
 
 #[test]
