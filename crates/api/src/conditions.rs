@@ -179,6 +179,8 @@ reasons! {
     PartnerRefuses,
     /// A partner's own certificate would be refused here.
     PartnerNotTrusted,
+    /// A partner completes the handshake and asks for no certificate: it judges none.
+    CertificateNotRequested,
 
     /// The operator's clock and the API server's differ: nothing is signed.
     ClockSkewed,
@@ -261,6 +263,7 @@ impl Reason {
             | Self::RollbackRefused
             | Self::PartnerRefuses
             | Self::PartnerNotTrusted
+            | Self::CertificateNotRequested
             | Self::Forbidden
             | Self::Refused
             | Self::SigningFailed

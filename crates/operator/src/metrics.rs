@@ -228,7 +228,7 @@ impl Metrics {
         match answer {
             Answer::Accepted => drop(self.partners.get_or_create(&label).set(1)),
             Answer::Refused(_) => drop(self.partners.get_or_create(&label).set(0)),
-            Answer::Unreached(_) => drop(self.partners.remove(&label)),
+            Answer::NotAsked | Answer::Unreached(_) => drop(self.partners.remove(&label)),
         }
     }
 

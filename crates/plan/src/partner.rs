@@ -30,8 +30,10 @@ pub struct Answered {
 /// What a partner made of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The handshake was completed.
+    /// It asked for a certificate, was shown it, and completed the handshake.
     Accepted,
+    /// It completed the handshake and asked for no certificate: it has judged none.
+    NotAsked,
     /// It refused: in words.
     Refused(String),
     /// It could not be asked: why.
@@ -110,7 +112,7 @@ impl Answered {
         let before = before.filter(|before| before.leaf == heard.leaf);
         let has_accepted = match &heard.answer {
             Answer::Accepted => true,
-            Answer::Refused(_) => false,
+            Answer::Refused(_) | Answer::NotAsked => false,
             // That it could not be asked this time says nothing else.
             Answer::Unreached(_) => before.is_some_and(|before| before.has_accepted),
         };
@@ -136,7 +138,7 @@ impl Answered {
         let pause = match (&self.answer, &self.own) {
             (Answer::Accepted, Own::Trusted | Own::NotJudged(_)) => interval,
             // What is corrected is noticed soon.
-            (Answer::Refused(_) | Answer::Unreached(_), _)
+            (Answer::Refused(_) | Answer::NotAsked | Answer::Unreached(_), _)
             | (Answer::Accepted, Own::NotTrusted(_)) => {
                 let lasts = self.at.duration_since(self.since);
                 (lasts / 2).clamp(SOON, LATE).min(interval)
@@ -207,6 +209,8 @@ mod tests {
     #[case::it_refuses_by_now(&[Answer::Accepted, refused()], false)]
     #[case::it_refused_and_does_not_answer(&[Answer::Accepted, refused(), unreached()], false)]
     #[case::it_refused_once(&[refused(), Answer::Accepted], true)]
+    #[case::it_asks_for_no_certificate(&[Answer::NotAsked], false)]
+    #[case::it_asks_for_none_any_more(&[Answer::Accepted, Answer::NotAsked, unreached()], false)]
     fn it_has_accepted_unless_it_refused_since(#[case] answers: &[Answer], #[case] expected: bool) {
         assert_eq!(after(answers).has_accepted, expected);
     }

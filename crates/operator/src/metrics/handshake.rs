@@ -1,7 +1,7 @@
 //! What handshakes are counted as.
 
 use api::Fingerprint;
-use probe::{Outcome, Report, Trouble};
+use probe::{Demand, Outcome, Report, Trouble};
 
 /// A handshake with a pod, of which this leaf is expected.
 pub fn with_a_pod(report: Option<&Report>, leaf: Option<Fingerprint>) -> &'static str {
@@ -21,15 +21,19 @@ pub fn with_a_partner(result: &Result<Report, String>) -> &'static str {
     let Ok(report) = result else {
         return NOT_BEGUN;
     };
-    match &report.outcome {
-        Outcome::Completed => "accepted",
-        Outcome::Refused(_) => "refused",
-        Outcome::Unanswered => "unanswered",
-        Outcome::Failed(trouble) => of_trouble(trouble, "broken"),
+    match (&report.outcome, report.demand) {
+        (Outcome::Completed, Demand::Asked) => "accepted",
+        (Outcome::Completed, Demand::NotAsked | Demand::Unknown) => "not_requested",
+        (Outcome::Refused(_), Demand::Asked) => "refused",
+        // It has judged no certificate.
+        (Outcome::Refused(_), Demand::NotAsked | Demand::Unknown) => BROKEN,
+        (Outcome::Unanswered, _) => "unanswered",
+        (Outcome::Failed(trouble), _) => of_trouble(trouble, BROKEN),
     }
 }
 
 const NOT_BEGUN: &str = "not_begun";
+const BROKEN: &str = "broken";
 
 /// Why it came to no end; of a server that answers, this.
 const fn of_trouble(trouble: &Trouble, answered: &'static str) -> &'static str {
@@ -47,7 +51,7 @@ const fn of_trouble(trouble: &Trouble, answered: &'static str) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use probe::{Alert, Certificate, Demand};
+    use probe::{Alert, Certificate};
     use rstest::rstest;
 
     use super::*;
@@ -88,14 +92,25 @@ mod tests {
     }
 
     #[rstest]
-    #[case(Outcome::Completed, "accepted")]
-    #[case(Outcome::Refused(Alert::from_code(48)), "refused")]
-    #[case(Outcome::Failed(Trouble::NotBegun(String::new())), "not_begun")]
-    #[case(Outcome::Failed(Trouble::Cut), "broken")]
+    #[case(Outcome::Completed, Demand::Asked, "accepted")]
+    #[case(Outcome::Completed, Demand::NotAsked, "not_requested")]
+    #[case(Outcome::Refused(Alert::from_code(48)), Demand::Asked, "refused")]
+    #[case(Outcome::Refused(Alert::from_code(40)), Demand::Unknown, "broken")]
+    #[case(
+        Outcome::Failed(Trouble::NotBegun(String::new())),
+        Demand::Unknown,
+        "not_begun"
+    )]
+    #[case(Outcome::Failed(Trouble::Cut), Demand::Asked, "broken")]
     fn a_handshake_with_a_partner_is_counted_as_what_came_of_it(
         #[case] outcome: Outcome,
+        #[case] demand: Demand,
         #[case] expected: &str,
     ) {
-        assert_eq!(with_a_partner(&Ok(report(None, outcome))), expected);
+        let report = Report {
+            demand,
+            ..report(None, outcome)
+        };
+        assert_eq!(with_a_partner(&Ok(report)), expected);
     }
 }

@@ -122,8 +122,8 @@ impl Metrics {
         );
         registry.register(
             "partner_handshakes",
-            "Handshakes with partners, by what came of them: accepted, refused, unanswered, broken, closed, silent, slow, \
-             no_route, not_begun",
+            "Handshakes with partners, by what came of them: accepted, not_requested, refused, unanswered, broken, closed, \
+             silent, slow, no_route, not_begun",
             self.partner_handshakes.clone(),
         );
     }

@@ -4,7 +4,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use api::Partner;
 use plan::partner::{Answer, Call, Way};
-use probe::{Identity, Limits, Outcome, Protocol, Relay, Report, Target, dial, dial_through};
+use probe::{
+    Alert, Demand, Identity, Limits, Outcome, Protocol, Relay, Report, Target, dial, dial_through,
+};
 
 use crate::{identities::Identities, redact::redact};
 
@@ -65,17 +67,29 @@ async fn target(partner: &Partner) -> Result<Target, String> {
     })
 }
 
-/// What a partner made of what it was shown. The words are in part the agent's, the resolver's and
-/// OpenSSL's.
+/// What a partner made of what it was shown: nothing, unless it asked for it. The words are in part the
+/// agent's, the resolver's and OpenSSL's.
 pub fn answer(result: &Result<Report, String>) -> Answer {
-    match result {
-        Ok(report) => match &report.outcome {
-            Outcome::Completed => Answer::Accepted,
-            Outcome::Refused(alert) => Answer::Refused(format!("{} ({alert})", alert.meaning())),
-            Outcome::Unanswered | Outcome::Failed(_) => {
-                Answer::Unreached(redact(&report.outcome.to_string()))
-            }
-        },
-        Err(why) => Answer::Unreached(redact(why)),
+    let report = match result {
+        Ok(report) => report,
+        Err(why) => return Answer::Unreached(redact(why)),
+    };
+    match (&report.outcome, report.demand) {
+        (Outcome::Completed, Demand::Asked) => Answer::Accepted,
+        (Outcome::Completed, Demand::NotAsked | Demand::Unknown) => Answer::NotAsked,
+        (Outcome::Refused(alert), Demand::Asked) => Answer::Refused(told(*alert)),
+        (Outcome::Refused(alert), Demand::NotAsked | Demand::Unknown) => {
+            Answer::Unreached(format!(
+                "it ends the handshake before it asks for a certificate: {}",
+                told(*alert)
+            ))
+        }
+        (Outcome::Unanswered | Outcome::Failed(_), _) => {
+            Answer::Unreached(redact(&report.outcome.to_string()))
+        }
     }
+}
+
+fn told(alert: Alert) -> String {
+    format!("{} ({alert})", alert.meaning())
 }

@@ -229,7 +229,7 @@ impl Partners {
                 let trust = errand.trust.get_or_init(|| self.trust(&errand.pod)).await;
                 self.judged(partner, report.chain, trust).await
             }
-            Answer::Refused(_) | Answer::Unreached(_) => {
+            Answer::Refused(_) | Answer::NotAsked | Answer::Unreached(_) => {
                 Own::NotJudged("it is judged once the partner accepts".to_owned())
             }
         }

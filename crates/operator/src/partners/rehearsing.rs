@@ -60,7 +60,7 @@ async fn rehearsed(
 ) -> Rehearsed {
     let current = match &next {
         Answer::Refused(_) => Some(current.await),
-        Answer::Accepted | Answer::Unreached(_) => None,
+        Answer::Accepted | Answer::NotAsked | Answer::Unreached(_) => None,
     };
     Rehearsed {
         partner,
@@ -82,6 +82,7 @@ mod tests {
     #[rstest]
     #[case::accepted(Answer::Accepted, None)]
     #[case::refused(refuses(), Some(refuses()))]
+    #[case::asked_for_none(Answer::NotAsked, None)]
     #[case::silent(Answer::Unreached("silent".to_owned()), None)]
     #[tokio::test]
     async fn who_refuses_the_next_certificate_and_nobody_else_is_shown_the_one_in_service(

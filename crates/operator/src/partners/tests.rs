@@ -10,6 +10,7 @@ use pki::{
 };
 use plan::partner::Way;
 use probe::{Alert, Certificate, Demand, Outcome, Trouble};
+use rstest::rstest;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
@@ -280,6 +281,35 @@ async fn whose_turn_does_not_come_is_told_so() {
     assert!(why.contains("its turn did not come"), "{why}");
     assert!(seen.lock().unwrap().is_empty());
     drop(taken);
+}
+
+#[rstest]
+#[case::shown_and_taken(Outcome::Completed, Demand::Asked, Answer::Accepted)]
+#[case::judged_by_nobody(Outcome::Completed, Demand::NotAsked, Answer::NotAsked)]
+#[case::shown_and_refused(refused(), Demand::Asked, Answer::Refused(UNKNOWN_CA.to_owned()))]
+#[case::before_it_asked(refused(), Demand::Unknown, Answer::Unreached(before_it_asked()))]
+#[case::without_asking(refused(), Demand::NotAsked, Answer::Unreached(before_it_asked()))]
+fn a_partner_has_judged_what_it_asked_for_and_nothing_else(
+    #[case] outcome: Outcome,
+    #[case] demand: Demand,
+    #[case] expected: Answer,
+) {
+    let report = Report {
+        demand,
+        ..report(outcome, None)
+    };
+    assert_eq!(answer(&Ok(report)), expected);
+}
+
+const UNKNOWN_CA: &str = "it does not trust the CA of the certificate that it was shown: the CA is not in its CA-file, \
+                          an intermediate is missing, or there is no CRL for it (alert 48 (unknown_ca))";
+
+fn refused() -> Outcome {
+    Outcome::Refused(Alert::UNKNOWN_CA)
+}
+
+fn before_it_asked() -> String {
+    format!("it ends the handshake before it asks for a certificate: {UNKNOWN_CA}")
 }
 
 #[test]

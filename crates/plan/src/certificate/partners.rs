@@ -46,6 +46,7 @@ impl Observed {
     fn lets_in_the_current(&self, rehearsed: &Rehearsed) -> Option<&'static str> {
         match &rehearsed.current {
             Some(Answer::Accepted) => Some("accepts the certificate in service"),
+            Some(Answer::NotAsked) => Some("lets in the certificate in service unasked"),
             Some(Answer::Refused(_)) => None,
             Some(Answer::Unreached(_)) | None => self
                 .is_known_to_accept(&rehearsed.partner)
@@ -159,6 +160,7 @@ pub fn judge(observed: &Observed) -> Option<Finding> {
 enum Standing {
     Accepted,
     Awaited,
+    NotAsked,
     Unreached,
     NotTrusted,
     Refuses,
@@ -178,6 +180,16 @@ fn of_partner(observed: &Observed, partner: &Partner) -> (Standing, Finding) {
             Finding::no(
                 Reason::PartnerRefuses,
                 format!("{partner} refuses the certificate in service: {why}; {way}"),
+            ),
+        ),
+        (Answer::NotAsked, _) => (
+            Standing::NotAsked,
+            Finding::unknown(
+                Reason::CertificateNotRequested,
+                format!(
+                    "{partner} completed the handshake and asked for no certificate: nobody has judged ours; see \
+                     whether the port is that of federation, and whether the partner has a CA-file"
+                ),
             ),
         ),
         (Answer::Unreached(why), _) => (

@@ -57,6 +57,11 @@ fn silent() -> Answer {
 #[case::accepts(Answer::Accepted, Own::Trusted, "True Accepted")]
 #[case::refuses(refuses(), Own::Trusted, "False PartnerRefuses")]
 #[case::silent(silent(), Own::NotJudged(String::new()), "Unknown Unreachable")]
+#[case::asks_for_none(
+    Answer::NotAsked,
+    Own::NotJudged(String::new()),
+    "Unknown CertificateNotRequested"
+)]
 #[case::stranger(
     Answer::Accepted,
     Own::NotTrusted("its name is not listed".to_owned()),
@@ -108,10 +113,12 @@ fn partners_are_asked_at_once_then_every_interval_and_anew_about_another_leaf() 
     assert_eq!(asked(&of_another, now()), ["b"]);
 }
 
-#[test]
-fn who_refuses_is_asked_again_ever_less_often() {
+#[rstest]
+#[case::refuses(refuses())]
+#[case::asks_for_none(Answer::NotAsked)]
+fn who_does_not_accept_is_asked_again_ever_less_often(#[case] second: Answer) {
     let refused_for = |lasts: SignedDuration| {
-        answered(refuses(), Own::Trusted).with(|observed| {
+        answered(second.clone(), Own::Trusted).with(|observed| {
             observed.answers.get_mut(&partner("b")).unwrap().since = now() - lasts;
         })
     };
@@ -147,14 +154,18 @@ fn objection(remembered: Answer, rehearsed: &Rehearsed) -> Option<String> {
 }
 
 #[rstest]
-#[case::it_accepted_before(Answer::Accepted)]
-#[case::it_refused_before(refuses())]
+#[case::it_accepted_before(Answer::Accepted, Answer::Accepted, "accepts")]
+#[case::it_refused_before(refuses(), Answer::Accepted, "accepts")]
+#[case::it_asks_for_none(refuses(), Answer::NotAsked, "lets in")]
 fn a_partner_that_lets_in_what_is_in_service_and_refuses_the_next_one_objects(
     #[case] remembered: Answer,
+    #[case] current: Answer,
+    #[case] expected: &str,
 ) {
-    let now = rehearsed(refuses(), Some(Answer::Accepted));
+    let now = rehearsed(refuses(), Some(current));
     let message = objection(remembered, &now).unwrap();
-    assert!(message.contains("accepts the certificate in service"));
+    let expected = format!("{expected} the certificate in service");
+    assert!(message.contains(&expected), "{message}");
     assert!(message.contains("does not trust the CA"), "{message}");
 }
 
@@ -176,6 +187,7 @@ fn what_is_remembered_decides_where_a_partner_cannot_be_shown_what_is_in_service
 
 #[rstest]
 #[case::it_accepts(Answer::Accepted)]
+#[case::it_asks_for_none(Answer::NotAsked)]
 #[case::it_is_silent(silent())]
 fn who_does_not_refuse_the_next_certificate_does_not_object(#[case] next: Answer) {
     assert_eq!(objection(Answer::Accepted, &rehearsed(next, None)), None);

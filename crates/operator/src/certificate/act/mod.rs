@@ -147,7 +147,7 @@ impl Writer<'_> {
             let partner = rehearsed.partner;
             match rehearsed.next {
                 Answer::Unreached(why) => Some(Unasked { partner, why }),
-                Answer::Accepted | Answer::Refused(_) => None,
+                Answer::Accepted | Answer::Refused(_) | Answer::NotAsked => None,
             }
         });
         self.observation.unasked = unasked.collect();
