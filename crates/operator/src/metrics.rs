@@ -1,15 +1,15 @@
 //! Metrics, in the text format of Prometheus, all with the prefix `coturncert_`.
 
 mod handshake;
+mod partners;
 mod registration;
 
 use std::sync::atomic::AtomicU64;
 
-use api::{CertificateStatus, Fingerprint, Partner, Trigger};
+use api::{CertificateStatus, Fingerprint, Trigger};
 use jiff::Timestamp;
 use plan::{
     certificate::Observed,
-    partner::Answer,
     rollout::{Effect, Evidence, Live, Mounted, Progress, Stage, Verdict, Workload},
 };
 use probe::Report;
@@ -18,6 +18,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+
+use self::partners::{OfPartner, PartnerResult};
 
 /// Everything that is counted.
 pub struct Metrics {
@@ -39,6 +41,7 @@ pub struct Metrics {
     completion: Histogram,
     probes: Family<Handshake, Counter>,
     partners: Family<OfPartner, Gauge>,
+    partner_results: Family<PartnerResult, Gauge>,
     partner_handshakes: Family<Handshake, Counter>,
     passes: Family<Pass, Counter>,
     duration: Histogram,
@@ -53,12 +56,6 @@ struct Certificate {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Issue {
     trigger: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfPartner {
-    name: String,
-    partner: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -93,6 +90,7 @@ impl Default for Metrics {
             completion: Histogram::new([1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0, 86_400.0]),
             probes: Family::default(),
             partners: Family::default(),
+            partner_results: Family::default(),
             partner_handshakes: Family::default(),
             passes: Family::default(),
             duration: Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0]),
@@ -210,34 +208,6 @@ impl Metrics {
     pub fn probed(&self, report: Option<&Report>, leaf: Option<Fingerprint>) {
         let result = handshake::with_a_pod(report, leaf);
         self.probes.get_or_create(&Handshake { result }).inc();
-    }
-
-    /// Counts a handshake with a partner.
-    pub fn partner_asked(&self, result: &Result<Report, String>) {
-        let result = handshake::with_a_partner(result);
-        let label = Handshake { result };
-        self.partner_handshakes.get_or_create(&label).inc();
-    }
-
-    /// Notes what a partner answered.
-    pub fn answered(&self, certificate: &str, partner: &Partner, answer: &Answer) {
-        let label = OfPartner {
-            name: certificate.to_owned(),
-            partner: partner.to_string(),
-        };
-        match answer {
-            Answer::Accepted => drop(self.partners.get_or_create(&label).set(1)),
-            Answer::Refused(_) => drop(self.partners.get_or_create(&label).set(0)),
-            Answer::NotAsked | Answer::Unreached(_) => drop(self.partners.remove(&label)),
-        }
-    }
-
-    /// Forgets a partner.
-    pub fn forget_partner(&self, certificate: &str, partner: &Partner) {
-        self.partners.remove(&OfPartner {
-            name: certificate.to_owned(),
-            partner: partner.to_string(),
-        });
     }
 
     /// Counts a certificate that was put back into service.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use api::{Fingerprint, Partner};
+use api::{Fingerprint, Partner, Reason};
 use jiff::{SignedDuration, Timestamp};
 
 /// What is known of the partners.
@@ -74,6 +74,27 @@ pub enum Way {
         /// Where the agent relays.
         address: SocketAddr,
     },
+}
+
+/// What the result of asking a partner may be.
+pub const RESULTS: [Reason; 5] = [
+    Reason::Accepted,
+    Reason::CertificateNotRequested,
+    Reason::Unreachable,
+    Reason::PartnerNotTrusted,
+    Reason::PartnerRefuses,
+];
+
+/// The result of asking a partner, as status tells it.
+#[must_use]
+pub const fn result(answer: &Answer, own: &Own) -> Reason {
+    match (answer, own) {
+        (Answer::Accepted, Own::Trusted | Own::NotJudged(_)) => Reason::Accepted,
+        (Answer::Accepted, Own::NotTrusted(_)) => Reason::PartnerNotTrusted,
+        (Answer::NotAsked, _) => Reason::CertificateNotRequested,
+        (Answer::Refused(_), _) => Reason::PartnerRefuses,
+        (Answer::Unreached(_), _) => Reason::Unreachable,
+    }
 }
 
 /// A partner that is to be asked.
@@ -213,6 +234,17 @@ mod tests {
     #[case::it_asks_for_none_any_more(&[Answer::Accepted, Answer::NotAsked, unreached()], false)]
     fn it_has_accepted_unless_it_refused_since(#[case] answers: &[Answer], #[case] expected: bool) {
         assert_eq!(after(answers).has_accepted, expected);
+    }
+
+    #[rstest]
+    #[case(Answer::Accepted)]
+    #[case(Answer::NotAsked)]
+    #[case(refused())]
+    #[case(unreached())]
+    fn every_result_is_listed(#[case] answer: Answer) {
+        for own in [Own::Trusted, Own::NotTrusted(String::new())] {
+            assert!(RESULTS.contains(&result(&answer, &own)));
+        }
     }
 
     #[test]

@@ -116,9 +116,15 @@ impl Metrics {
         );
         registry.register(
             "partner_accepted",
-            "1 if the partner accepted the certificate in service when it was asked last, 0 if it refused it; absent where \
-             it could not be asked",
+            "1 if the partner accepted the certificate in service when it was asked last, 0 if it refused it, or coturn \
+             would turn the partner away; absent where it could not be asked, or asked for no certificate",
             self.partners.clone(),
+        );
+        registry.register(
+            "partner_result",
+            "1 for the result of asking the partner about the certificate in service, as in status.partners: Accepted, \
+             PartnerRefuses, PartnerNotTrusted, CertificateNotRequested, Unreachable",
+            self.partner_results.clone(),
         );
         registry.register(
             "partner_handshakes",

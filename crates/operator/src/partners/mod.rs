@@ -265,7 +265,8 @@ impl Partners {
         let Some(answers) = known.get_mut(certificate) else {
             return;
         };
-        self.metrics.answered(certificate, &call.partner, &answer);
+        self.metrics
+            .answered(certificate, &call.partner, &answer, &own);
         let heard = Heard {
             leaf: errand.leaf,
             answer,

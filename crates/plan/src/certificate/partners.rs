@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Observed, Published, Stored, finding::Finding, observed::held};
 use crate::{
     Refusal,
-    partner::{Answer, Answered, Call, Own, Rehearsed, Way},
+    partner::{Answer, Answered, Call, Own, Rehearsed, Way, result},
     publication::Held,
     rollout::Workload,
 };
@@ -173,19 +173,20 @@ fn of_partner(observed: &Observed, partner: &Partner) -> (Standing, Finding) {
         });
         return (Standing::Awaited, awaited);
     };
+    let result = result(&answered.answer, &answered.own);
     let way = answered.way.describe();
     match (&answered.answer, &answered.own) {
         (Answer::Refused(why), _) => (
             Standing::Refuses,
             Finding::no(
-                Reason::PartnerRefuses,
+                result,
                 format!("{partner} refuses the certificate in service: {why}; {way}"),
             ),
         ),
         (Answer::NotAsked, _) => (
             Standing::NotAsked,
             Finding::unknown(
-                Reason::CertificateNotRequested,
+                result,
                 format!(
                     "{partner} completed the handshake and asked for no certificate: nobody has judged ours; see \
                      whether the port is that of federation, and whether the partner has a CA-file"
@@ -194,24 +195,20 @@ fn of_partner(observed: &Observed, partner: &Partner) -> (Standing, Finding) {
         ),
         (Answer::Unreached(why), _) => (
             Standing::Unreached,
-            Finding::unknown(
-                Reason::Unreachable,
-                format!("{partner} cannot be asked: {why}; {way}"),
-            ),
+            Finding::unknown(result, format!("{partner} cannot be asked: {why}; {way}")),
         ),
         (Answer::Accepted, Own::NotTrusted(why)) => (
             Standing::NotTrusted,
             Finding::no(
-                Reason::PartnerNotTrusted,
+                result,
                 format!(
                     "{partner} accepts the certificate in service, and its own is not to be trusted: {why}"
                 ),
             ),
         ),
-        (Answer::Accepted, Own::Trusted | Own::NotJudged(_)) => (
-            Standing::Accepted,
-            Finding::yes(Reason::Accepted, String::new()),
-        ),
+        (Answer::Accepted, Own::Trusted | Own::NotJudged(_)) => {
+            (Standing::Accepted, Finding::yes(result, String::new()))
+        }
     }
 }
 
