@@ -104,6 +104,8 @@ pub struct Call {
     pub partner: Partner,
     /// From where.
     pub way: Way,
+    /// From where else, in this order, if the agent there does not relay.
+    pub instead: Vec<Way>,
 }
 
 /// How soon a partner is asked again that did not accept, at first and at last.

@@ -3,9 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use api::Partner;
-use plan::partner::{Answer, Call, Way};
+use plan::partner::{Answer, Way};
 use probe::{
-    Alert, Demand, Identity, Limits, Outcome, Protocol, Relay, Report, Target, dial, dial_through,
+    Alert, Demand, Identity, Limits, Outcome, Protocol, Relay, Report, Target, Trouble, dial,
+    dial_through,
 };
 
 use crate::{identities::Identities, redact::redact};
@@ -15,7 +16,8 @@ const TIME: Duration = Duration::from_secs(5);
 
 /// A handshake with a partner, on a thread of its own; or why there was none.
 pub async fn dialled(
-    call: &Call,
+    partner: &Partner,
+    way: &Way,
     identity: Identity,
     known: &Identities,
 ) -> Result<Report, String> {
@@ -23,9 +25,9 @@ pub async fn dialled(
         time: TIME,
         ..Limits::default()
     };
-    let dialling = match &call.way {
+    let dialling = match way {
         Way::Operator => {
-            let target = target(&call.partner).await?;
+            let target = target(partner).await?;
             tokio::task::spawn_blocking(move || dial(&target, Some(&identity), limits))
         }
         Way::Agent { address, .. } => {
@@ -37,8 +39,8 @@ pub async fn dialled(
                     .collect(),
             };
             let partner = probe::Partner {
-                host: call.partner.host.to_ascii_lowercase(),
-                port: call.partner.port,
+                host: partner.host.to_ascii_lowercase(),
+                port: partner.port,
             };
             tokio::task::spawn_blocking(move || {
                 dial_through(&relay, &partner, Some(&identity), limits)
@@ -48,6 +50,12 @@ pub async fn dialled(
     dialling
         .await
         .map_err(|_| "the handshake was broken off".to_owned())
+}
+
+/// Whether an agent did not relay, so that the partner was not dialled at all.
+pub fn is_not_begun(result: &Result<Report, String>) -> bool {
+    let outcome = result.as_ref().map(|report| &report.outcome);
+    matches!(outcome, Ok(Outcome::Failed(Trouble::NotBegun(_))))
 }
 
 /// Where a partner is, by the resolver of the operator's pod.

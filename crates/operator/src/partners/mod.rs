@@ -11,6 +11,7 @@ mod trust;
 
 use std::{
     collections::HashMap,
+    iter,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -18,7 +19,7 @@ use std::{
 use api::{Fingerprint, Partner};
 use k8s_openapi::api::core::v1::PodSpec;
 use kube::Client;
-use plan::partner::{Answer, Answered, Answers, Call, Heard, Own};
+use plan::partner::{Answer, Answered, Answers, Call, Heard, Own, Way};
 use probe::{Certificate, Identity, Report};
 
 pub use template::pod;
@@ -26,7 +27,7 @@ use tokio::sync::OnceCell;
 use trust::Trust;
 
 use self::{
-    dialling::{answer, dialled},
+    dialling::{answer, dialled, is_not_begun},
     places::Places,
 };
 use crate::{
@@ -84,6 +85,14 @@ struct Underway {
     identities: Option<Identities>,
     /// What coturn trusts, read once for all partners of the errand, and only if one accepts.
     trust: OnceCell<Arc<Result<Trust, String>>>,
+}
+
+/// What came of asking a partner.
+struct Asked {
+    /// The handshake, or why there was none.
+    result: Result<Report, String>,
+    /// From where it was dialled at last.
+    way: Way,
 }
 
 impl Partners {
@@ -176,40 +185,67 @@ impl Partners {
     }
 
     async fn call(&self, errand: &Underway, call: Call) {
-        let result = match &errand.identities {
-            Some(known) => {
-                let current = known.current.clone();
-                self.asked(&call, current, known, BESIDE).await
-            }
-            None => Err(NO_STORE.to_owned()),
+        let Asked { result, way } = match &errand.identities {
+            Some(known) => self.asked(&call, &known.current, known, BESIDE).await,
+            None => Asked {
+                result: Err(NO_STORE.to_owned()),
+                way: call.way,
+            },
         };
         let answer = answer(&result);
         let own = match result {
             Ok(report) => self.own(errand, &call.partner, report, &answer).await,
             Err(_) => Own::NotJudged(UNSEEN.to_owned()),
         };
-        self.note(errand, call, answer, own);
+        let heard = Heard {
+            leaf: errand.leaf,
+            answer,
+            own,
+            way,
+            at: self.clock.now(),
+        };
+        self.note(&errand.certificate, call.partner, heard);
     }
 
-    /// A handshake with a partner once it is its turn, or why there was none.
+    /// Asks a partner once it is its turn. Where an agent does not relay, another one is tried.
     async fn asked(
         &self,
         call: &Call,
-        identity: Identity,
+        identity: &Identity,
         known: &Identities,
         patience: Duration,
-    ) -> Result<Report, String> {
+    ) -> Asked {
         let begun = Instant::now();
-        let place = self.places.take(&call.way, patience).await;
-        let result = match &place {
-            Some(_) => dialled(call, identity, known).await,
-            None => Err(format!(
-                "its turn did not come in {} s: others were asked for so long",
-                begun.elapsed().as_secs()
-            )),
-        };
+        let mut last = None;
+        for way in iter::once(&call.way).chain(&call.instead) {
+            let left = patience.saturating_sub(begun.elapsed());
+            let Some(_place) = self.places.take(way, left).await else {
+                break;
+            };
+            let result = dialled(&call.partner, way, identity.clone(), known).await;
+            self.metrics.partner_asked(&result);
+            let goes_on = is_not_begun(&result);
+            last = Some(Asked {
+                result,
+                way: way.clone(),
+            });
+            if !goes_on {
+                break;
+            }
+        }
+        last.unwrap_or_else(|| self.not_asked(call, begun))
+    }
+
+    fn not_asked(&self, call: &Call, begun: Instant) -> Asked {
+        let result = Err(format!(
+            "its turn did not come in {} s: others were asked for so long",
+            begun.elapsed().as_secs()
+        ));
         self.metrics.partner_asked(&result);
-        result
+        Asked {
+            result,
+            way: call.way.clone(),
+        }
     }
 
     /// What coturn would make of a partner. One that does not accept is asked again soon and often: what
@@ -259,23 +295,15 @@ impl Partners {
     }
 
     /// Of a certificate that was forgotten meanwhile nothing is noted.
-    fn note(&self, errand: &Underway, call: Call, answer: Answer, own: Own) {
-        let certificate = &errand.certificate;
+    fn note(&self, certificate: &str, partner: Partner, heard: Heard) {
         let mut known = self.known();
         let Some(answers) = known.get_mut(certificate) else {
             return;
         };
         self.metrics
-            .answered(certificate, &call.partner, &answer, &own);
-        let heard = Heard {
-            leaf: errand.leaf,
-            answer,
-            own,
-            way: call.way,
-            at: self.clock.now(),
-        };
-        let answered = Answered::after(answers.get(&call.partner), heard);
-        answers.insert(call.partner, answered);
+            .answered(certificate, &partner, &heard.answer, &heard.own);
+        let answered = Answered::after(answers.get(&partner), heard);
+        answers.insert(partner, answered);
     }
 
     async fn identities(&self, certificate: &str) -> Result<Option<Identities>, Error> {

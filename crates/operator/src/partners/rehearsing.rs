@@ -42,12 +42,17 @@ impl Partners {
     }
 
     async fn shown(&self, call: Call, next: &Identity, known: &Identities) -> Rehearsed {
-        let asked = async |identity: &Identity| {
-            let identity = identity.clone();
-            answer(&self.asked(&call, identity, known, BEFORE_STORING).await)
+        let shown = self.asked(&call, next, known, BEFORE_STORING).await;
+        let again = Call {
+            partner: call.partner.clone(),
+            way: shown.way,
+            instead: Vec::new(),
         };
-        let next = asked(next).await;
-        rehearsed(call.partner.clone(), next, asked(&known.current)).await
+        let current = async {
+            let asked = self.asked(&again, &known.current, known, BEFORE_STORING);
+            answer(&asked.await.result)
+        };
+        rehearsed(call.partner, answer(&shown.result), current).await
     }
 }
 

@@ -1,4 +1,4 @@
-use std::net::{SocketAddr, TcpListener};
+mod ways;
 
 use api::{WorkloadKind, WorkloadRef};
 use jiff::Timestamp;
@@ -8,13 +8,13 @@ use pki::{
     Authority, IssuedPair, issue,
     testing::{TestCa, request},
 };
-use plan::partner::Way;
 use probe::{Alert, Certificate, Demand, Outcome, Trouble};
 use rstest::rstest;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
-use super::{rehearsing::BEFORE_STORING, *};
+use self::ways::through;
+use super::*;
 use crate::{
     context::{
         Context,
@@ -200,87 +200,6 @@ fn pair() -> IssuedPair {
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
     let authority = Authority::load(&TestCa::example().secret().as_secret(), now).unwrap();
     issue(&authority, &request(&["coturn.example.com"]), now).unwrap()
-}
-
-fn identities() -> Identities {
-    let pair = pair();
-    let current = Identity::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes());
-    Identities {
-        current: current.unwrap(),
-        previous: None,
-    }
-}
-
-/// An agent that keeps each connection open for a while: where it is, and a list of how many there were
-/// whenever one came.
-fn slow_agent() -> (SocketAddr, Arc<Mutex<Vec<usize>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (seen, open) = (Arc::<Mutex<Vec<usize>>>::default(), Arc::new(()));
-    let noted = Arc::clone(&seen);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let open = Arc::clone(&open);
-            noted.lock().unwrap().push(Arc::strong_count(&open) - 1);
-            std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_millis(200));
-                drop(open);
-                drop(stream);
-            });
-        }
-    });
-    (address, seen)
-}
-
-fn through(address: SocketAddr, number: u8) -> Call {
-    Call {
-        partner: Partner {
-            host: format!("192.0.2.{number}"),
-            port: 9191,
-        },
-        way: Way::Agent {
-            pod: "coturn-0".to_owned(),
-            address,
-        },
-    }
-}
-
-#[tokio::test]
-async fn as_many_partners_as_may_be_named_are_asked_through_one_agent_a_few_at_a_time() {
-    let (address, seen) = slow_agent();
-    let (context, known) = (context(&[], |_| Value::Null), identities());
-    let calls: Vec<_> = (1..=8).map(|number| through(address, number)).collect();
-    let asked = calls.iter().map(|call| {
-        let identity = known.current.clone();
-        context
-            .partners
-            .asked(call, identity, &known, BEFORE_STORING)
-    });
-    let asked = futures::future::join_all(asked).await;
-    assert_eq!(asked.len(), 8);
-    let seen = seen.lock().unwrap();
-    assert_eq!(seen.len(), 8, "somebody was not asked");
-    assert!(seen.iter().all(|open| *open <= 2), "{seen:?}");
-}
-
-#[tokio::test]
-async fn whose_turn_does_not_come_is_told_so() {
-    let (address, seen) = slow_agent();
-    let (context, known) = (context(&[], |_| Value::Null), identities());
-    let call = through(address, 1);
-    let taken = [
-        context.partners.places.take(&call.way, BESIDE).await,
-        context.partners.places.take(&call.way, BESIDE).await,
-    ];
-    let current = known.current.clone();
-    let result = context
-        .partners
-        .asked(&call, current, &known, Duration::from_millis(50))
-        .await;
-    let why = result.unwrap_err();
-    assert!(why.contains("its turn did not come"), "{why}");
-    assert!(seen.lock().unwrap().is_empty());
-    drop(taken);
 }
 
 #[rstest]

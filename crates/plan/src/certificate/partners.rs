@@ -11,6 +11,9 @@ use crate::{
     rollout::Workload,
 };
 
+/// How many more agents are tried where one does not relay: it may have died, or not know the certificate yet.
+const INSTEAD: usize = 2;
+
 impl Observed {
     /// Partners that are to be asked about a certificate before it is published. Without one in service
     /// that works nothing can be lost.
@@ -73,26 +76,30 @@ impl Observed {
         told_of == current.as_ref() && told.is_some_and(|it| it.result == Reason::Accepted.as_str())
     }
 
+    /// Through an agent, where one is there: a partner that filters by address does not let in the operator.
     fn call(&self, partner: &Partner) -> Call {
+        let mut agents = self.agents().take(1 + INSTEAD);
         Call {
             partner: partner.clone(),
-            way: self.way(),
+            way: agents.next().unwrap_or(Way::Operator),
+            instead: agents.collect(),
         }
     }
 
-    /// Through the agent of the first pod that has one.
-    fn way(&self) -> Way {
-        let Some(Workload::Present(live)) = &self.workload else {
-            return Way::Operator;
+    /// Those of the pods that are Ready, in their order.
+    fn agents(&self) -> impl Iterator<Item = Way> {
+        let live = match &self.workload {
+            Some(Workload::Present(live)) => Some(live),
+            Some(Workload::Missing | Workload::Unreadable(_)) | None => None,
         };
-        let ready = live
-            .pods
-            .iter()
-            .filter(|pod| pod.terminating.is_none() && pod.ready_since.is_some());
-        let mut agents = ready.filter_map(|pod| Some((pod.name.clone(), pod.relay?)));
-        agents
-            .next()
-            .map_or(Way::Operator, |(pod, address)| Way::Agent { pod, address })
+        let pods = live.into_iter().flat_map(|live| &live.pods);
+        let ready = pods.filter(|pod| pod.terminating.is_none() && pod.ready_since.is_some());
+        ready.filter_map(|pod| {
+            Some(Way::Agent {
+                pod: pod.name.clone(),
+                address: pod.relay?,
+            })
+        })
     }
 
     /// What a partner answered about the certificate in service.

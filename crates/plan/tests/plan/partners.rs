@@ -4,7 +4,7 @@ use api::{Partner, Reason};
 use jiff::{SignedDuration, Timestamp};
 use plan::{
     certificate::Observed,
-    partner::{Answer, Answered, Own, Rehearsed, Way},
+    partner::{Answer, Answered, Call, Own, Rehearsed, Way},
 };
 use rstest::rstest;
 
@@ -207,20 +207,34 @@ fn nobody_is_asked_first_where_nothing_that_works_can_be_lost() {
     assert_eq!(asks(fresh), 0);
 }
 
+/// The ways to the first partner, with a pod for each of these: an agent in it relays, or there is none.
+fn ways(relays: &[bool]) -> Vec<String> {
+    let sts = Sts::of(relays.len().try_into().unwrap());
+    let sts = relays.iter().fold(sts, |sts, relays| {
+        sts.pod_with(minutes(50), |pod| {
+            pod.relay = relays.then(|| ([10, 0, 0, 2], 9798).into());
+        })
+    });
+    let calls = asking().with_workload(sts).plan().wanted_calls;
+    let Call { way, instead, .. } = &calls[0];
+    let told = |way: &Way| match way {
+        Way::Operator => "operator".to_owned(),
+        Way::Agent { pod, address } => format!("{pod} {address}"),
+    };
+    [way].into_iter().chain(instead).map(told).collect()
+}
+
 #[test]
 fn an_agent_in_a_pod_is_the_way_to_a_partner() {
-    let sts = Sts::of(2).pod(minutes(50)).pod_with(minutes(50), |pod| {
-        pod.relay = Some(([10, 0, 0, 2], 9798).into());
-    });
-    let case = asking().with_workload(sts);
-    let calls = case.plan().wanted_calls;
-    let Way::Agent { pod, address } = &calls[0].way else {
-        panic!("{calls:?}");
-    };
-    assert_eq!(
-        (pod.as_str(), address.to_string()),
-        ("coturn-1", "10.0.0.2:9798".to_owned())
-    );
+    assert_eq!(ways(&[false, true]), ["coturn-1 10.0.0.2:9798"]);
+    assert_eq!(ways(&[false, false]), ["operator"]);
+}
+
+#[test]
+fn two_more_agents_stand_in_for_one_that_does_not_relay_and_the_operator_does_not() {
+    let pods = ways(&[true, false, true, true, true]);
+    let expected = ["coturn-0", "coturn-2", "coturn-3"].map(|pod| format!("{pod} 10.0.0.2:9798"));
+    assert_eq!(pods, expected);
 }
 
 #[test]
