@@ -9,7 +9,7 @@ use api::Reason;
 use plan::Refusal;
 
 pub use failure::ApiFailure;
-pub use remedy::{remedy, unnamed_secret};
+pub use remedy::{remedy, remedy_of_reading, unnamed_secret};
 
 /// A failed step of a pass. No variant holds bytes of a body or of a key.
 #[derive(Debug, thiserror::Error)]

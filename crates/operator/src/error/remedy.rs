@@ -107,11 +107,29 @@ fn permission(object: &ObjectName, message: &str) -> String {
         .to_owned()
 }
 
+/// The same about an object that is read and never written.
+pub fn remedy_of_reading(error: &Error) -> Option<String> {
+    match error {
+        Error::Read {
+            object,
+            failure: ApiFailure::Forbidden(_),
+        } if object.kind == "Secret" => Some(unread_secret(&object.name)),
+        error => remedy(error),
+    }
+}
+
 /// What to do about a Secret that the chart's Role does not name.
 pub fn unnamed_secret(name: &str) -> String {
     format!(
         "add {name} to the chart's value secretNames, or set its value allSecrets to true; if it is there already, put \
          the Role back as the chart makes it, as `helm upgrade` does"
+    )
+}
+
+fn unread_secret(name: &str) -> String {
+    format!(
+        "add {name} to the chart's value readSecretNames; if it is there already, put the Role back as the chart makes \
+         it, as `helm upgrade` does"
     )
 }
 
@@ -194,6 +212,19 @@ mod tests {
         let message = format!("x is forbidden: User \"u\" cannot {verb} resource \"y\"");
         let told = told(kind, "tls", ApiFailure::Forbidden(message));
         assert!(told.contains(expected), "{told}");
+    }
+
+    #[rstest]
+    #[case::a_secret("Secret", "add tls to the chart's value readSecretNames;")]
+    #[case::a_config_map("ConfigMap", "add tls to the chart's value configMapNames;")]
+    fn who_only_reads_asks_for_no_right_to_write(
+        #[case] kind: &'static str,
+        #[case] expected: &str,
+    ) {
+        let object = ObjectName::new(kind, "wire", "tls");
+        let failure = ApiFailure::Forbidden("x is forbidden: User \"u\" cannot get".to_owned());
+        let told = remedy_of_reading(&Error::Read { object, failure }).unwrap();
+        assert!(told.starts_with(expected), "{told}");
     }
 
     #[rstest]

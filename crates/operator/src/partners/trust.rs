@@ -14,7 +14,7 @@ use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    error::{ObjectName, remedy},
+    error::{ObjectName, remedy_of_reading},
     redact::excerpt,
     requests,
 };
@@ -151,7 +151,7 @@ impl Reader<'_> {
             Ok(None) => Err(format!(
                 "there is no {object}, which the workload mounts; create it"
             )),
-            Err(error) => Err(match remedy(&error) {
+            Err(error) => Err(match remedy_of_reading(&error) {
                 Some(remedy) => format!("{error}; {remedy}"),
                 None => error.to_string(),
             }),

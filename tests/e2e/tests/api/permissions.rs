@@ -99,6 +99,7 @@ async fn the_operator_may_do_its_work_and_nothing_else() {
     }
     let denied = [
         ("get", "secrets another"),
+        ("get", "secrets coturn-ca-certificate"),
         ("list", "secrets"),
         ("watch", "secrets"),
         ("update", "secrets another"),
@@ -152,6 +153,27 @@ async fn config_maps_are_the_operators_to_read_only_where_the_values_name_them()
         ("watch", "configmaps coturn"),
         ("update", "configmaps coturn"),
         ("patch", "configmaps coturn"),
+    ];
+    for (verb, what) in denied {
+        assert!(!is_allowed(&world, verb, what).await, "can {verb} {what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_that_are_named_for_reading_are_not_the_operators_to_write() {
+    let world = World::empty("read-secrets").await;
+    apply_chart(&world, "readSecretNames={coturn-ca-certificate}");
+
+    until_allowed(&world, "get", "secrets coturn-ca-certificate").await;
+    assert!(is_allowed(&world, "update", "secrets coturn-dtls-certificate").await);
+    let denied = [
+        ("list", "secrets coturn-ca-certificate"),
+        ("watch", "secrets coturn-ca-certificate"),
+        ("update", "secrets coturn-ca-certificate"),
+        ("patch", "secrets coturn-ca-certificate"),
+        ("delete", "secrets coturn-ca-certificate"),
+        ("get", "secrets another"),
+        ("get", "secrets"),
     ];
     for (verb, what) in denied {
         assert!(!is_allowed(&world, verb, what).await, "can {verb} {what}");

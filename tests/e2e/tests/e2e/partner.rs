@@ -244,14 +244,9 @@ async fn federating(name: &str, whitelisted: &str) -> (World, Partner) {
     let partner = Partner::start(&ca, &world.ca);
     create_configuration(&world, whitelisted).await;
     world.create_secret(&bundle(&ca)).await;
-    let secrets = [
-        "coturn-dtls-certificate",
-        "coturn-ca",
-        "coturn-coturn-cert-store",
-    ];
     world.install_operator_with(&[
         &format!("configMapNames={{{}}}", fixtures::SETTINGS),
-        &format!("secretNames={{{},{}}}", secrets.join(","), fixtures::BUNDLE),
+        &format!("readSecretNames={{{}}}", fixtures::BUNDLE),
     ]);
     world.create_workload(&fixtures::federating(1)).await;
     let partners = json!([{"host": world.here().await, "port": partner.port}]);

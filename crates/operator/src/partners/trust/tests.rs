@@ -142,7 +142,7 @@ async fn a_file_that_a_script_makes_is_read_where_it_is_made_from_and_no_shared_
 #[case::a_config_map_that_is_not_there("none", &["there is no ConfigMap wire/none", "create it"])]
 #[case::a_bundle_that_may_not_be_read(
     "forbidden-bundle",
-    &["cannot read Secret wire/forbidden", "add forbidden to the chart's value secretNames"]
+    &["cannot read Secret wire/forbidden", "add forbidden to the chart's value readSecretNames"]
 )]
 #[case::a_bundle_under_another_key(
     "another-key",
