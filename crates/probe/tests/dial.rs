@@ -12,7 +12,7 @@ use api::{KeyKind, Usage};
 use pki::testing::{CaBuilder, TestCa};
 use probe::{Alert, Demand, Limits, Outcome, Protocol, Report, dial};
 use rstest::rstest;
-use support::{Asks, PATIENT, Setup, identity, issued, of_kind};
+use support::{Asks, PATIENT, Setup, identity, issued, of_kind, refusing::refusing};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Dtls12, Protocol::Tls12, Protocol::Tls13];
 
@@ -158,6 +158,22 @@ fn a_certificate_without_client_auth_is_refused_for_its_purpose() {
         let report = dial(&server.start(), Some(&identity(&server_only)), PATIENT);
         assert_refused(&report, &[Alert::UNSUPPORTED_CERTIFICATE]);
     }
+}
+
+#[rstest]
+#[case::by_the_whitelist_of_coturns_fork(
+    Alert::CERTIFICATE_UNKNOWN,
+    "its name is not on the whitelist"
+)]
+#[case::by_its_clock(Alert::CERTIFICATE_EXPIRED, "has expired by its clock")]
+fn a_refusal_in_the_clear_is_told_in_words(#[case] alert: Alert, #[case] words: &str) {
+    let two = Two::new();
+    let client = identity(&issued(&two.ours, |_| {}));
+    let server = two.server(Protocol::Dtls12, two.trusting_us()).start();
+    let report = dial(&refusing(&server, alert.code()), Some(&client), PATIENT);
+    assert_refused(&report, &[alert]);
+    let told = report.outcome.to_string();
+    assert!(told.contains(words), "{told}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A federation partner: a DTLS server that demands certificates and judges them as coturn does, and that
+//! A federation partner: a DTLS server that demands certificates and lets in whom coturn would, and that
 //! remembers what it was shown.
 
 use std::{
@@ -186,7 +186,8 @@ impl Server {
     }
 }
 
-/// As coturn's fork: what OpenSSL trusts, for this purpose, and then the whitelist.
+/// Who is let in, as by coturn's fork: whom OpenSSL trusts, for this purpose, and then the whitelist. Who is
+/// not on that is told `handshake_failure` (40) here, and `certificate_unknown` (46) by the fork.
 fn judge(
     trusted: bool,
     judged: &mut X509StoreContextRef,

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 pub mod many;
+pub mod refusing;
 
 use std::{
     io::{self, Read, Write},
