@@ -1,6 +1,12 @@
 //! How turnserver is started: by a container's command and arguments, directly or from a script.
 
+mod made;
+mod printed;
+mod sed;
+
 use crate::shell::{self, Command};
+use made::Made;
+pub use made::Part;
 
 const TURNSERVER: &str = "turnserver";
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ash", "busybox"];
@@ -69,7 +75,19 @@ impl Launch {
         match words.iter().position(|word| is_turnserver(word)) {
             Some(at) => known(&words[at + 1..]),
             None if command.is_empty() && !arguments.is_empty() => known(arguments),
-            None => Self::default(),
+            None => Self::of_another(words),
+        }
+    }
+
+    /// An init container may make files without a shell.
+    fn of_another(words: Vec<String>) -> Self {
+        let command = Command {
+            words,
+            ..Command::default()
+        };
+        Self {
+            script: vec![command],
+            ..Self::default()
         }
     }
 
@@ -100,22 +118,13 @@ impl Launch {
         file
     }
 
-    /// The files from which the script makes a file before it starts turnserver, in the order in which
-    /// it adds them: for `sed … /template > /conf`, `envsubst < /template > /conf` and
-    /// `cp /template /conf` that is the template.
+    /// The parts of a file once the script has made it, before it starts turnserver. The file itself stands
+    /// among them for what it held before; it is the only one if the script does not touch it.
     #[must_use]
-    pub fn made_from(&self, file: &str) -> Vec<&str> {
-        let mut sources = Vec::new();
-        for command in &self.script {
-            let is_copied = command.words.first().is_some_and(|word| word == "cp")
-                && command.words.last().is_some_and(|word| word == file);
-            if is_copied || command.outputs.iter().any(|output| output == file) {
-                let read = command.inputs.iter().chain(&command.words);
-                let paths = read.filter(|word| word.starts_with('/') && *word != file);
-                sources.extend(paths.map(String::as_str));
-            }
-        }
-        sources
+    pub fn parts(&self, file: &str) -> Vec<Part> {
+        let mut made = Made::default();
+        made.run(&self.script);
+        made.parts(file)
     }
 }
 
@@ -191,18 +200,20 @@ mod tests {
     fn a_script_tells_what_it_starts_and_from_what_it_makes_the_file() {
         let launch = launch(&["dumb-init", "--", "/bin/sh", "-c", WIRE], &[]);
         assert_eq!(launch.arguments, ["-c", "/config/turnserver.conf"]);
-        assert_eq!(
-            launch.made_from("/config/turnserver.conf"),
-            ["/template/coturn.conf", "/secrets/secret.txt"]
-        );
-        assert!(launch.made_from("/other").is_empty());
+        let parts = [
+            Part::File("/template/coturn.conf".to_owned()),
+            Part::Text("static-auth-secret=$(cat /secrets/secret.txt)\n".to_owned()),
+        ];
+        assert_eq!(launch.parts("/config/turnserver.conf"), parts);
+        let untouched = [Part::File("/other".to_owned())];
+        assert_eq!(launch.parts("/other"), untouched);
     }
 
     #[test]
-    fn a_copy_is_made_from_its_original() {
-        let script = "cp /in/t.conf /tmp/t.conf && turnserver -c /tmp/t.conf";
-        let launch = launch(&["bash", "-ec"], &[script]);
-        assert_eq!(launch.made_from("/tmp/t.conf"), ["/in/t.conf"]);
+    fn a_file_may_be_made_without_a_shell() {
+        let copied = launch(&["cp", "/in/t.conf", "/tmp/t.conf"], &[]);
+        let original = [Part::File("/in/t.conf".to_owned())];
+        assert_eq!(copied.parts("/tmp/t.conf"), original);
     }
 
     #[test]

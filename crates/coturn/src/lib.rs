@@ -16,7 +16,7 @@ mod whitelist;
 pub use build::{Build, Version};
 pub use configuration::{Configuration, Flag};
 pub use files::Files;
-pub use launch::{ConfigFile, Launch};
+pub use launch::{ConfigFile, Launch, Part};
 pub use listener::{Bound, Listener, ListenerKind, Port, Service};
 pub use options::{Known, Support, known};
 pub use setting::{Problem, ProblemKind, Setting, Source, Value};

@@ -4,59 +4,224 @@
 /// A simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Command {
-    /// Its words, without quotes.
+    /// Its words, without quotes; the first of what follows a group is the bracket that ends it.
     pub(crate) words: Vec<String>,
     /// Files that its output goes to.
-    pub(crate) outputs: Vec<String>,
+    pub(crate) outputs: Vec<Output>,
     /// Files that its input comes from.
     pub(crate) inputs: Vec<String>,
+    /// Its input, where the script itself has it: a here-document.
+    pub(crate) document: Option<String>,
+    /// Whether its output goes to the next command.
+    pub(crate) is_piped: bool,
+    /// Whether it depends on something else that it is run.
+    pub(crate) is_conditional: bool,
+}
+
+/// A file that output goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) path: String,
+    /// Whether it keeps what it had.
+    pub(crate) is_added: bool,
 }
 
 impl Command {
     fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.outputs.is_empty() && self.inputs.is_empty()
+        self.words.is_empty()
+            && self.outputs.is_empty()
+            && self.inputs.is_empty()
+            && self.document.is_none()
+    }
+
+    fn redirect(&mut self, to: Redirection, word: String) {
+        match to {
+            Redirection::Input => self.inputs.push(word),
+            Redirection::Line => self.document = Some(word + "\n"),
+            Redirection::Output { is_added } => self.outputs.push(Output {
+                path: word,
+                is_added,
+            }),
+            Redirection::Other => {}
+        }
+    }
+
+    /// What is run, without what stands before it: assignments, and words that the shell keeps to itself.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.words.get(self.start()).map(String::as_str)
+    }
+
+    /// What its name is followed by.
+    pub(crate) fn arguments(&self) -> &[String] {
+        self.words.get(self.start() + 1..).unwrap_or_default()
+    }
+
+    fn start(&self) -> usize {
+        let is_before = |word: &&String| LEADING.contains(&word.as_str()) || is_assignment(word);
+        self.words.iter().take_while(is_before).count()
+    }
+
+    /// The one that follows it.
+    fn next(&self, end: End) -> Self {
+        let is_test = self.words.iter().any(|word| TESTS.contains(&word.as_str()));
+        Self {
+            is_conditional: match end {
+                End::Or => true,
+                End::And => self.is_conditional || is_test,
+                End::Pipe => self.is_conditional,
+                End::Line | End::Other => false,
+            },
+            ..Self::default()
+        }
     }
 }
+
+/// Words before a command that are none of its own.
+const LEADING: [&str; 12] = [
+    "if", "then", "elif", "else", "while", "until", "do", "!", "{", "}", ")", "exec",
+];
+
+fn is_assignment(word: &str) -> bool {
+    let is_of_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let name = word.split_once('=').map(|(name, _)| name);
+    name.is_some_and(|name| !name.is_empty() && name.chars().all(is_of_name))
+}
+
+/// What only asks.
+const TESTS: [&str; 3] = ["[", "[[", "test"];
+/// What begins a part of a script that is run or not, or more than once.
+const OPENERS: [&str; 5] = ["if", "for", "while", "until", "case"];
+/// What ends one.
+const CLOSERS: [&str; 3] = ["fi", "done", "esac"];
 
 /// The simple commands of a script, in the order in which they stand there.
 pub(crate) fn commands(script: &str) -> Vec<Command> {
-    let mut commands = vec![Command::default()];
+    let mut all = Vec::new();
+    let mut command = Command::default();
     let mut redirection = None;
     for token in Tokens::of(script) {
-        let Some(command) = commands.last_mut() else {
-            return commands;
-        };
         match (token, redirection.take()) {
-            (Token::End, _) => commands.push(Command::default()),
             (Token::Redirection(to), _) => redirection = Some(to),
+            (Token::Document(text), _) => command.document = Some(text),
             (Token::Word(word), None) => command.words.push(word),
-            (Token::Word(word), Some(Direction::Out)) => command.outputs.push(word),
-            (Token::Word(word), Some(Direction::In)) => command.inputs.push(word),
+            (Token::Word(word), Some(to)) => command.redirect(to, word),
+            (Token::Close, _) => {
+                all.push(std::mem::take(&mut command));
+                command.words.push(")".to_owned());
+            }
+            // A line may end where a command is still to come.
+            (Token::End(End::Line), _) if command.is_empty() => {}
+            (Token::End(end), _) => {
+                command.is_piped = end == End::Pipe;
+                let next = command.next(end);
+                all.push(std::mem::replace(&mut command, next));
+            }
         }
     }
-    commands.retain(|command| !command.is_empty());
-    commands
+    all.push(command);
+    all.retain(|command| !command.is_empty());
+    mark(&mut all);
+    all
+}
+
+/// Marks what stands within `if`, `for`, `while`, `until` and `case`.
+fn mark(commands: &mut [Command]) {
+    let mut depth = 0_usize;
+    for command in commands {
+        let first = command
+            .words
+            .first()
+            .map(String::as_str)
+            .unwrap_or_default();
+        if OPENERS.contains(&first) {
+            depth += 1;
+        }
+        command.is_conditional |= depth > 0;
+        if CLOSERS.contains(&first) {
+            depth = depth.saturating_sub(1);
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
-enum Direction {
-    In,
-    Out,
+enum Redirection {
+    Input,
+    /// `<<<`
+    Line,
+    Output {
+        is_added: bool,
+    },
+    /// Of what is no file, or not what a command prints.
+    Other,
+}
+
+/// What ends a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    And,
+    Or,
+    Pipe,
+    Line,
+    Other,
 }
 
 enum Token {
     Word(String),
-    Redirection(Direction),
-    End,
+    Redirection(Redirection),
+    Document(String),
+    End(End),
+    /// The bracket that ends a group.
+    Close,
 }
+
+#[derive(Clone, Copy)]
+enum Operator {
+    Redirection(Redirection),
+    Document { is_indented: bool },
+    End(End),
+    Close,
+}
+
+const fn output(is_added: bool) -> Operator {
+    Operator::Redirection(Redirection::Output { is_added })
+}
+
+/// Longer ones before those that they begin with.
+const OPERATORS: [(&str, Operator); 20] = [
+    ("&>>", output(true)),
+    ("&>", output(false)),
+    ("&&", Operator::End(End::And)),
+    ("&", Operator::End(End::Other)),
+    ("||", Operator::End(End::Or)),
+    ("|&", Operator::End(End::Pipe)),
+    ("|", Operator::End(End::Pipe)),
+    ("<<<", Operator::Redirection(Redirection::Line)),
+    ("<<-", Operator::Document { is_indented: true }),
+    ("<<", Operator::Document { is_indented: false }),
+    ("<&", Operator::Redirection(Redirection::Other)),
+    ("<", Operator::Redirection(Redirection::Input)),
+    (">>", output(true)),
+    (">|", output(false)),
+    (">&", Operator::Redirection(Redirection::Other)),
+    (">", output(false)),
+    ("\n", Operator::End(End::Line)),
+    (";", Operator::End(End::Other)),
+    ("(", Operator::End(End::Other)),
+    (")", Operator::Close),
+];
 
 struct Tokens<'a> {
     rest: &'a str,
+    /// What stands below the here-documents of this line.
+    below: Option<&'a str>,
 }
 
 impl<'a> Tokens<'a> {
     const fn of(script: &'a str) -> Self {
-        Self { rest: script }
+        Self {
+            rest: script,
+            below: None,
+        }
     }
 
     fn skip(&mut self, bytes: usize) {
@@ -79,19 +244,58 @@ impl<'a> Tokens<'a> {
     }
 
     fn operator(&mut self) -> Option<Token> {
-        let length = self.rest.chars().take_while(|it| "<>|&;\n()".contains(*it));
-        let run: String = length.collect();
-        let first = run.chars().next()?;
-        let token = match first {
-            '>' => Token::Redirection(Direction::Out),
-            '<' => Token::Redirection(Direction::In),
-            _ => Token::End,
-        };
-        // Of `>>` and `>&` the whole; of the others one at a time, as they all end a command.
-        let is_redirection = matches!(token, Token::Redirection(_));
-        let whole = run.chars().take_while(|it| "<>&|".contains(*it)).count();
-        self.skip(if is_redirection { whole } else { 1 });
-        Some(token)
+        let mut all = OPERATORS.iter();
+        let (text, operator) = all.find(|(text, _)| self.rest.starts_with(text))?;
+        self.skip(text.len());
+        Some(match operator {
+            Operator::Redirection(to) => Token::Redirection(*to),
+            Operator::Document { is_indented } => Token::Document(self.document(*is_indented)),
+            Operator::End(end) => {
+                if *end == End::Line {
+                    self.rest = self.below.take().unwrap_or(self.rest);
+                }
+                Token::End(*end)
+            }
+            Operator::Close => Token::Close,
+        })
+    }
+
+    /// A here-document stands below the line that asks for it, up to a line that has its delimiter alone.
+    fn document(&mut self, is_indented: bool) -> String {
+        self.skip_blanks();
+        let delimiter = self.word();
+        let below = self.rest.split_once('\n').map(|(_, below)| below);
+        let mut rest = self.below.or(below).unwrap_or_default();
+        let mut text = String::new();
+        while !rest.is_empty() {
+            let (mut line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+            rest = after;
+            if is_indented {
+                line = line.trim_start_matches('\t');
+            }
+            if line == delimiter {
+                break;
+            }
+            text.push_str(line);
+            text.push('\n');
+        }
+        self.below = Some(rest);
+        text
+    }
+
+    /// A file descriptor before a redirection is none of the words; where it is that of errors, what is
+    /// redirected is not what a command prints.
+    fn descriptor(&mut self) -> Option<Token> {
+        let rest = self.rest.trim_start_matches(|it: char| it.is_ascii_digit());
+        if rest.len() == self.rest.len() || !rest.starts_with(['<', '>']) {
+            return None;
+        }
+        let is_of_errors = self.rest.starts_with('2');
+        self.rest = rest;
+        match self.operator()? {
+            Token::Redirection(_) if is_of_errors => Some(Token::Redirection(Redirection::Other)),
+            token => Some(token),
+        }
     }
 
     fn word(&mut self) -> String {
@@ -109,7 +313,12 @@ impl<'a> Tokens<'a> {
                 (Some(open), close) if open == close => quote = None,
                 (None | Some('"'), '\\') => match characters.next() {
                     Some((_, '\n')) | None => {}
-                    Some((_, escaped)) => word.push(escaped),
+                    Some((_, escaped)) => {
+                        if quote.is_some() && !"$`\"\\".contains(escaped) {
+                            word.push('\\');
+                        }
+                        word.push(escaped);
+                    }
                 },
                 (_, character) => {
                     word.push(character);
@@ -158,73 +367,11 @@ impl Iterator for Tokens<'_> {
         if self.rest.is_empty() {
             return None;
         }
-        self.operator().or_else(|| {
-            // A file descriptor before a redirection is none of the words.
-            let digits = self.rest.trim_start_matches(|it: char| it.is_ascii_digit());
-            if digits.len() < self.rest.len() && digits.starts_with(['<', '>']) {
-                self.rest = digits;
-                return self.operator();
-            }
-            Some(Token::Word(self.word()))
-        })
+        self.operator()
+            .or_else(|| self.descriptor())
+            .or_else(|| Some(Token::Word(self.word())))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn words(script: &str) -> Vec<Vec<String>> {
-        let commands = commands(script);
-        commands.into_iter().map(|command| command.words).collect()
-    }
-
-    #[test]
-    fn quotes_join_and_operators_divide() {
-        assert_eq!(
-            words("set -e; a 'b c' \"d $E\" f\\ g && h|i\nj # k\n"),
-            [
-                vec!["set", "-e"],
-                vec!["a", "b c", "d $E", "f g"],
-                vec!["h"],
-                vec!["i"],
-                vec!["j"]
-            ]
-        );
-    }
-
-    #[test]
-    fn a_line_that_goes_on_is_one() {
-        assert_eq!(
-            words("exec turnserver \\\n  -c /a \\\n  -v"),
-            [["exec", "turnserver", "-c", "/a", "-v"]]
-        );
-    }
-
-    #[test]
-    fn what_a_command_writes_and_reads_is_told_from_its_words() {
-        let commands = commands("sed -e 's;a;b;g' /in > /out\nenvsubst < /in >> \"/out\" 2>&1");
-        assert_eq!(commands[0].words, ["sed", "-e", "s;a;b;g", "/in"]);
-        assert_eq!(commands[0].outputs, ["/out"]);
-        assert_eq!(commands[1].inputs, ["/in"]);
-        assert_eq!(commands[1].outputs, ["/out", "1"]);
-    }
-
-    #[test]
-    fn a_substitution_is_one_word() {
-        assert_eq!(
-            words("turnserver --external-ip=$(curl -s http://a (b)) -v"),
-            [["turnserver", "--external-ip=$(curl -s http://a (b))", "-v"]]
-        );
-        assert_eq!(words("A=\"$(cat /x)\" b"), [["A=$(cat /x)", "b"]]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_script_comes_to_an_end(script in "[a '\"\\\\$();|&<>#\n0-9]{0,40}") {
-            let _ = commands(&script);
-        }
-    }
-}
+mod tests;

@@ -8,6 +8,6 @@ mod configuration;
 mod container;
 mod place;
 
-pub use configuration::{Candidate, Origin, candidates, expanded};
+pub use configuration::{Candidate, Origin, Part, candidates, expanded};
 pub use container::{coturn, launch};
 pub use place::{Entry, Place, Projected, place};

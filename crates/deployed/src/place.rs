@@ -56,6 +56,8 @@ pub struct Entry {
     pub mode: i32,
     /// Whether it is mounted by `subPath`, and never updated.
     pub is_frozen: bool,
+    /// Whether the pod starts without the object: its files are missing then.
+    pub is_optional: bool,
 }
 
 /// Where a path of a container lies.
@@ -132,6 +134,21 @@ fn sub_path(container: &Container, mount: &VolumeMount) -> Option<String> {
     mount.sub_path.clone().or(expanded)
 }
 
+/// The path by which another container has a file of a volume that both mount.
+pub(crate) fn counterpart(container: &Container, path: &str, other: &Container) -> Option<String> {
+    let (mount, within) = mount_of(container, path)?;
+    let mut mounts = other.volume_mounts.iter().flatten();
+    mounts.find_map(|it| {
+        let root = it.mount_path.trim_end_matches('/');
+        let path = match sub_path(other, it) {
+            None => format!("{root}/{within}"),
+            Some(sub_path) if sub_path == within => root.to_owned(),
+            Some(sub_path) => format!("{root}/{}", within.strip_prefix(&(sub_path + "/"))?),
+        };
+        (it.name == mount.name).then_some(path)
+    })
+}
+
 fn within(sub_path: Option<String>, rest: &str) -> String {
     match sub_path {
         None => rest.to_owned(),
@@ -153,6 +170,7 @@ struct Source<'a> {
     object: String,
     items: Option<&'a [KeyToPath]>,
     mode: Option<i32>,
+    is_optional: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -185,6 +203,7 @@ impl Source<'_> {
             key,
             mode: mode.or(self.mode).unwrap_or(DEFAULT_MODE) | added,
             is_frozen,
+            is_optional: self.is_optional,
         };
         match self.kind {
             Kind::Secret => Origin::Secret(entry),
@@ -217,6 +236,7 @@ fn of_secret(source: &SecretVolumeSource) -> Source<'_> {
         object: source.secret_name.clone().unwrap_or_default(),
         items: source.items.as_deref(),
         mode: source.default_mode,
+        is_optional: source.optional == Some(true),
     }
 }
 
@@ -226,6 +246,7 @@ fn of_config_map(source: &ConfigMapVolumeSource) -> Source<'_> {
         object: source.name.clone(),
         items: source.items.as_deref(),
         mode: source.default_mode,
+        is_optional: source.optional == Some(true),
     }
 }
 
@@ -235,6 +256,7 @@ fn projected_secret(source: &SecretProjection) -> Source<'_> {
         object: source.name.clone(),
         items: source.items.as_deref(),
         mode: None,
+        is_optional: source.optional == Some(true),
     }
 }
 
@@ -244,6 +266,7 @@ fn projected_config_map(source: &ConfigMapProjection) -> Source<'_> {
         object: source.name.clone(),
         items: source.items.as_deref(),
         mode: None,
+        is_optional: source.optional == Some(true),
     }
 }
 

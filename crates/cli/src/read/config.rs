@@ -1,7 +1,7 @@
 //! What coturn is told in a pod, by its files and its command line.
 
 use coturn::{Build, Configuration, Launch, Setting};
-use deployed::{Candidate, Entry, Origin, Place, Projected, candidates, expanded, launch, place};
+use deployed::{Candidate, Origin, Part, Place, Projected, candidates, expanded, launch, place};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::{Cluster, Subject};
@@ -79,10 +79,11 @@ impl Reader<'_> {
         let candidates = candidates(&self.subject.pod, &self.subject.container, launch);
         for candidate in &candidates {
             let mut texts = Vec::new();
-            for origin in &candidate.origins {
-                texts.extend(self.text(origin).await);
+            for part in &candidate.parts {
+                texts.extend(self.part(part).await);
             }
             if !texts.is_empty() {
+                self.not_known(candidate);
                 return texts;
             }
         }
@@ -97,14 +98,37 @@ impl Reader<'_> {
         Vec::new()
     }
 
+    /// What a file says beside what was read of it.
+    fn not_known(&mut self, candidate: &Candidate) {
+        for why in candidate.unknown() {
+            self.extent = Extent::Partial;
+            let what = format!("all that {} says", candidate.path);
+            self.gaps.push(Gap::new(what, why));
+        }
+    }
+
+    /// Of a projected volume the last source that has the file counts.
+    async fn part(&mut self, part: &Part) -> Option<Text> {
+        match part {
+            Part::Held(origin) => self.text(origin).await,
+            Part::Projected(projected) => {
+                for origin in projected.candidates.iter().rev() {
+                    let text = self.text(origin).await;
+                    if text.is_some() {
+                        return text;
+                    }
+                }
+                None
+            }
+            Part::Text { script, text } => Some((script.clone(), text.clone())),
+            Part::Unknown(_) => None,
+        }
+    }
+
     async fn text(&mut self, origin: &Origin) -> Option<Text> {
         let text = match origin {
-            Origin::ConfigMap(Entry { object, key, .. }) => {
-                self.cluster.config_map_text(object, key).await
-            }
-            Origin::Secret(Entry { object, key, .. }) => {
-                self.cluster.secret_text(object, key).await
-            }
+            Origin::ConfigMap(entry) => self.cluster.config_map_text(entry).await,
+            Origin::Secret(entry) => self.cluster.secret_text(entry).await,
         };
         let name = origin.to_string();
         let Some(text) = self.readable(&name, text) else {
@@ -182,13 +206,13 @@ impl Reader<'_> {
 
     async fn presence(&mut self, origin: &Origin) -> Presence {
         let (what, presence) = match origin {
-            Origin::Secret(Entry { object, key, .. }) => (
-                format!("the keys of Secret {object}"),
-                self.cluster.secret_presence(object, key).await,
+            Origin::Secret(entry) => (
+                format!("the keys of Secret {}", entry.object),
+                self.cluster.secret_presence(entry).await,
             ),
-            Origin::ConfigMap(Entry { object, key, .. }) => (
-                format!("ConfigMap {object}"),
-                self.cluster.config_map_presence(object, key).await,
+            Origin::ConfigMap(entry) => (
+                format!("ConfigMap {}", entry.object),
+                self.cluster.config_map_presence(entry).await,
             ),
         };
         self.readable(&what, presence).unwrap_or(Presence::Unknown)

@@ -1,57 +1,69 @@
 //! ConfigMaps and Secrets.
 
+use std::fmt::Debug;
+
+use deployed::Entry;
 use k8s_openapi::{
     api::core::v1::{ConfigMap, Secret},
     apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry,
 };
-use kube::{Api, core::PartialObjectMeta};
+use kube::{
+    Api, Resource,
+    core::{NamespaceResourceScope, PartialObjectMeta},
+};
+use serde::de::DeserializeOwned;
 
 use super::Cluster;
 use crate::{error::Error, facts::Presence};
 
 impl Cluster {
-    /// A text of a ConfigMap; none if there is no such key.
-    pub(super) async fn config_map_text(
-        &self,
-        name: &str,
-        key: &str,
-    ) -> Result<Option<String>, Error> {
-        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
-        let object = api.get(name).await.map_err(|error| {
-            Error::request(
-                "read",
-                format!("ConfigMap {}/{name}", self.namespace),
-                error,
-            )
-        })?;
-        Ok(object.data.and_then(|mut data| data.remove(key)))
+    /// A text of a ConfigMap; none if there is no such key, nor an object that may be missing.
+    pub(super) async fn config_map_text(&self, entry: &Entry) -> Result<Option<String>, Error> {
+        let object: Option<ConfigMap> = self.object("ConfigMap", entry).await?;
+        let data = object.and_then(|object| object.data);
+        Ok(data.and_then(|mut data| data.remove(&entry.key)))
     }
 
     /// Whether a ConfigMap has a key.
-    pub(super) async fn config_map_presence(
-        &self,
-        name: &str,
-        key: &str,
-    ) -> Result<Presence, Error> {
-        let text = self.config_map_text(name, key).await?;
-        Ok(text.map_or_else(
-            || Presence::Missing(format!("ConfigMap {name} has no key {key}")),
-            |_| Presence::There,
-        ))
+    pub(super) async fn config_map_presence(&self, entry: &Entry) -> Result<Presence, Error> {
+        let text = self.config_map_text(entry).await?;
+        let missing = || {
+            let Entry { object, key, .. } = entry;
+            Presence::Missing(format!("ConfigMap {object} has no key {key}"))
+        };
+        Ok(text.map_or_else(missing, |_| Presence::There))
     }
 
     /// A text of a Secret: only ever a turnserver.conf.
-    pub(super) async fn secret_text(&self, name: &str, key: &str) -> Result<Option<String>, Error> {
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let object = api.get(name).await.map_err(|error| {
-            Error::request("read", format!("Secret {}/{name}", self.namespace), error)
-        })?;
-        let bytes = object.data.and_then(|mut data| data.remove(key));
+    pub(super) async fn secret_text(&self, entry: &Entry) -> Result<Option<String>, Error> {
+        let object: Option<Secret> = self.object("Secret", entry).await?;
+        let data = object.and_then(|object| object.data);
+        let bytes = data.and_then(|mut data| data.remove(&entry.key));
         Ok(bytes.and_then(|bytes| String::from_utf8(bytes.0).ok()))
     }
 
+    /// An object; none if it is missing where it may be.
+    async fn object<K>(&self, kind: &str, entry: &Entry) -> Result<Option<K>, Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
+        match api.get(&entry.object).await {
+            Ok(object) => Ok(Some(object)),
+            Err(kube::Error::Api(status)) if status.is_not_found() && entry.is_optional => Ok(None),
+            Err(error) => {
+                let object = format!("{kind} {}/{}", self.namespace, entry.object);
+                Err(Error::request("read", object, error))
+            }
+        }
+    }
+
     /// Whether a Secret has a key, told by its metadata alone: who manages which field is recorded there.
-    pub(super) async fn secret_presence(&self, name: &str, key: &str) -> Result<Presence, Error> {
+    pub(super) async fn secret_presence(&self, entry: &Entry) -> Result<Presence, Error> {
+        let (name, key) = (entry.object.as_str(), entry.key.as_str());
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         let object = match api.get_metadata_opt(name).await {
             Ok(object) => object,

@@ -96,6 +96,7 @@ impl World {
             key: "tls.key".to_owned(),
             mode,
             is_frozen: false,
+            is_optional: false,
         });
         self.facts.files.push(File {
             option,

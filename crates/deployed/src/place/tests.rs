@@ -21,6 +21,7 @@ fn entry(key: &str, mode: i32) -> Entry {
         key: key.to_owned(),
         mode,
         is_frozen: false,
+        is_optional: false,
     }
 }
 
@@ -58,6 +59,18 @@ fn the_mode_is_the_items_or_the_volumes_and_what_fs_group_adds(
 ) {
     let place = placed(volume, AT_TLS, pod, "/tls/tls.key");
     assert_eq!(place, Place::Secret(entry("tls.key", mode)));
+}
+
+#[rstest]
+#[case("secret: {secretName: s, optional: true}")]
+#[case("projected: {sources: [{secret: {name: s, optional: true}}]}")]
+fn an_object_may_be_optional(#[case] volume: &str) {
+    let optional = Entry {
+        is_optional: true,
+        ..entry("tls.key", 0o644)
+    };
+    let place = placed(volume, AT_TLS, "", "/tls/tls.key");
+    assert_eq!(place, Place::Secret(optional));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! no failure.
 
 use coturn::{Configuration, Launch, Setting, Value, Whitelist};
-use deployed::{Candidate, Entry, Origin, Place};
+use deployed::{Candidate, Entry, Origin, Part, Place};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{ConfigMap, Container, PodSpec, Secret},
@@ -87,12 +87,11 @@ impl Reader<'_> {
         let candidates = deployed::candidates(self.pod, self.container, launch);
         for candidate in &candidates {
             let mut texts = Vec::new();
-            for origin in &candidate.origins {
-                let text = self.data(origin).await?;
-                let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-                texts.extend(text.map(|text| (origin.to_string(), text)));
+            for part in &candidate.parts {
+                texts.extend(self.part(part).await?);
             }
             if !texts.is_empty() {
+                known(candidate)?;
                 return Ok(texts);
             }
         }
@@ -103,6 +102,24 @@ impl Reader<'_> {
             "no ConfigMap or Secret holds {path}, which says what coturn trusts: it is made in the pod, or comes \
              with the image; mount it from a ConfigMap"
         ))
+    }
+
+    /// The name and the text of a part of the file; none if there is none. Of a projected volume the last
+    /// source that has it counts.
+    async fn part(&self, part: &Part) -> Result<Option<(String, String)>, String> {
+        let origins = match part {
+            Part::Held(origin) => std::slice::from_ref(origin),
+            Part::Projected(projected) => projected.candidates.as_slice(),
+            Part::Text { script, text } => return Ok(Some((script.clone(), text.clone()))),
+            Part::Unknown(_) => return Ok(None),
+        };
+        for origin in origins.iter().rev() {
+            if let Some(bytes) = self.data(origin).await? {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                return Ok(Some((origin.to_string(), text)));
+            }
+        }
+        Ok(None)
     }
 
     /// What the first of these holds that has its key, and its name.
@@ -121,22 +138,23 @@ impl Reader<'_> {
         ))
     }
 
-    /// What an object holds under a key; none without the key.
+    /// What an object holds under a key; none without the key, or without an object that may be missing.
     async fn data(&self, origin: &Origin) -> Result<Option<Vec<u8>>, String> {
         match origin {
-            Origin::ConfigMap(Entry { object, key, .. }) => {
-                let found: ConfigMap = self.object(object).await?;
-                Ok(of_config_map(found, key))
+            Origin::ConfigMap(entry) => {
+                let found: Option<ConfigMap> = self.object(entry).await?;
+                Ok(found.and_then(|found| of_config_map(found, &entry.key)))
             }
-            Origin::Secret(Entry { object, key, .. }) => {
-                let found: Secret = self.object(object).await?;
-                let value = found.data.and_then(|mut data| data.remove(key));
+            Origin::Secret(entry) => {
+                let found: Option<Secret> = self.object(entry).await?;
+                let data = found.and_then(|found| found.data);
+                let value = data.and_then(|mut data| data.remove(&entry.key));
                 Ok(value.map(|bytes| bytes.0))
             }
         }
     }
 
-    async fn object<K>(&self, name: &str) -> Result<K, String>
+    async fn object<K>(&self, entry: &Entry) -> Result<Option<K>, String>
     where
         K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + k8s_openapi::Resource
@@ -144,10 +162,11 @@ impl Reader<'_> {
             + DeserializeOwned
             + std::fmt::Debug,
     {
-        let object = ObjectName::new(K::KIND, self.namespace, name);
+        let object = ObjectName::new(K::KIND, self.namespace, &entry.object);
         let api = Api::<K>::namespaced(self.client.clone(), self.namespace);
-        match requests::read(&api, object.clone(), name).await {
-            Ok(Some(found)) => Ok(found),
+        match requests::read(&api, object.clone(), &entry.object).await {
+            Ok(Some(found)) => Ok(Some(found)),
+            Ok(None) if entry.is_optional => Ok(None),
             Ok(None) => Err(format!(
                 "there is no {object}, which the workload mounts; create it"
             )),
@@ -167,6 +186,19 @@ impl Reader<'_> {
         let object = ObjectName::new(kind, self.namespace, &entry.object);
         format!("key {} of {object}", entry.key)
     }
+}
+
+/// What is not known of the file may name another bundle, or other partners.
+fn known(candidate: &Candidate) -> Result<(), String> {
+    let Some(why) = candidate.unknown().next() else {
+        return Ok(());
+    };
+    Err(format!(
+        "not all of {} is known, which says what coturn trusts: {}; have the script add whole lines by `echo`, or \
+         mount the whole file from a ConfigMap",
+        excerpt(&candidate.path),
+        excerpt(why)
+    ))
 }
 
 fn of_config_map(object: ConfigMap, key: &str) -> Option<Vec<u8>> {

@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 
+use deployed::Entry;
 use hyper::{Request, Response, StatusCode};
 use kube::{Client, client::Body};
 use rstest::rstest;
@@ -63,6 +64,7 @@ fn a_file_of_a_projected_volume_is_missing_only_if_no_source_has_it(
             key: "tls.key".to_owned(),
             mode: 0o440,
             is_frozen: false,
+            is_optional: false,
         })
     };
     let candidates = vec![origin("a"), origin("b")];
@@ -78,20 +80,21 @@ fn a_file_of_a_projected_volume_is_missing_only_if_no_source_has_it(
     assert_eq!(settled(projected, found.into()), (place, presence));
 }
 
-/// An API server with one ConfigMap, and another that may not be read.
+/// An API server with a configuration and a template of one, and another ConfigMap that may not be read.
 fn client() -> Client {
     let service = tower::service_fn(|request: Request<Body>| {
         let name = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let status = |code: u16, reason: &str| {
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code,
+                "reason": reason, "message": reason})
+        };
         let (code, answer) = match name {
             "settings" => (
                 StatusCode::OK,
                 json!({"metadata": {}, "data": {"turnserver.conf": "no-tcp-relay"}}),
             ),
-            _ => (
-                StatusCode::FORBIDDEN,
-                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                    "code": 403, "reason": "Forbidden", "message": "forbidden"}),
-            ),
+            "none" => (StatusCode::NOT_FOUND, status(404, "NotFound")),
+            _ => (StatusCode::FORBIDDEN, status(403, "Forbidden")),
         };
         let mut response = Response::new(Body::from(answer.to_string().into_bytes()));
         *response.status_mut() = code;
@@ -100,11 +103,56 @@ fn client() -> Client {
     Client::new(service, "wire")
 }
 
+/// What is read of a coturn that is started so, and what is not.
+async fn configured(start: &str) -> (Configured, Vec<Gap>) {
+    let pod = format!(
+        "
+containers:
+- name: coturn
+  {start}
+  volumeMounts:
+  - {{name: conf, mountPath: /conf}}
+  - {{name: forbidden, mountPath: /forbidden}}
+  - {{name: shared, mountPath: /shared}}
+  - {{name: optional, mountPath: /etc/turnserver}}
+  - {{name: both, mountPath: /both}}
+volumes:
+- {{name: conf, configMap: {{name: settings}}}}
+- {{name: forbidden, configMap: {{name: forbidden}}}}
+- {{name: shared, secret: {{secretName: forbidden}}}}
+- {{name: optional, configMap: {{name: none, optional: true}}}}
+- name: both
+  projected: {{sources: [{{configMap: {{name: settings}}}}, {{configMap: {{name: none, optional: true}}}}]}}"
+    );
+    let pod: PodSpec = serde_saphyr::from_str(&pod).unwrap();
+    let subject = Subject {
+        title: "Pod wire/coturn".to_owned(),
+        container: pod.containers[0].clone(),
+        pod,
+        ready: None,
+    };
+    let cluster = Cluster {
+        client: client(),
+        namespace: "wire".to_owned(),
+    };
+    let mut gaps = Vec::new();
+    let configured = cluster.configured(&subject, &mut gaps).await;
+    (configured, gaps)
+}
+
 #[rstest]
 #[case::its_file("command: [turnserver, -c, /conf/turnserver.conf]", Extent::Whole)]
 #[case::no_file("command: [turnserver, -n]", Extent::Whole)]
+#[case::a_file_of_one_source_beside_one_that_may_be_missing(
+    "command: [turnserver, -c, /both/turnserver.conf]",
+    Extent::Whole
+)]
 #[case::a_file_of_the_image(
     "command: [turnserver, -c, /etc/coturn/turnserver.conf]",
+    Extent::Partial
+)]
+#[case::a_file_that_may_be_missing(
+    "command: [turnserver, -c, /etc/turnserver/turnserver.conf]",
     Extent::Partial
 )]
 #[case::a_file_that_may_not_be_read(
@@ -121,29 +169,57 @@ async fn a_configuration_that_could_not_be_read_is_not_an_empty_one(
     #[case] start: &str,
     #[case] extent: Extent,
 ) {
-    let pod = format!(
-        "
-containers:
-- name: coturn
-  {start}
-  volumeMounts: [{{name: conf, mountPath: /conf}}, {{name: forbidden, mountPath: /forbidden}}]
-volumes:
-- {{name: conf, configMap: {{name: settings}}}}
-- {{name: forbidden, configMap: {{name: forbidden}}}}"
-    );
-    let pod: PodSpec = serde_saphyr::from_str(&pod).unwrap();
-    let subject = Subject {
-        title: "Pod wire/coturn".to_owned(),
-        container: pod.containers[0].clone(),
-        pod,
-        ready: None,
-    };
-    let cluster = Cluster {
-        client: client(),
-        namespace: "wire".to_owned(),
-    };
-    let mut gaps = Vec::new();
-    let configured = cluster.configured(&subject, &mut gaps).await;
+    let (configured, gaps) = configured(start).await;
     assert_eq!(configured.extent, extent);
     assert_eq!(gaps.is_empty(), extent == Extent::Whole, "{gaps:?}");
+}
+
+/// What is read of a coturn whose script makes its file of a template and of this.
+async fn made_with(script: &str) -> (Configured, Vec<Gap>) {
+    configured(&format!(
+        "command:
+    - sh
+    - -c
+    - |
+      cp /conf/turnserver.conf /tmp/c.conf
+      {script}
+      exec turnserver -c /tmp/c.conf"
+    ))
+    .await
+}
+
+#[rstest]
+#[case::by_echo("echo \"static-auth-secret=$S\" >> /tmp/c.conf")]
+#[case::by_printf("printf 'static-auth-secret=%s\\n' \"$S\" | tee -a /tmp/c.conf > /dev/null")]
+#[case::by_a_here_document("cat <<E >> /tmp/c.conf\n      static-auth-secret=$S\n      E")]
+#[case::as_wires_chart_does("sed -Ee 's/^/static-auth-secret=/' /shared/secret.txt >> /tmp/c.conf")]
+#[tokio::test]
+async fn what_a_script_adds_to_the_file_is_read_with_it(#[case] script: &str) {
+    let (configured, gaps) = made_with(script).await;
+    assert_eq!((configured.extent, gaps), (Extent::Whole, Vec::new()));
+    let configuration = configured.configuration.unwrap();
+    assert!(configuration.last("no-tcp-relay").is_some());
+    let added = configuration.last("static-auth-secret").unwrap();
+    let source = "the script of container coturn:1";
+    assert_eq!(added.source.to_string(), source);
+}
+
+#[rstest]
+#[case::a_secret("cat /shared/secret.txt >> /tmp/c.conf", "/shared/secret.txt")]
+#[case::a_file_that_is_in_no_volume("cat /b >> /tmp/c.conf", "/b")]
+#[case::what_is_not_followed("render --to=/tmp/c.conf", "by render")]
+#[tokio::test]
+async fn what_a_script_adds_that_is_not_known_is_told_and_may_be_anything(
+    #[case] script: &str,
+    #[case] told: &str,
+) {
+    let (configured, gaps) = made_with(script).await;
+    assert_eq!(configured.extent, Extent::Partial);
+    let configuration = configured.configuration.unwrap();
+    assert!(configuration.last("no-tcp-relay").is_some());
+    let [gap] = gaps.as_slice() else {
+        panic!("{gaps:?}");
+    };
+    assert_eq!(gap.what, "all that /tmp/c.conf says");
+    assert!(gap.why.contains(told), "{gap:?}");
 }

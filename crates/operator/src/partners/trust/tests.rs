@@ -22,6 +22,7 @@ fn configured(name: &str) -> Option<String> {
         "endless" => return Some(format!("CA-file=/made{}", "/a-b".repeat(1000))),
         "of-the-image" => "CA-file=/etc/ssl/certs/ca-certificates.crt",
         "projected" => "CA-file=/projected/ca.crt",
+        "of-some" => "CA-file=/some-missing/ca.crt",
         "of-a-volume" => "CA-file=/made/ca.crt",
         "relative" => "CA-file=ca.crt",
         "unresolved" => "CA-file=/ca/__CA_FILE__",
@@ -74,6 +75,7 @@ containers:
   - {{name: forbidden, mountPath: /forbidden}}
   - {{name: projected, mountPath: /projected}}
   - {{name: made, mountPath: /made}}
+  - {{name: some-missing, mountPath: /some-missing}}
 volumes:
 - {{name: conf, configMap: {{name: {config_map}}}}}
 - {{name: ca, secret: {{secretName: bundle}}}}
@@ -82,6 +84,12 @@ volumes:
 - name: projected
   projected:
     sources: [{{secret: {{name: bundle}}}}, {{configMap: {{name: settings}}}}, {{serviceAccountToken: {{path: t}}}}]
+- name: some-missing
+  projected:
+    sources:
+    - {{configMap: {{name: {config_map}}}}}
+    - {{secret: {{name: bundle}}}}
+    - {{secret: {{name: none, optional: true}}}}
 - {{name: made, emptyDir: {{}}}}"
     );
     let pod: PodSpec = serde_saphyr::from_str(&pod).unwrap();
@@ -131,6 +139,56 @@ async fn a_file_that_a_script_makes_is_read_where_it_is_made_from_and_no_shared_
     let trust = trusted(BY_SCRIPT, "settings").await.ok().unwrap();
     assert_eq!(trust.bundle, b"bundle");
     assert_eq!(trust.whitelist.entries().len(), 1);
+}
+
+/// The shape of the entry point of another chart.
+async fn trusted_with(script: &str, config_map: &str) -> Result<Trust, String> {
+    let start = format!(
+        "command:
+    - /bin/sh
+    - -c
+    - |
+      cp /conf/turnserver.conf /tmp/turnserver.conf
+      {script}
+      exec turnserver -c /tmp/turnserver.conf"
+    );
+    trusted(&start, config_map).await
+}
+
+#[tokio::test]
+async fn what_a_script_adds_counts_as_well() {
+    let script = "echo CA-file=/ca/ca.crt >> /tmp/turnserver.conf";
+    let trust = trusted_with(script, "no-ca").await.ok().unwrap();
+    assert_eq!(trust.bundle, b"bundle");
+    assert_eq!(trust.whitelist.entries().len(), 1);
+    let script = "echo \"CA-file=$CA\" >> /tmp/turnserver.conf";
+    let why = trusted_with(script, "settings").await.err().unwrap();
+    assert!(why.contains("CA-file=$CA"), "{why}");
+}
+
+#[rstest]
+#[case::a_secret("cat /forbidden/more >> /tmp/turnserver.conf", "/forbidden/more")]
+#[case::what_is_not_followed("render /tmp/turnserver.conf", "by render")]
+#[tokio::test]
+async fn a_file_of_which_not_all_is_known_may_say_anything(
+    #[case] script: &str,
+    #[case] told: &str,
+) {
+    let why = trusted_with(script, "settings").await.err().unwrap();
+    for words in [
+        "not all of /tmp/turnserver.conf is known",
+        told,
+        "by `echo`",
+    ] {
+        assert!(why.contains(words), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_may_be_missing_is_no_matter_where_another_has_the_file() {
+    let start = "command: [turnserver, -c, /some-missing/turnserver.conf]";
+    let trust = trusted(start, "of-some").await.ok().unwrap();
+    assert_eq!(trust.authorities, "key ca.crt of Secret wire/bundle");
 }
 
 #[rstest]
