@@ -3,11 +3,12 @@
 mod answers;
 mod listening;
 
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, path::Path};
 
 use coturn::Build;
 use jiff::Timestamp;
 use kube::{Client, Config, config::KubeConfigOptions};
+use pki::Roots;
 
 use crate::{
     args::Audit,
@@ -24,8 +25,8 @@ use listening::Listening;
 /// # Errors
 /// What kept it from looking.
 pub async fn audit(options: &Audit, now: Timestamp) -> Result<Report, Error> {
-    let cluster = connect(options).await?;
     let trusted = trusted(options)?;
+    let cluster = connect(options).await?;
     let addresses = resolved(&options.addresses).await?;
     let subject = cluster
         .subject(options.workload.as_ref(), options.container.as_deref())
@@ -88,14 +89,18 @@ async fn connect(options: &Audit) -> Result<Cluster, Error> {
     Ok(Cluster { client, namespace })
 }
 
-fn trusted(options: &Audit) -> Result<Option<Vec<u8>>, Error> {
-    let Some(path) = &options.trusted else {
-        return Ok(None);
-    };
-    let read = fs::read(path).map(Some);
-    read.map_err(|source| Error::File {
-        path: path.clone(),
+fn trusted(options: &Audit) -> Result<Option<Roots>, Error> {
+    options.trusted.as_deref().map(roots).transpose()
+}
+
+fn roots(path: &Path) -> Result<Roots, Error> {
+    let pem = fs::read(path).map_err(|source| Error::File {
+        path: path.to_owned(),
         source,
+    })?;
+    Roots::parse(&pem).map_err(|reason| Error::Roots {
+        path: path.to_owned(),
+        reason,
     })
 }
 
@@ -119,4 +124,21 @@ async fn resolved(addresses: &[String]) -> Result<Vec<SocketAddr>, Error> {
         });
     }
     Ok(resolved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_roots_is_an_error_that_names_it() {
+        let told = |path: &str| roots(Path::new(path)).unwrap_err().to_string();
+        let empty = told("/dev/null");
+        assert!(empty.contains("/dev/null: it is empty"), "{empty}");
+        let garbage = told("Cargo.toml");
+        assert!(
+            garbage.contains("Cargo.toml: it has no certificate in PEM"),
+            "{garbage}"
+        );
+    }
 }

@@ -50,6 +50,14 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A file of the command line holds no roots.
+    #[error("no roots can be read from {}: {reason}; give a PEM file of certificates", .path.display())]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// An address of the command line leads nowhere.
     #[error("no address is behind {address}: {reason}; give HOST:PORT")]
     Address {

@@ -3,6 +3,7 @@
 use coturn::{Build, Configuration, Listener, ListenerKind, Service, Version};
 use deployed::Place;
 use jiff::Timestamp;
+use pki::Roots;
 use probe::{Answer, Scan};
 
 use crate::guideline::Policy;
@@ -32,8 +33,8 @@ pub struct Facts {
     pub heard: Vec<Heard>,
     /// Names that its certificate has to have.
     pub names: Vec<String>,
-    /// Roots (PEM) that its clients or partners trust.
-    pub trusted: Option<Vec<u8>>,
+    /// Roots that its clients or partners trust.
+    pub trusted: Option<Roots>,
 }
 
 /// How much of a configuration was read.

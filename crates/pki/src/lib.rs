@@ -33,5 +33,5 @@ pub use error::{AuthorityError, IssueError, PairError};
 pub use inspect::inspect;
 pub use issue::{IssuedPair, LeafRequest, issue, issue_self_signed};
 pub use root::{RootIdentity, root_of};
-pub use served::{Concern, Served, is_in_order, leads_to};
+pub use served::{Concern, Roots, Served, is_in_order, leads_to};
 pub use validity::{Validity, validity};

@@ -17,6 +17,9 @@ pub(crate) const MAX_KEY: usize = 16 * 1024;
 /// Most certificates in a bundle: the longest chain that is followed, and some to spare.
 pub(crate) const MAX_CERTIFICATES: usize = 10;
 
+/// Largest bundle of roots read, in bytes. The one of a system has 150 certificates in 220 KiB.
+const MAX_ROOTS: usize = 1024 * 1024;
+
 const CERTIFICATE_LABEL: &str = "CERTIFICATE";
 const KEY_LABELS: [&str; 3] = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
 
@@ -42,13 +45,21 @@ pub(crate) enum PemError {
 /// Every certificate of a bundle, in order. Other blocks are skipped.
 pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
     bound(bytes, MAX_BUNDLE)?;
+    read(bytes, MAX_CERTIFICATES)
+}
+
+/// Every certificate of a file with the roots that somebody trusts, however many.
+pub(crate) fn roots(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    bound(bytes, MAX_ROOTS)?;
+    read(bytes, usize::MAX)
+}
+
+fn read(bytes: &[u8], limit: usize) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let mut certificates = Vec::new();
     for block in CertificateDer::pem_slice_iter(bytes) {
         certificates.push(block.map_err(|error| reason(&error))?);
-        if certificates.len() > MAX_CERTIFICATES {
-            return Err(PemError::TooManyCertificates {
-                limit: MAX_CERTIFICATES,
-            });
+        if certificates.len() > limit {
+            return Err(PemError::TooManyCertificates { limit });
         }
     }
     if certificates.is_empty() {

@@ -1,14 +1,20 @@
 //! What a server's certificates are, without the key and whatever they are worth: what an audit and a
 //! partner look at.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, fmt, net::IpAddr};
 
 use api::Usage;
 use der::asn1::ObjectIdentifier;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
-use crate::{certificate::Certificate, coverage, key::KeyAlgorithm, name, pem};
+use crate::{
+    certificate::Certificate,
+    coverage,
+    key::KeyAlgorithm,
+    name,
+    pem::{self, PemError},
+};
 
 /// The TLS feature extension (RFC 7633); its one feature in use is `status_request`.
 const TLS_FEATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.24");
@@ -94,34 +100,87 @@ impl Served {
     }
 }
 
+/// Roots that somebody trusts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Roots(Vec<Certificate>);
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Roots({})", self.0.len())
+    }
+}
+
+impl Roots {
+    /// Reads a file of at most 1 MiB (PEM), with any number of certificates. One that is no strict DER, as
+    /// some old roots, vouches for nothing here.
+    ///
+    /// # Errors
+    /// Why there are none in it.
+    pub fn parse(pem: &[u8]) -> Result<Self, String> {
+        let all = pem::roots(pem).map_err(|error| lack(error).to_owned())?;
+        let mut roots = Vec::new();
+        let mut reason = None;
+        for der in all {
+            match Certificate::parse(der) {
+                Ok(root) => roots.push(root),
+                Err(malformed) => reason = Some(malformed),
+            }
+        }
+        match reason.filter(|_| roots.is_empty()) {
+            Some(reason) => Err(reason),
+            None => Ok(Self(roots)),
+        }
+    }
+}
+
 /// Whether each certificate of a chain (DER, leaf first) was issued by the next.
 ///
 /// # Errors
 /// What is malformed.
 pub fn is_in_order(chain: &[Vec<u8>]) -> Result<bool, String> {
     let chain = parsed(chain)?;
-    let mut pairs = chain.windows(2);
-    Ok(pairs.all(|pair| {
-        pair[0].issuer() == pair[1].subject() && pair[0].verify_signature(&pair[1]).is_ok()
-    }))
+    Ok(chain.windows(2).all(|pair| is_issued(&pair[0], &pair[1])))
 }
 
-/// Whether the last certificate of a chain (DER, leaf first) is one of these roots (PEM), or was issued
-/// by one: then who trusts the roots needs nothing else.
+/// Whether the leaf of a chain (DER, leaf first), or what of the chain issued it, is one of these roots or
+/// was issued by one: then who trusts the roots needs nothing else. What the chain has beyond that, as a root
+/// that another one has cross-signed, does not matter, nor does its order.
 ///
 /// # Errors
 /// What is malformed.
-pub fn leads_to(chain: &[Vec<u8>], roots: &[u8]) -> Result<bool, String> {
-    let chain = parsed(chain)?;
-    let roots = pem::certificates(roots).map_err(|_| "the roots are no PEM".to_owned())?;
-    let roots: Vec<Vec<u8>> = roots.iter().map(|root| root.to_vec()).collect();
-    let roots = parsed(&roots)?;
-    Ok(chain.last().is_some_and(|last| {
-        let issued = |root: &Certificate| {
-            last.issuer() == root.subject() && last.verify_signature(root).is_ok()
-        };
-        roots.iter().any(|root| root == last || issued(root))
-    }))
+pub fn leads_to(chain: &[Vec<u8>], roots: &Roots) -> Result<bool, String> {
+    let mut above = parsed(chain)?;
+    let mut reached: Vec<_> = above.drain(..1.min(above.len())).collect();
+    while let Some(certificate) = reached.pop() {
+        let mut vouching = roots.0.iter();
+        if vouching.any(|root| *root == certificate || is_issued(&certificate, root)) {
+            return Ok(true);
+        }
+        let (issuers, rest) = above
+            .into_iter()
+            .partition(|it| is_issued(&certificate, it));
+        above = rest;
+        reached.extend::<Vec<_>>(issuers);
+    }
+    Ok(false)
+}
+
+fn is_issued(certificate: &Certificate, issuer: &Certificate) -> bool {
+    certificate.issuer() == issuer.subject() && certificate.verify_signature(issuer).is_ok()
+}
+
+/// Why a file has no certificates.
+fn lack(error: PemError) -> &'static str {
+    match error {
+        PemError::Empty => "it is empty",
+        PemError::TooLarge { .. } | PemError::TooManyCertificates { .. } => {
+            "it is larger than 1 MiB"
+        }
+        PemError::NotPem => "it has no certificate in PEM",
+        PemError::Truncated => "a certificate in it is cut off",
+        PemError::Malformed => "a certificate in it is damaged",
+        PemError::Encrypted => "it is encrypted",
+    }
 }
 
 fn parsed(chain: &[Vec<u8>]) -> Result<Vec<Certificate>, String> {
@@ -211,24 +270,61 @@ mod tests {
         assert!(!root.usages.contains(&Usage::DigitalSignature));
     }
 
+    fn roots(pem: &str) -> Roots {
+        Roots::parse(pem.as_bytes()).unwrap()
+    }
+
     #[test]
     fn a_chain_is_in_order_and_leads_to_its_root() {
         let root = TestCa::example();
         let ca = CaBuilder::intermediate("CN=Issuing CA", &root).build();
         let pair = issued(&ca, |_| {});
         let mut served = chain(&pair.certificate);
+        let trusted = roots(&root.root());
         assert_eq!(is_in_order(&served), Ok(true));
-        assert_eq!(leads_to(&served, root.root().as_bytes()), Ok(true));
-        assert_eq!(leads_to(&served[..1], root.root().as_bytes()), Ok(false));
-        let stranger = TestCa::example();
-        assert_eq!(leads_to(&served, stranger.root().as_bytes()), Ok(false));
+        assert_eq!(leads_to(&served, &trusted), Ok(true));
+        assert_eq!(leads_to(&served[..1], &trusted), Ok(false));
+        let stranger = roots(&TestCa::example().root());
+        assert_eq!(leads_to(&served, &stranger), Ok(false));
         served.reverse();
         assert_eq!(is_in_order(&served), Ok(false));
     }
 
     #[test]
+    fn a_chain_leads_to_what_is_trusted_wherever_it_goes_on_from_there() {
+        let (old, new) = (TestCa::example(), CaBuilder::root("CN=New CA").build());
+        let ca = CaBuilder::intermediate("CN=Issuing CA", &new).build();
+        let leaf = chain(&issued(&ca, |_| {}).certificate);
+        let crossed = CaBuilder::intermediate("CN=New CA", &old).renewing(&new);
+        let crossed = chain(&crossed.build().certificate());
+        let served = [leaf.clone(), crossed[..1].to_vec()].concat();
+        assert_eq!(leads_to(&served, &roots(&new.root())), Ok(true));
+        assert_eq!(leads_to(&served, &roots(&old.root())), Ok(true));
+        let between = [leaf[..1].to_vec(), chain(&new.root()), leaf[1..].to_vec()].concat();
+        assert_eq!(leads_to(&between, &roots(&new.root())), Ok(true));
+        let without = [leaf[..1].to_vec(), chain(&new.root())].concat();
+        assert_eq!(leads_to(&without, &roots(&new.root())), Ok(false));
+    }
+
+    #[test]
+    fn the_bundle_of_a_system_is_read_whole() {
+        let own = TestCa::example();
+        let others = "# a comment\n".to_owned() + &TestCa::example().root();
+        let bundle = others.repeat(150) + &own.root();
+        assert!(bundle.len() > pem::MAX_BUNDLE);
+        let served = chain(&issued(&own, |_| {}).certificate);
+        assert_eq!(leads_to(&served, &roots(&bundle)), Ok(true));
+    }
+
+    #[test]
     fn what_is_no_certificate_is_an_error() {
         assert!(Served::parse(b"none").is_err());
-        assert!(leads_to(&[], b"none").is_err());
+        let told = |pem: &[u8]| Roots::parse(pem).unwrap_err();
+        assert_eq!(told(b"none"), "it has no certificate in PEM");
+        assert_eq!(told(b" \n"), "it is empty");
+        assert_eq!(
+            told(&vec![b'a'; 1024 * 1024 + 1]),
+            "it is larger than 1 MiB"
+        );
     }
 }
