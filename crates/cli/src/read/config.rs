@@ -45,18 +45,9 @@ impl Reader<'_> {
         let configuration = if launch.is_known {
             let arguments = expanded(&self.subject.container, &launch.arguments);
             let texts = self.texts(&launch).await;
-            let texts: Vec<_> = texts
-                .iter()
-                .map(|(name, text)| (&**name, &**text))
-                .collect();
-            Some(Configuration::read(&texts, &arguments))
+            Some(of_texts(&texts, &arguments))
         } else {
-            let what = "how coturn is configured";
-            let why = "the image's own entry point decides what it is started with; set `command` or \
-                       `args` in the container";
-            self.gaps.push(Gap::new(what, why));
-            self.extent = Extent::Partial;
-            None
+            self.of_image(&launch).await
         };
         let files = match &configuration {
             Some(configuration) => self.files(configuration).await,
@@ -73,19 +64,32 @@ impl Reader<'_> {
         }
     }
 
-    /// The first file that turnserver would find, as far as volumes hold it; one that a script makes is
-    /// read where it is made from.
+    /// Whatever entry point of its own an image has: where the container says nothing, turnserver looks for
+    /// its file in the usual places, as it does in upstream's image.
+    async fn of_image(&mut self, launch: &Launch) -> Option<Configuration> {
+        const WHY: &str = "the image's own entry point decides what it is started with; set `command` or \
+                           `args` in the container";
+        self.extent = Extent::Partial;
+        let container = &self.subject.container;
+        let words = [&container.command, &container.args].into_iter().flatten();
+        let texts = if words.flatten().next().is_none() {
+            let candidates = candidates(&self.subject.pod, container, launch);
+            self.found(&candidates).await
+        } else {
+            None
+        };
+        let what = match texts {
+            Some(_) => "what coturn is told beside its file",
+            None => "how coturn is configured",
+        };
+        self.gaps.push(Gap::new(what, WHY));
+        texts.map(|texts| of_texts(&texts, &[]))
+    }
+
     async fn texts(&mut self, launch: &Launch) -> Vec<Text> {
         let candidates = candidates(&self.subject.pod, &self.subject.container, launch);
-        for candidate in &candidates {
-            let mut texts = Vec::new();
-            for part in &candidate.parts {
-                texts.extend(self.part(part).await);
-            }
-            if !texts.is_empty() {
-                self.not_known(candidate);
-                return texts;
-            }
+        if let Some(texts) = self.found(&candidates).await {
+            return texts;
         }
         if let Some(Candidate { path, .. }) = candidates.first() {
             let why = format!(
@@ -96,6 +100,22 @@ impl Reader<'_> {
             self.gaps.push(Gap::new("what turnserver.conf says", why));
         }
         Vec::new()
+    }
+
+    /// The first file that turnserver would find, as far as volumes hold it; one that a script makes is
+    /// read where it is made from.
+    async fn found(&mut self, candidates: &[Candidate]) -> Option<Vec<Text>> {
+        for candidate in candidates {
+            let mut texts = Vec::new();
+            for part in &candidate.parts {
+                texts.extend(self.part(part).await);
+            }
+            if !texts.is_empty() {
+                self.not_known(candidate);
+                return Some(texts);
+            }
+        }
+        None
     }
 
     /// What a file says beside what was read of it.
@@ -217,6 +237,14 @@ impl Reader<'_> {
         };
         self.readable(&what, presence).unwrap_or(Presence::Unknown)
     }
+}
+
+fn of_texts(texts: &[Text], arguments: &[String]) -> Configuration {
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| (&**name, &**text))
+        .collect();
+    Configuration::read(&texts, arguments)
 }
 
 /// Which source of a projected volume has a file, by what is known of each. It is missing only if no source

@@ -105,13 +105,18 @@ fn client() -> Client {
 
 /// What is read of a coturn that is started so, and what is not.
 async fn configured(start: &str) -> (Configured, Vec<Gap>) {
+    configured_at("/conf", start).await
+}
+
+/// The same with the configuration's ConfigMap mounted there.
+async fn configured_at(folder: &str, start: &str) -> (Configured, Vec<Gap>) {
     let pod = format!(
         "
 containers:
 - name: coturn
   {start}
   volumeMounts:
-  - {{name: conf, mountPath: /conf}}
+  - {{name: conf, mountPath: {folder}}}
   - {{name: forbidden, mountPath: /forbidden}}
   - {{name: shared, mountPath: /shared}}
   - {{name: optional, mountPath: /etc/turnserver}}
@@ -222,4 +227,23 @@ async fn what_a_script_adds_that_is_not_known_is_told_and_may_be_anything(
     };
     assert_eq!(gap.what, "all that /tmp/c.conf says");
     assert!(gap.why.contains(told), "{gap:?}");
+}
+
+#[rstest]
+#[case::of_which_nothing_is_known("image: coturn/coturn:4.6.2", true)]
+#[case::of_another_command("command: [/entry.sh]", false)]
+#[tokio::test]
+async fn where_the_image_decides_the_file_in_the_usual_place_is_read(
+    #[case] start: &str,
+    #[case] is_read: bool,
+) {
+    let (configured, gaps) = configured_at("/etc/coturn", start).await;
+    let configuration = configured.configuration;
+    assert_eq!(configuration.is_some(), is_read);
+    let option = configuration
+        .as_ref()
+        .and_then(|it| it.last("no-tcp-relay"));
+    assert_eq!(option.is_some(), is_read);
+    assert_eq!(configured.extent, Extent::Partial);
+    assert!(gaps[0].why.contains("own entry point"), "{gaps:?}");
 }
