@@ -9,7 +9,8 @@ use crate::{
 };
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
-    let of_files = facts.files.iter().flat_map(|file| {
+    let used = facts.files.iter().filter(|file| is_used(facts, file));
+    let of_files = used.flat_map(|file| {
         [
             misplaced(file),
             missing(file),
@@ -18,6 +19,17 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         ]
     });
     of_files.chain([no_certificate(facts)]).flatten().collect()
+}
+
+/// Whether coturn may open a file: only what a listener needs it does. Of what was not all read, it may.
+pub(super) fn is_used(facts: &Facts, file: &File) -> bool {
+    let is_partial = facts.whole().is_none();
+    let federates = facts.listener(ListenerKind::Federation).is_some();
+    match file.option {
+        "federation-cert" | "federation-pkey" => facts.build.is_fork && (is_partial || federates),
+        "CA-file" => is_partial || federates || facts.encrypts(),
+        _ => is_partial || facts.encrypts(),
+    }
 }
 
 fn seen(file: &File) -> String {
@@ -171,7 +183,10 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::rules::testing::{World, ids};
+    use crate::{
+        facts::Extent,
+        rules::testing::{World, ids},
+    };
 
     fn found(world: &World) -> Vec<Id> {
         ids(&judge(&world.facts))
@@ -233,16 +248,52 @@ mod tests {
     }
 
     #[rstest]
-    #[case("pkey", &[Id::PathMissesMount])]
-    #[case("federation-cert", &[Id::PathMissesMount])]
-    #[case("CA-file", &[])]
+    #[case(World::hardened(), "pkey", &[Id::PathMissesMount])]
+    #[case(World::federating(""), "federation-cert", &[Id::PathMissesMount])]
+    #[case(World::hardened(), "CA-file", &[])]
     fn a_path_in_no_volume_is_found_unless_the_image_may_have_it(
+        #[case] world: World,
         #[case] option: &'static str,
         #[case] ids: &[Id],
     ) {
-        let mut world = World::hardened().with_file(option, 0o440);
+        let mut world = world.with_file(option, 0o440);
         world.facts.files[0].place = Place::Image;
         assert_eq!(found(&world), ids);
+    }
+
+    #[rstest]
+    #[case::without_tls("no-tls\nno-dtls", "cert", false)]
+    #[case::with_dtls_alone("no-tls", "pkey", true)]
+    #[case::without_any_listener("no-tls\nno-dtls", "CA-file", false)]
+    #[case::with_tls("no-dtls", "CA-file", true)]
+    #[case::of_another_build("", "federation-cert", false)]
+    fn a_file_that_coturn_never_opens_is_not_judged(
+        #[case] text: &str,
+        #[case] option: &'static str,
+        #[case] is_judged: bool,
+    ) {
+        let mut world = World::of((4, 6, 1), &format!("cert=/a\npkey=/b\n{text}"));
+        world = world.with_file(option, 0o440);
+        world.facts.files[0].presence = Presence::Missing("no".to_owned());
+        assert_eq!(found(&world).contains(&Id::FileNotInVolume), is_judged);
+        world.facts.extent = Extent::Partial;
+        let is_of_fork = option.starts_with("federation");
+        assert_eq!(found(&world).contains(&Id::FileNotInVolume), !is_of_fork);
+    }
+
+    #[rstest]
+    #[case::that_federates("", "federation-pkey", true)]
+    #[case::that_federates_with_its_partners_ca("", "CA-file", true)]
+    #[case::that_needs_no_turn_over_tls("", "pkey", false)]
+    #[case::in_the_clear("federation-no-dtls=true", "federation-pkey", false)]
+    fn a_file_of_a_fork_is_judged_by_what_listens(
+        #[case] text: &str,
+        #[case] option: &'static str,
+        #[case] is_judged: bool,
+    ) {
+        let mut world = World::federating(text).with_file(option, 0o440);
+        world.facts.files[0].presence = Presence::Missing("no".to_owned());
+        assert_eq!(found(&world).contains(&Id::FileNotInVolume), is_judged);
     }
 
     #[test]

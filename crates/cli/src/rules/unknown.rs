@@ -2,7 +2,7 @@
 
 use coturn::Version;
 
-use super::file::{Readable, readable};
+use super::file::{Readable, is_used, readable};
 use crate::{
     facts::{Extent, Facts},
     report::Gap,
@@ -65,8 +65,8 @@ fn serves_certificates(facts: &Facts) -> bool {
 }
 
 fn keys(facts: &Facts) -> impl Iterator<Item = Gap> {
-    let is_unknown = |file: &&crate::facts::File| {
-        file.is_key() && readable(file, &facts.process) == Readable::Unknown
+    let is_unknown = move |file: &&crate::facts::File| {
+        file.is_key() && is_used(facts, file) && readable(file, &facts.process) == Readable::Unknown
     };
     facts.files.iter().filter(is_unknown).map(|file| {
         Gap::new(
