@@ -12,7 +12,7 @@ use pki::Roots;
 
 use crate::{
     args::Audit,
-    error::Error,
+    error::{Error, in_words, with_causes},
     facts::Facts,
     read::{Cluster, Configured},
     report::Report,
@@ -79,13 +79,13 @@ async fn connect(options: &Audit) -> Result<Cluster, Error> {
         Ok(config) => config,
         // Within a pod there is none.
         Err(error) if options.context.is_none() => {
-            Config::incluster().map_err(|_| Error::Kubeconfig(error.to_string()))?
+            Config::incluster().map_err(|_| Error::Kubeconfig(with_causes(&error)))?
         }
-        Err(error) => return Err(Error::Kubeconfig(error.to_string())),
+        Err(error) => return Err(Error::Kubeconfig(with_causes(&error))),
     };
     let namespace = options.namespace.clone();
     let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config).map_err(|error| Error::Kubeconfig(error.to_string()))?;
+    let client = Client::try_from(config).map_err(|error| Error::Kubeconfig(in_words(&error)))?;
     Ok(Cluster { client, namespace })
 }
 

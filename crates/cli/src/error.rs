@@ -9,7 +9,7 @@ pub enum Error {
     #[error("no cluster to ask: {0}; see whether `kubectl get pods` works")]
     Kubeconfig(String),
     /// A request failed.
-    #[error("cannot {action} {object}: {source}{}", remedy(source))]
+    #[error("cannot {action} {object}: {}{}", in_words(source), remedy(source))]
     Request {
         /// What was tried.
         action: &'static str,
@@ -39,6 +39,19 @@ pub enum Error {
     NoContainer {
         /// The workload.
         workload: String,
+        /// The containers that it has.
+        containers: Vec<String>,
+    },
+    /// No container has the name that was given.
+    #[error(
+        "{workload} has no container {name}; name one of {} by --container",
+        .containers.join(", ")
+    )]
+    NoSuchContainer {
+        /// The workload.
+        workload: String,
+        /// The name.
+        name: String,
         /// The containers that it has.
         containers: Vec<String>,
     },
@@ -82,6 +95,29 @@ impl Error {
     }
 }
 
+/// What the API server said, or why it was not asked.
+pub(crate) fn in_words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        kube::Error::Api(status) => format!("{} ({})", status.reason, status.code),
+        error => with_causes(error),
+    }
+}
+
+/// An error and what caused it. Each tells its cause or not, as it likes: nothing is told twice.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = error.source();
+    }
+    told
+}
+
 /// What helps against a refusal.
 fn remedy(error: &kube::Error) -> &'static str {
     match error {
@@ -92,5 +128,38 @@ fn remedy(error: &kube::Error) -> &'static str {
             "; see whether name and namespace are right"
         }
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::{Api, Client, Config, core::Status};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_api_servers_words() {
+        let status = Status::failure("configmaps \"a\" not found", "NotFound").with_code(404);
+        let error = kube::Error::Api(Box::new(status));
+        assert_eq!(
+            Error::request("read", "ConfigMap wire/a", error).to_string(),
+            "cannot read ConfigMap wire/a: configmaps \"a\" not found; see whether name and namespace are \
+             right"
+        );
+        let error = kube::Error::Api(Box::new(Status::failure("", "Gone").with_code(410)));
+        assert_eq!(in_words(&error), "Gone (410)");
+    }
+
+    #[tokio::test]
+    async fn an_api_server_that_cannot_be_reached_is_told_with_the_cause() {
+        // The port of TCPMUX, which nothing has.
+        let mut config = Config::new("http://127.0.0.1:1".parse().unwrap());
+        config.proxy_url = None;
+        let client = Client::try_from(config).unwrap();
+        let maps: Api<ConfigMap> = Api::namespaced(client, "wire");
+        let told = in_words(&maps.get("a").await.unwrap_err());
+        assert!(told.contains("Connection refused"), "{told}");
+        assert_eq!(told.matches("client error").count(), 1, "{told}");
     }
 }

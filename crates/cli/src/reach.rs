@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::args::Via;
+use crate::{args::Via, error::in_words};
 
 /// How long a pod's own address may take to answer before a port-forward is tried.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -117,7 +117,7 @@ impl Reach {
                     self.namespace, self.pod, status.message
                 )
             }
-            error => format!("no port can be forwarded: {error}"),
+            error => format!("no port can be forwarded: {}", in_words(error)),
         }
     }
 

@@ -51,14 +51,12 @@ impl Cluster {
         };
         let (pod, ready) = self.pods(&workload).await?;
         let title = format!("{} {}/{}", workload.kind, self.namespace, workload.name);
-        let container = deployed::coturn(&pod, container).ok_or_else(|| Error::NoContainer {
-            workload: title.clone(),
-            containers: pod.containers.iter().map(|it| it.name.clone()).collect(),
-        })?;
+        let found = deployed::coturn(&pod, container).cloned();
+        let container = found.ok_or_else(|| without_container(&title, &pod, container))?;
         Ok(Subject {
             title,
-            container: container.clone(),
             pod,
+            container,
             ready,
         })
     }
@@ -73,5 +71,42 @@ impl Cluster {
         }
         .read()
         .await
+    }
+}
+
+/// Why none of a workload's containers is the one that runs coturn.
+fn without_container(workload: &str, pod: &PodSpec, name: Option<&str>) -> Error {
+    let workload = workload.to_owned();
+    let containers = pod.containers.iter().map(|it| it.name.clone()).collect();
+    match name {
+        Some(name) => Error::NoSuchContainer {
+            workload,
+            name: name.to_owned(),
+            containers,
+        },
+        None => Error::NoContainer {
+            workload,
+            containers,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_is_not_there_is_told_with_those_that_are() {
+        let pod = serde_saphyr::from_str("{containers: [{name: turn}, {name: agent}]}").unwrap();
+        let told = without_container("Pod wire/coturn", &pod, Some("coturn"));
+        assert_eq!(
+            told.to_string(),
+            "Pod wire/coturn has no container coturn; name one of turn, agent by --container"
+        );
+        let told = without_container("Pod wire/coturn", &pod, None).to_string();
+        assert!(
+            told.contains("none of its containers runs coturn"),
+            "{told}"
+        );
     }
 }
