@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use coturn::{Configuration, Flag, ListenerKind, Value, Version};
+use coturn::{Configuration, Flag, ListenerKind, Setting, Value, Version};
 
 use super::SECURE_BY_DEFAULT;
 use crate::{
@@ -17,17 +17,23 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let Some(configuration) = &facts.configuration else {
         return Vec::new();
     };
-    let findings = [
+    let relays = configuration.flag("stun-only") != Flag::On;
+    let of_relaying = [
         tcp_relay(facts),
         loopback(configuration),
         loopback_by_default(facts),
         no_authentication(facts, configuration),
+    ];
+    let of_administration = [
         web_admin_without_tls(facts, configuration),
         web_admin_exposed(configuration),
         web_admin_by_default(facts),
         cli_exposed(facts, configuration),
     ];
-    findings.into_iter().flatten().collect()
+    // With `stun-only` whatever is of TURN is ignored (`handle_turn_command` in `ns_turn_server.c`).
+    let of_relaying = of_relaying.into_iter().filter(|_| relays);
+    let all = of_relaying.chain(of_administration);
+    all.flatten().collect()
 }
 
 fn tcp_relay(facts: &Facts) -> Option<Finding> {
@@ -73,34 +79,38 @@ fn on(configuration: &Configuration, switch: &str) -> Option<String> {
     (configuration.flag(switch) == Flag::On).then(|| setting.source.to_string())
 }
 
-/// Ways to let in only whom one knows; `zrest` is the fork's.
-const MECHANISMS: [&str; 6] = [
+/// Ways to let in only whom one knows, of which the last that is given counts; `zrest` is the fork's.
+/// `oauth` alone asks nobody for anything (`need_stun_authentication` in `ns_turn_server.c`).
+const MECHANISMS: [&str; 4] = [
     "lt-cred-mech",
     "use-auth-secret",
     "static-auth-secret",
     "zrest",
-    "user",
-    "oauth",
 ];
 
 fn no_authentication(facts: &Facts, configuration: &Configuration) -> Option<Finding> {
-    if configuration.flag("stun-only") == Flag::On {
-        return None;
-    }
     let set = "lt-cred-mech or use-auth-secret, without no-auth";
     if let Some(source) = on(configuration, "no-auth") {
         let seen = format!("{source}: no-auth");
         return Some(Finding::new(Id::NoAuthentication, seen, set));
     }
-    let mut mechanisms = MECHANISMS.into_iter();
-    let has_any = mechanisms.any(|it| facts.whole().is_none_or(|all| all.last(it).is_some()));
-    (!has_any).then(|| {
+    (!knows_anybody(facts.whole()?)).then(|| {
         Finding::new(
             Id::NoAuthentication,
-            "no mechanism is set, and no user",
+            "no mechanism is on, and no user is set",
             set,
         )
     })
+}
+
+/// Of the mechanisms `lt-cred-mech` alone can be switched off; users switch it on.
+fn knows_anybody(configuration: &Configuration) -> bool {
+    let mut settings = configuration.settings().iter().rev();
+    let last = settings.find(|setting| MECHANISMS.contains(&setting.name));
+    let is_on = |setting: &Setting| {
+        setting.name != "lt-cred-mech" || configuration.flag("lt-cred-mech") != Flag::Off
+    };
+    last.is_some_and(is_on) || configuration.last("user").is_some()
 }
 
 fn web_admin_without_tls(facts: &Facts, configuration: &Configuration) -> Option<Finding> {
@@ -250,7 +260,27 @@ mod tests {
     fn a_server_that_knows_nobody_lets_everybody_in_unless_it_relays_nothing() {
         let world = World::of((4, 6, 1), "no-tcp-relay");
         assert_eq!(ids(&judge(&world.facts)), [Id::NoAuthentication]);
-        let world = World::of((4, 6, 1), "no-tcp-relay\nstun-only");
+    }
+
+    #[rstest]
+    #[case::lt_cred_mech("lt-cred-mech", true)]
+    #[case::switched_off("lt-cred-mech=no", false)]
+    #[case::switched_off_in_the_end("use-auth-secret\nlt-cred-mech=no", false)]
+    #[case::switched_off_before("lt-cred-mech=no\nstatic-auth-secret=s", true)]
+    #[case::users("lt-cred-mech=no\nuser=a:b", true)]
+    #[case::a_placeholder("lt-cred-mech=$ON", true)]
+    #[case::oauth("oauth", false)]
+    #[case::of_the_fork("zrest", true)]
+    fn a_mechanism_counts_where_coturn_asks_for_it(#[case] text: &str, #[case] asks: bool) {
+        let world = World::of((4, 6, 1), &format!("no-tcp-relay\n{text}"));
+        assert_eq!(ids(&judge(&world.facts)).is_empty(), asks);
+    }
+
+    #[test]
+    fn what_answers_stun_alone_relays_nothing() {
+        let mut world = World::of((4, 6, 1), "stun-only\nallow-loopback-peers\nno-auth");
         assert_eq!(ids(&judge(&world.facts)), []);
+        world.facts.build.version = Some(Version::new(4, 5, 0));
+        assert_eq!(ids(&judge(&world.facts)), [Id::WebAdminExposed]);
     }
 }
