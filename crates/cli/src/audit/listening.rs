@@ -43,33 +43,47 @@ struct Expected {
 }
 
 impl Listening<'_> {
+    /// The version first: on it depends what listens.
     pub(super) async fn hear(mut self, facts: &mut Facts) {
-        if !self.addresses.is_empty() {
-            return self.hear_addresses(facts).await;
-        }
         let pod = self.subject.ready.as_ref();
         let reach = pod.and_then(|pod| Reach::of(&self.cluster.client, pod, self.options.via));
-        if let Some(reach) = reach {
-            return self.hear_pod(facts, &reach).await;
+        if let Some(reach) = &reach {
+            let running = self.running(facts, reach).await;
+            facts.take_running(running);
+        } else {
+            self.not_running();
         }
+        if !self.addresses.is_empty() {
+            self.hear_addresses(facts).await;
+        } else if let Some(reach) = reach {
+            self.hear_pod(facts, &reach).await;
+        }
+    }
+
+    fn not_running(&mut self) {
+        let what = if self.addresses.is_empty() {
+            "what the listeners accept"
+        } else {
+            "the version that runs"
+        };
         let why = format!("{} has no Ready pod", self.subject.title);
-        self.gaps.push(Gap::new("what the listeners accept", why));
+        self.gaps.push(Gap::new(what, why));
     }
 
     async fn hear_addresses(&mut self, facts: &mut Facts) {
         let own = self.subject.ready.as_ref().map(addresses);
         let own = own.unwrap_or_default();
+        let mut named = Vec::new();
         for address in self.addresses {
             for expected in expected_at(facts, *address, &own) {
+                named.push(expected.kind);
                 self.scan(facts, &expected, Ok(Way::to(*address))).await;
             }
         }
+        self.gaps.extend(left_out(facts, &named));
     }
 
-    /// The version first: on it depends what listens.
     async fn hear_pod(&mut self, facts: &mut Facts, reach: &Reach) {
-        let running = self.running(facts, reach).await;
-        facts.take_running(running);
         for expected in self.expected(facts, &reach.addresses) {
             let way = match expected.kind {
                 ListenerKind::Tls => reach.tcp(expected.at).await,
@@ -117,8 +131,10 @@ impl Listening<'_> {
             },
             server_name: self.options.names.iter().find(|it| is_name(it)).cloned(),
         };
-        let Ok(scan) = tokio::task::spawn_blocking(move || scan(&target, LIMITS)).await else {
-            return;
+        let scanning = tokio::task::spawn_blocking(move || scan(&target, LIMITS));
+        let Ok(scan) = scanning.await else {
+            let what = format!("{} at {}", what(kind), way.name);
+            return self.gaps.push(Gap::new(what, "the scan was broken off"));
         };
         let heard = Heard {
             kind,
@@ -220,6 +236,16 @@ fn expected_at(facts: &Facts, at: SocketAddr, own: &[IpAddr]) -> Vec<Expected> {
     there.iter().map(expected).collect()
 }
 
+/// Listeners that are there, or may be, and that no address was named for.
+fn left_out(facts: &Facts, named: &[ListenerKind]) -> Vec<Gap> {
+    let configuration = facts.configuration.as_ref();
+    let listeners = configuration.map(|it| it.listeners(facts.build));
+    let is_left_out = |it: &Listener<'_>| it.service != Service::Off && !named.contains(&it.kind);
+    let listeners = listeners.into_iter().flatten().filter(is_left_out);
+    let gap = |it: Listener<'_>| Gap::new(what(it.kind), "not scanned: no --address names it");
+    listeners.map(gap).collect()
+}
+
 /// Where a listener of a pod with these addresses is; or why that is not known.
 fn socket(
     configuration: &Configuration,
@@ -273,100 +299,4 @@ fn is_all(address: IpAddr, other: IpAddr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-    use crate::rules::testing::World;
-
-    const OWN: [&str; 2] = ["10.0.0.7", "fd00::7"];
-
-    fn own() -> [IpAddr; 2] {
-        OWN.map(|address| address.parse().unwrap())
-    }
-
-    #[rstest]
-    #[case::told_nothing("", Some("10.0.0.7"))]
-    #[case::all("listening-ip=0.0.0.0", Some("10.0.0.7"))]
-    #[case::all_of_the_other_family("listening-ip=::", Some("fd00::7"))]
-    #[case::one_of_the_pods("listening-ip=fd00::7", Some("fd00::7"))]
-    #[case::another_beside_one_of_the_pods(
-        "listening-ip=192.0.2.1\nlistening-ip=10.0.0.7",
-        Some("10.0.0.7")
-    )]
-    #[case::none_of_the_pods("listening-ip=192.0.2.1", None)]
-    #[case::a_placeholder("listening-ip=__COTURN_EXT_IP__", None)]
-    fn a_listener_is_looked_for_where_coturn_was_told_to_listen(
-        #[case] text: &str,
-        #[case] found: Option<&str>,
-    ) {
-        let configuration = Configuration::read(&[("f", text)], &[]);
-        let address = address(&configuration, ListenerKind::Tls, &own());
-        match (address, found) {
-            (Ok(address), Some(found)) => assert_eq!(address.to_string(), found),
-            (Err(why), None) => assert!(why.contains("--address"), "{why}"),
-            (address, found) => panic!("{address:?}, not {found:?}"),
-        }
-    }
-
-    #[test]
-    fn federation_listens_by_an_option_of_its_own() {
-        let text = "listening-ip=10.0.0.7\nfederation-listening-ip=__COTURN_EXT_IP__";
-        let configuration = Configuration::read(&[("f", text)], &[]);
-        assert!(address(&configuration, ListenerKind::Tls, &own()).is_ok());
-        let why = address(&configuration, ListenerKind::Federation, &own()).unwrap_err();
-        assert!(why.contains("__COTURN_EXT_IP__"), "{why}");
-    }
-
-    /// What is looked for, and whether it has to be there.
-    fn looked_for(world: &World, at: &str) -> Vec<(ListenerKind, bool)> {
-        let expected = expected_at(&world.facts, at.parse().unwrap(), &own());
-        let told = |it: &Expected| (it.kind, it.is_certain);
-        expected.iter().map(told).collect()
-    }
-
-    #[test]
-    fn an_address_with_a_port_of_no_listener_is_scanned_as_both_and_need_have_neither() {
-        let guessed = [(ListenerKind::Tls, false), (ListenerKind::Dtls, false)];
-        assert_eq!(looked_for(&World::hardened(), "192.0.2.1:443"), guessed);
-    }
-
-    #[test]
-    fn a_load_balancer_need_not_have_both_listeners_that_share_a_port_and_the_pod_has() {
-        let world = World::hardened();
-        let [tls, dtls] = [ListenerKind::Tls, ListenerKind::Dtls];
-        let some = [(tls, false), (dtls, false)];
-        assert_eq!(looked_for(&world, "192.0.2.1:5349"), some);
-        assert_eq!(
-            looked_for(&world, "10.0.0.7:5349"),
-            [(tls, true), (dtls, true)]
-        );
-        let alone = World::of((4, 6, 1), "no-dtls");
-        assert_eq!(looked_for(&alone, "192.0.2.1:5349"), [(tls, true)]);
-        let bound = World::of((4, 6, 1), "listening-ip=192.0.2.1");
-        assert_eq!(
-            looked_for(&bound, "192.0.2.1:5349"),
-            [(tls, true), (dtls, true)]
-        );
-        assert_eq!(looked_for(&bound, "10.0.0.7:5349"), some);
-        let all = World::of((4, 6, 1), "listening-ip=0.0.0.0");
-        assert_eq!(
-            looked_for(&all, "10.0.0.7:5349"),
-            [(tls, true), (dtls, true)]
-        );
-        assert_eq!(looked_for(&all, "192.0.2.1:5349"), some);
-    }
-
-    #[test]
-    fn where_not_all_was_read_no_listener_has_to_be_there() {
-        let mut world = World::of((4, 6, 1), "no-dtls");
-        world.facts.extent = Extent::Partial;
-        let tls = [(ListenerKind::Tls, false)];
-        assert_eq!(looked_for(&world, "10.0.0.7:5349"), tls);
-    }
-
-    #[test]
-    fn a_name_for_the_server_is_no_address() {
-        assert!(is_name("coturn.example.com") && !is_name("192.0.2.1"));
-    }
-}
+mod tests;
