@@ -59,6 +59,7 @@ fn facts(options: &Audit, now: Timestamp, configured: Configured) -> Facts {
         },
         tagged: configured.tagged,
         running: None,
+        plain: None,
         configuration: configured.configuration,
         extent: configured.extent,
         files: configured.files,

@@ -1,5 +1,7 @@
 //! What is known of one coturn before it is judged.
 
+use std::net::{IpAddr, SocketAddr};
+
 use coturn::{Build, Configuration, Listener, ListenerKind, Service, Version};
 use deployed::Place;
 use jiff::Timestamp;
@@ -21,6 +23,8 @@ pub struct Facts {
     pub tagged: Build,
     /// What the server says of itself, if it does.
     pub running: Option<Version>,
+    /// Where its plain port, of STUN and TURN without TLS, was heard to answer.
+    pub plain: Option<IpAddr>,
     /// What it is configured to do, if that is known.
     pub configuration: Option<Configuration>,
     /// How much of that was read.
@@ -125,6 +129,12 @@ impl Heard {
         let mut answers = self.scan.versions.iter().map(|spoken| &spoken.answer);
         answers.any(|answer| answer.is_accepted() || matches!(answer, Answer::Refused(_)))
     }
+
+    /// Its address; none by a port-forward.
+    fn address(&self) -> Option<IpAddr> {
+        let at: Option<SocketAddr> = self.at.parse().ok();
+        at.map(|at| at.ip())
+    }
 }
 
 impl Facts {
@@ -139,6 +149,16 @@ impl Facts {
     #[must_use]
     pub fn is_blind(&self) -> bool {
         self.whole().is_none() && !self.heard.iter().any(Heard::has_answered)
+    }
+
+    /// Whether coturn was heard to answer at another port of the same address.
+    #[must_use]
+    pub fn answers_beside(&self, heard: &Heard) -> bool {
+        let Some(address) = heard.address() else {
+            return false;
+        };
+        let is_there = |it: &Heard| it.address() == Some(address) && it.has_answered();
+        self.plain == Some(address) || self.heard.iter().any(is_there)
     }
 
     /// Takes what the server says of itself: it counts before the tag, and before options of the fork.

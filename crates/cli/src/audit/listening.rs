@@ -48,8 +48,7 @@ impl Listening<'_> {
         let pod = self.subject.ready.as_ref();
         let reach = pod.and_then(|pod| Reach::of(&self.cluster.client, pod, self.options.via));
         if let Some(reach) = &reach {
-            let running = self.running(facts, reach).await;
-            facts.take_running(running);
+            self.running(facts, reach).await;
         } else {
             self.not_running();
         }
@@ -147,17 +146,19 @@ impl Listening<'_> {
     }
 
     /// What the server says of itself, over TCP on its plain port.
-    async fn running(&mut self, facts: &Facts, reach: &Reach) -> Option<coturn::Version> {
+    async fn running(&mut self, facts: &mut Facts, reach: &Reach) {
         let (told, why) = match self.asked(facts, reach).await {
-            Ok(Software::Told(software)) => {
+            Ok((Software::Told(software), at)) => {
+                facts.plain = at;
                 let version = Build::version_of_software(&software);
                 (version, format!("the server says that it is {software:?}"))
             }
-            Ok(Software::Hidden) => (
-                None,
-                "the server does not say it, which is well: see the image".to_owned(),
-            ),
-            Ok(Software::Unanswered) => (
+            Ok((Software::Hidden, at)) => {
+                facts.plain = at;
+                let why = "the server does not say it, which is well: see the image";
+                (None, why.to_owned())
+            }
+            Ok((Software::Unanswered, _)) => (
                 None,
                 "nothing answers as a server of TURN over TCP".to_owned(),
             ),
@@ -166,10 +167,15 @@ impl Listening<'_> {
         if told.is_none() {
             self.gaps.push(Gap::new("the version that runs", why));
         }
-        told
+        facts.take_running(told);
     }
 
-    async fn asked(&self, facts: &Facts, reach: &Reach) -> Result<Software, String> {
+    /// What it says, and at which address, if that is its own.
+    async fn asked(
+        &self,
+        facts: &Facts,
+        reach: &Reach,
+    ) -> Result<(Software, Option<IpAddr>), String> {
         let unknown = || "which port answers is not known".to_owned();
         let configuration = facts.configuration.as_ref().ok_or_else(unknown)?;
         let port = match configuration.last("listening-port") {
@@ -186,7 +192,8 @@ impl Listening<'_> {
         let way = reach.tcp(SocketAddr::new(address, port)).await?;
         let at = way.address;
         let asking = tokio::task::spawn_blocking(move || software(at, LIMITS.time));
-        asking.await.map_err(|error| error.to_string())
+        let software = asking.await.map_err(|error| error.to_string())?;
+        Ok((software, way.is_direct.then_some(address)))
     }
 }
 

@@ -46,6 +46,7 @@ impl World {
                 build,
                 tagged: build,
                 running: None,
+                plain: None,
                 configuration: Some(Configuration::read(&[("turnserver.conf", text)], &[])),
                 extent: Extent::Whole,
                 files: Vec::new(),

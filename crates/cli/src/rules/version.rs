@@ -18,10 +18,13 @@ const OLD_BY_REQUEST: Version = Version::new(4, 7, 0);
 pub(crate) const SPEAKS_TLS_13: Version = Version::new(4, 6, 2);
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
-    let heard = facts
-        .heard
-        .iter()
-        .flat_map(|heard| [accepted(facts, heard), renegotiation(heard), silent(heard)]);
+    let heard = facts.heard.iter().flat_map(|heard| {
+        [
+            accepted(facts, heard),
+            renegotiation(heard),
+            silent(facts, heard),
+        ]
+    });
     let configured = [
         not_excluded(facts),
         dtls_left(facts),
@@ -90,20 +93,28 @@ fn renegotiation(heard: &Heard) -> Option<Finding> {
     ))
 }
 
-/// Where coturn was told to listen a closed port is evidence: all that it drops, it drops without a word.
-fn silent(heard: &Heard) -> Option<Finding> {
+/// Where coturn was told to listen a closed port is evidence: all that it drops, it drops without a word. A
+/// firewall may reject what comes from here, unless coturn answers beside it.
+fn silent(facts: &Facts, heard: &Heard) -> Option<Finding> {
+    const LOG: &str =
+        "look into coturn's log for the file that it misses; see the findings on files";
     let is_closed = |spoken: &Spoken| match &spoken.answer {
         Answer::Failed(Trouble::Closed) | Answer::NotTested(_) => true,
         Answer::Failed(_) | Answer::Accepted(_) | Answer::Refused(_) => false,
     };
-    let closed = heard.is_evidence && heard.scan.versions.iter().all(is_closed);
-    closed.then(|| {
-        Finding::new(
-            Id::ListenerSilent,
-            format!("{} at {} is closed", name(heard.kind), heard.at),
-            "look into coturn's log for the file that it misses; see the findings on files",
+    if !heard.is_evidence || !heard.scan.versions.iter().all(is_closed) {
+        return None;
+    }
+    let (why, set) = if facts.answers_beside(heard) {
+        (", and coturn answers at another port there", LOG.to_owned())
+    } else {
+        (
+            ": nothing listens there, or a firewall rejects it",
+            format!("{LOG}; if it misses none, let this machine through to that port"),
         )
-    })
+    };
+    let seen = format!("{} at {} is closed{why}", name(heard.kind), heard.at);
+    Some(Finding::new(Id::ListenerSilent, seen, set))
 }
 
 fn not_excluded(facts: &Facts) -> Option<Finding> {
@@ -285,6 +296,29 @@ mod tests {
         assert!(!judge(&world.facts).is_empty());
         world.facts.extent = Extent::Partial;
         assert_eq!(ids(&judge(&world.facts)), []);
+    }
+
+    #[test]
+    fn a_closed_port_is_told_with_the_firewall_that_it_may_be_unless_coturn_answers_beside_it() {
+        let closed = || World::hardened().hears_nothing(ListenerKind::Dtls, Trouble::Closed);
+        let told = |world: &World| {
+            let findings = judge(&world.facts);
+            assert_eq!(ids(&findings), [Id::ListenerSilent]);
+            findings[0].seen.clone()
+        };
+        let alone = told(&closed());
+        assert!(alone.ends_with("or a firewall rejects it"), "{alone}");
+        let beside = closed().hears(ListenerKind::Tls, Protocol::Tls12, &[]);
+        let told_beside = told(&beside);
+        assert!(
+            told_beside.ends_with("answers at another port there"),
+            "{told_beside}"
+        );
+        let mut elsewhere = beside;
+        elsewhere.facts.heard[1].at = "192.0.2.2:5349".to_owned();
+        assert_eq!(told(&elsewhere), alone);
+        elsewhere.facts.plain = "192.0.2.1".parse().ok();
+        assert_eq!(told(&elsewhere), told_beside);
     }
 
     #[test]
