@@ -58,7 +58,7 @@ impl Configuration {
             let kind = match known(setting.name)?.support(build) {
                 Support::NotYet(since) => ProblemKind::NotYet(since),
                 Support::NoMore(until) => ProblemKind::NoMore(until),
-                Support::OfFork => ProblemKind::Unknown,
+                Support::OfFork => ProblemKind::OfFork,
                 Support::Honoured | Support::Deprecated { .. } => return None,
             };
             Some(Problem {
@@ -146,6 +146,7 @@ fn is_of(problem: &Problem, build: Build) -> bool {
             | ProblemKind::NotABoolean
             | ProblemKind::NotYet(_)
             | ProblemKind::NoMore(_)
+            | ProblemKind::OfFork
             | ProblemKind::TooLong
             | ProblemKind::Stray,
             _,

@@ -132,7 +132,8 @@ impl Problem {
             | ProblemKind::Ambiguous
             | ProblemKind::NoValue
             | ProblemKind::NotYet(_)
-            | ProblemKind::NoMore(_) => self.source == Source::Argument,
+            | ProblemKind::NoMore(_)
+            | ProblemKind::OfFork => self.source == Source::Argument,
             ProblemKind::TooLong | ProblemKind::Stray | ProblemKind::Apart(_) => false,
         }
     }
@@ -153,6 +154,8 @@ pub enum ProblemKind {
     NotYet(Version),
     /// It is gone since this version.
     NoMore(Version),
+    /// Only Wire's fork has it, and another coturn runs.
+    OfFork,
     /// A line of more than 1023 bytes: coturn takes the rest for another line.
     TooLong,
     /// A word that belongs to no option.

@@ -72,7 +72,7 @@ catalogue! {
         "Groups of 1024 bits and less are within the reach of states, and the predefined ones are worth the effort (Logjam).";
     CertificateExpired = "CT-CRT-001", High, "the certificate is not valid now",
         "coturn serves it all the same, without a complaint; clients and partners refuse it.";
-    CertificateExpiresSoon = "CT-CRT-002", Medium, "the certificate expires within 30 days",
+    CertificateExpiresSoon = "CT-CRT-002", Medium, "the certificate expires within 30 days, or a third of a shorter life",
         "A rolling restart of coturn that drains calls takes up to 12 hours a pod.";
     WeakKey = "CT-CRT-003", High, "the certificate's key is too weak",
         "RSA keys below 2048 bits and curves below 256 bits can be broken; clients refuse them.";
@@ -118,7 +118,7 @@ catalogue! {
         "coturn then looks for turn_server_cert.pem and turn_server_pkey.pem, and goes on without TLS and DTLS if it does not find them.";
     FileNeverUpdated = "CT-FIL-004", Medium, "a file is mounted by `subPath`",
         "The kubelet never updates such a file: a renewed certificate arrives only with a new pod.";
-    UnknownOption = "CT-OPT-001", Medium, "an option that no coturn knows",
+    UnknownOption = "CT-OPT-001", Medium, "an option that this coturn does not know",
         "It is skipped with a line in the log: what it was meant for does not happen.";
     DeprecatedOption = "CT-OPT-002", Low, "an option is deprecated",
         "It does nothing any more, or will be gone in a later version.";

@@ -11,7 +11,8 @@ use crate::{
     finding::{Finding, Id},
 };
 
-/// How long before its end a certificate wants to be replaced.
+/// How long before its end a certificate wants to be replaced, unless it lives for less than three times as
+/// long.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
@@ -109,7 +110,9 @@ impl Chain<'_> {
     }
 
     fn soon_over(&self, served: &Served) -> Option<Finding> {
-        let is_soon = ends_within(self.facts.now, served.not_after, SOON);
+        let lifetime = served.not_after.duration_since(served.not_before);
+        let soon = SOON.min(lifetime / 3);
+        let is_soon = ends_within(self.facts.now, served.not_after, soon);
         is_soon.then(|| {
             let seen = format!("{} is valid until {}", served.subject, served.not_after);
             self.finding(Id::CertificateExpiresSoon, seen, RENEW)

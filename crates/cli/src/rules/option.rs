@@ -50,6 +50,11 @@ fn of_problem(problem: &Problem) -> Finding {
             format!("it is gone since {until}"),
             "leave it out",
         ),
+        ProblemKind::OfFork => (
+            Id::UnknownOption,
+            "only Wire's fork has it".to_owned(),
+            "leave it out, or take the fork",
+        ),
         ProblemKind::TooLong => (
             Id::MalformedOption,
             "its line has more than 1023 bytes: the rest is read as another line".to_owned(),
@@ -139,6 +144,16 @@ mod tests {
         assert_eq!(
             finding.seen,
             "turnserver.conf:1: static-auth-secert; no coturn has it"
+        );
+    }
+
+    #[test]
+    fn an_option_of_the_fork_is_told_to_be_one() {
+        let world = World::of((4, 6, 1), "federation-cert=/a");
+        let seen = judge(&world.facts).remove(0).seen;
+        assert!(
+            seen.ends_with("federation-cert; only Wire's fork has it"),
+            "{seen}"
         );
     }
 

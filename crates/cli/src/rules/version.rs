@@ -67,16 +67,33 @@ fn exclusion(facts: &Facts, kind: ListenerKind) -> &'static str {
         (ListenerKind::Federation, _) => {
             "nothing: the fork starts at DTLS 1.2; look what listens there"
         }
-        (ListenerKind::Dtls, Some(true)) => {
-            "a `cipher-list` without @SECLEVEL=0: coturn bounds DTLS by OpenSSL alone"
+        (ListenerKind::Dtls, Some(true)) => BY_OPENSSL,
+        (ListenerKind::Tls, Some(true)) if is_unasked(facts) => BY_OPENSSL,
+        (ListenerKind::Tls, Some(true)) => {
+            "neither `tlsv1` nor `tlsv1_1`, and a `cipher-list` without @SECLEVEL=0"
         }
-        (_, Some(true)) => "neither `tlsv1` nor `tlsv1_1`",
         (_, Some(false)) => "`no-tlsv1` and `no-tlsv1_1`",
         (_, None) => {
-            "`no-tlsv1` and `no-tlsv1_1` up to 4.6; from 4.7 on neither `tlsv1` nor `tlsv1_1`"
+            "`no-tlsv1` and `no-tlsv1_1` up to 4.6; from 4.7 on neither `tlsv1` nor `tlsv1_1`, and a \
+             `cipher-list` without @SECLEVEL=0"
         }
     }
 }
+
+/// From 4.7 on coturn sets no least version by itself (`openssl_load_certificates` in `mainrelay.c`).
+const BY_OPENSSL: &str = "a `cipher-list` without @SECLEVEL=0: coturn bounds it by OpenSSL alone";
+
+/// Whether it is known that nobody asked for old versions.
+fn is_unasked(facts: &Facts) -> bool {
+    let is_off = |all: &Configuration| {
+        let mut switches = REQUESTS.into_iter();
+        switches.all(|switch| all.flag(switch) == Flag::Off)
+    };
+    facts.whole().is_some_and(is_off)
+}
+
+/// What asks for old versions from 4.7 on.
+const REQUESTS: [&str; 2] = ["tlsv1", "tlsv1_1"];
 
 fn renegotiation(heard: &Heard) -> Option<Finding> {
     let mut versions = heard.scan.versions.iter();
@@ -153,13 +170,13 @@ fn missing_exclusion(facts: &Facts, configuration: &Configuration) -> Option<Fin
 }
 
 fn requested(configuration: &Configuration) -> Option<Finding> {
-    let mut switches = ["tlsv1", "tlsv1_1"].into_iter();
+    let mut switches = REQUESTS.into_iter();
     let on = switches.find(|switch| configuration.flag(switch) == Flag::On)?;
     let source = &configuration.last(on)?.source;
     Some(Finding::new(
         Id::OldVersionNotExcluded,
         format!("{source}: {on}"),
-        "leave it out: TLS then starts at OpenSSL's own bound, which is 1.2",
+        "leave it out: TLS then starts at OpenSSL's own bound, which @SECLEVEL=0 in a `cipher-list` lowers",
     ))
 }
 
@@ -319,6 +336,19 @@ mod tests {
         assert_eq!(told(&elsewhere), alone);
         elsewhere.facts.plain = "192.0.2.1".parse().ok();
         assert_eq!(told(&elsewhere), told_beside);
+    }
+
+    #[rstest]
+    #[case::nobody_asked("", "OpenSSL alone")]
+    #[case::somebody_asked("tlsv1", "neither `tlsv1` nor `tlsv1_1`, and")]
+    fn what_excludes_old_versions_from_4_7_on_is_what_let_them_in(
+        #[case] text: &str,
+        #[case] set: &str,
+    ) {
+        let world = World::of((4, 7, 0), text).hears(ListenerKind::Tls, Protocol::Tls10, &[]);
+        let finding = judge(&world.facts).remove(0);
+        assert_eq!(finding.id, Id::OldVersionAccepted);
+        assert!(finding.set.contains(set), "{}", finding.set);
     }
 
     #[test]

@@ -176,6 +176,15 @@ fn what_came_later_or_went_before_is_told_by_the_version() {
 }
 
 #[test]
+fn what_the_fork_alone_has_is_told_of_others() {
+    let of_fork = ("federation-cert".to_owned(), ProblemKind::OfFork, false);
+    let configuration = of_file("federation-cert=/a");
+    assert_eq!(problems(&configuration, build(6)), [of_fork]);
+    let fork = Build::of_image("coturn:4.6.2-federation-wireapp.49");
+    assert_eq!(problems(&configuration, fork), []);
+}
+
+#[test]
 fn values_that_are_missing_wrong_or_too_long_are_told() {
     let long = format!("cipher-list={}", "A".repeat(1100));
     let kinds = |text: &str| {

@@ -84,6 +84,23 @@ fn the_time_of_the_certificates_in_between_is_judged_as_well(
     assert_eq!(found(&serving(ListenerKind::Tls, &[leaf, between])), ids);
 }
 
+#[rstest]
+#[case::in_time("2026-06-06T00:00:00Z", &[])]
+#[case::in_its_last_third("2026-06-07T00:00:00Z", &[Id::CertificateExpiresSoon])]
+fn a_short_life_ends_soon_in_its_last_third(#[case] now: &str, #[case] ids: &[Id]) {
+    let root = TestCa::example();
+    let ca = CaBuilder::intermediate("CN=Issuing CA", &root).build();
+    let leaf = issued(&ca, |_| {}).remove(0);
+    let between = CaBuilder::intermediate("CN=Issuing CA", &root).renewing(&ca);
+    let between = between
+        .valid("2026-05-28T00:00:00Z", "2026-06-11T00:00:00Z")
+        .build();
+    let between = der(&between.certificate()).remove(0);
+    let mut world = serving(ListenerKind::Tls, &[leaf, between]);
+    world.facts.now = now.parse().unwrap();
+    assert_eq!(found(&world), ids);
+}
+
 #[test]
 fn the_time_of_a_root_is_nobodys_business_and_the_key_of_one_in_between_is() {
     let ended =

@@ -67,14 +67,15 @@ fn below(ca: &TestCa, chain: impl Fn(&str, &str, &str) -> String) -> Pair {
     }
 }
 
-fn issued(ca: &TestCa, days: i64) -> IssuedPair {
-    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
-    let authority = Authority::load(&ca.secret().as_secret(), now).unwrap();
+/// A year's leaf, of which so many days are left.
+fn issued(ca: &TestCa, left: i64) -> IssuedPair {
+    let gone = SignedDuration::from_hours((365 - left) * 24);
+    let at = Timestamp::from_second(Timestamp::now().as_second()).unwrap() - gone;
+    let authority = Authority::load(&ca.secret().as_secret(), at).unwrap();
     let mut request = request(&["coturn.example.com"]);
-    request.duration = SignedDuration::from_hours(days * 24);
     request.content.key = api::KeyKind::Rsa2048;
     request.content.usages.extend(Usage::DEFAULT);
-    issue(&authority, &request, now).unwrap()
+    issue(&authority, &request, at).unwrap()
 }
 
 /// All that the operator would never sign: a leaf that has expired, of 1024 bits, signed with SHA-1, for
