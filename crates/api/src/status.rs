@@ -67,6 +67,20 @@ pub struct CoturnCertificateStatus {
     )]
     #[schemars(length(max = 10))]
     pub history: Vec<HistoryEntry>,
+    /// How many certificates in a row were taken back, as pods broke with them; absent where none was.
+    #[serde(
+        default,
+        deserialize_with = "crate::lenient::or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub failed_attempts: Option<u32>,
+    /// When another certificate is issued in place of the last of these.
+    #[serde(
+        default,
+        deserialize_with = "crate::lenient::or_default",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub next_attempt_time: Option<Time>,
 }
 
 /// A certificate in service.

@@ -182,6 +182,14 @@ fn attempts(stored: &Stored, previous: &Pair) -> u32 {
     }
 }
 
+/// How many successors in a row were taken back for the pair in service, as pods broke with them.
+pub fn failed_attempts(stored: &Stored) -> Option<u32> {
+    match active(stored)?.by {
+        By::Failure { attempts, .. } => Some(attempts),
+        By::Hand { .. } => None,
+    }
+}
+
 /// What was put back into service, if that is still the pair in service.
 pub fn active(stored: &Stored) -> Option<&RolledBack> {
     let rolled_back = stored.state.rolled_back.as_ref()?;

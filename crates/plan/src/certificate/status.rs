@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
-    Authority, Decision, Observed, Published, Store, Stored, conditions, partners, verified,
+    Authority, Decision, Observed, Published, Store, Stored, conditions, partners, rollback,
+    verified,
 };
 use crate::rollout::{Mounted, Progress, Stage};
 
@@ -40,6 +41,10 @@ pub fn of(observed: &Observed, decision: &Decision, now: Timestamp) -> CoturnCer
         },
         partners: partners::status(observed),
         history: stored.map_or_else(|| resource.status.history.clone(), history),
+        failed_attempts: stored.and_then(rollback::failed_attempts),
+        next_attempt_time: stored
+            .and_then(|stored| rollback::retry(observed, stored))
+            .map(|retry| Time(retry.at)),
     }
 }
 

@@ -116,6 +116,15 @@ fn what_nothing_asks_for_any_more_is_not_tried_again() {
 }
 
 #[test]
+fn who_had_nothing_taken_back_is_told_of_no_attempts() {
+    let status = Case::converged().status();
+    assert_eq!(
+        (status.failed_attempts, status.next_attempt_time),
+        (None, None)
+    );
+}
+
+#[test]
 fn nobody_is_told_to_put_back_what_was_taken_back() {
     let sts = Sts::of(2).pod_with(minutes(14), crashing).pod(hours(50));
     let case = rolled_back(minutes(15), 1).with_workload(sts).reported();
@@ -166,6 +175,9 @@ fn another_certificate_is_issued_after_an_hour_and_then_ever_more_rarely(
     let case = rolled_back(minutes(ago), attempts);
     assert_eq!(case.issues(), is_due.then_some(Trigger::Renewing));
     if !is_due {
+        let status = case.status();
+        assert_eq!(status.failed_attempts, Some(attempts));
+        assert_eq!(status.next_attempt_time.unwrap().0, now() + minutes(1));
         let case = case.reported();
         assert_eq!(case.condition("Issued"), "False RolledBack");
         assert!(case.message("Issued").contains("coturn-1 broke"));

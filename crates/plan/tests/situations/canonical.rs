@@ -327,6 +327,7 @@ impl Marked for CoturnCertificateStatus {
             .iter_mut()
             .flat_map(|it| [it.started_at.as_mut(), it.completed_at.as_mut()])
             .flatten();
+        // That of the next attempt is as long after what was taken back as ever, and no time of its own.
         for time in started.chain(status.history.iter_mut().map(|line| &mut line.time)) {
             *time = Time(moved(time.0, rename));
         }

@@ -1,7 +1,8 @@
 //! Certificates that are taken back: the write, what it must not do, and how it must end.
 
 use api::{CoturnCertificateStatus, OnFailure};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use plan::{
     Precondition,
     certificate::{Action, Store, Stored},
@@ -19,14 +20,15 @@ use crate::{
 
 /// What stands for the time of the next attempt in a status of the model, as times are renamed.
 const NEXT_ATTEMPT: &str = "the next attempt";
+const AWAITED: Time = Time(Timestamp::MIN);
 
-/// When another certificate is issued after one was taken back, in words.
-fn next_attempt(stored: Option<&Stored>) -> Option<String> {
+/// When another certificate is issued after one was taken back.
+fn next_attempt(stored: Option<&Stored>) -> Option<Timestamp> {
     let rolled_back = stored?.state.rolled_back.as_ref()?;
     match rolled_back.by {
         By::Hand { .. } => None,
         By::Failure { attempts, .. } => {
-            Some((rolled_back.at + hours(1) * (1 << attempts.saturating_sub(1).min(5))).to_string())
+            Some(rolled_back.at + hours(1) * (1 << attempts.saturating_sub(1).min(5)))
         }
     }
 }
@@ -43,20 +45,26 @@ pub fn without_the_next_attempt(
     status: &CoturnCertificateStatus,
     stored: Option<&Stored>,
 ) -> CoturnCertificateStatus {
-    next_attempt(stored).map_or_else(
-        || status.clone(),
-        |time| reworded(status, &time, NEXT_ATTEMPT),
-    )
+    let Some(time) = next_attempt(stored) else {
+        return status.clone();
+    };
+    let mut status = reworded(status, &time.to_string(), NEXT_ATTEMPT);
+    let told = status.next_attempt_time.take();
+    status.next_attempt_time = told.map(|told| if told.0 == time { AWAITED } else { told });
+    status
 }
 
 pub fn with_the_next_attempt(
     status: &CoturnCertificateStatus,
     stored: Option<&Stored>,
 ) -> CoturnCertificateStatus {
-    next_attempt(stored).map_or_else(
-        || status.clone(),
-        |time| reworded(status, NEXT_ATTEMPT, &time),
-    )
+    let Some(time) = next_attempt(stored) else {
+        return status.clone();
+    };
+    let mut status = reworded(status, NEXT_ATTEMPT, &time.to_string());
+    let told = status.next_attempt_time.take();
+    status.next_attempt_time = told.map(|told| if told == AWAITED { Time(time) } else { told });
+    status
 }
 
 impl Writer<'_> {
