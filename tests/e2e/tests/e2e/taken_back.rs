@@ -167,6 +167,38 @@ async fn a_rolling_restart_into_a_coturn_that_does_not_come_up_is_taken_back_whe
     world.assert_served().await;
 }
 
+/// With `OrderedReady` Kubernetes waits for the pod that does not come up, although the template is as it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_kubernetes_does_not_replace_is_evicted_once_what_it_has_was_taken_back() {
+    let mut ordered = fixtures::switched(2);
+    let policy = Some("OrderedReady".to_owned());
+    ordered.spec.as_mut().unwrap().pod_management_policy = policy;
+    let world = verified_on("ordered", &ordered, &by("RollingRestart")).await;
+    let serial = world.serial().await.unwrap();
+    let before = world.stamp().await;
+    let uid = |pod| world.pod_uid(pod);
+    let (untouched, broken) = (uid("coturn-0").await, uid("coturn-1").await.unwrap());
+
+    let fails = fixtures::switch(fixtures::MOUNTED, "--version; exit 1");
+    switch(&world, fails).await;
+    let mark = world.mark();
+    world.renew("breaks").await;
+    until_another(&world, "coturn-1", &broken).await;
+    let crashing = uid("coturn-1").await.unwrap();
+    until_taken_back(&world, &serial).await;
+    until_stamped_as(&world, before.as_deref()).await;
+    until_another(&world, "coturn-1", &crashing).await;
+    assert_eq!(world.evictions(&mark), ["coturn-1"]);
+
+    switch(&world, fixtures::switch(fixtures::MOUNTED, "")).await;
+    world.until_ready().await;
+    world.until_condition("Verified", "True", "Verified").await;
+    assert_eq!(world.evictions(&mark), ["coturn-1"]);
+    assert_eq!(uid("coturn-0").await, untouched);
+    assert_eq!(world.serial().await.unwrap(), serial);
+    world.assert_served().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_into_a_coturn_without_its_files_is_taken_back_before_the_next_pod_goes()
 {
