@@ -67,14 +67,15 @@ pub struct CoturnCertificateStatus {
     )]
     #[schemars(length(max = 10))]
     pub history: Vec<HistoryEntry>,
-    /// How many certificates in a row were taken back, as pods broke with them; absent where none was.
+    /// How many certificates in a row were taken back, as pods broke with them; absent where none was, and once
+    /// every pod is on a later one.
     #[serde(
         default,
         deserialize_with = "crate::lenient::or_default",
         skip_serializing_if = "Option::is_none"
     )]
     pub failed_attempts: Option<u32>,
-    /// When another certificate is issued in place of the last of these.
+    /// When another certificate is issued in place of the last of these; absent once it is.
     #[serde(
         default,
         deserialize_with = "crate::lenient::or_default",

@@ -90,16 +90,18 @@ pub struct Refused {
     pub own_words: String,
     /// What is told.
     pub refusal: Refusal,
+    /// Since when writes have failed for this reason, by the API server's clock.
+    pub since: Timestamp,
 }
 
 impl Refusals {
-    /// Why the last write to a workload failed, if it did.
-    pub fn get(&self, workload: &WorkloadRef) -> Option<Refusal> {
+    /// Why the last write to a workload failed, if it did, and since when writes have failed for that reason.
+    pub fn get(&self, workload: &WorkloadRef) -> Option<(Refusal, Timestamp)> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(workload)
-            .map(|refused| refused.refusal.clone())
+            .map(|refused| (refused.refusal.clone(), refused.since))
     }
 
     /// Notes how the last write went; returns whether that is news. What differs only in words that
@@ -109,10 +111,12 @@ impl Refusals {
         let Some(refused) = refused else {
             return refusals.remove(workload).is_some();
         };
-        let known = refusals.get(workload).map(|known| &known.own_words);
-        let is_news = known != Some(&refused.own_words);
+        let known = refusals.get(workload);
+        let is_news = known.map(|known| &known.own_words) != Some(&refused.own_words);
         if is_news {
-            refusals.insert(workload.clone(), refused);
+            let goes_on = known.filter(|known| known.refusal.reason == refused.refusal.reason);
+            let since = goes_on.map_or(refused.since, |known| known.since);
+            refusals.insert(workload.clone(), Refused { since, ..refused });
         }
         is_news
     }
@@ -156,13 +160,38 @@ mod tests {
     use super::*;
 
     fn refused(own_words: &str, message: &str) -> Refused {
+        refused_at(0, Reason::Refused, own_words, message)
+    }
+
+    fn refused_at(minute: i64, reason: Reason, own_words: &str, message: &str) -> Refused {
         Refused {
             own_words: own_words.to_owned(),
             refusal: Refusal {
-                reason: Reason::Refused,
+                reason,
                 message: message.to_owned(),
             },
+            since: minutes(minute),
         }
+    }
+
+    fn minutes(minute: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(minute)
+    }
+
+    #[test]
+    fn a_refusal_stands_since_the_first_of_its_reason() {
+        let (refusals, coturn) = (Refusals::default(), coturn(WorkloadKind::StatefulSet));
+        let since = |minute, reason, pod: &str| {
+            refusals.note(&coturn, Some(refused_at(minute, reason, pod, pod)));
+            refusals.get(&coturn).unwrap().1
+        };
+        let budget = Reason::DisruptionBudget;
+        assert_eq!(since(1, budget, "coturn-1"), minutes(1));
+        assert_eq!(since(2, budget, "coturn-0"), minutes(1));
+        assert_eq!(since(3, Reason::Forbidden, "coturn-0"), minutes(3));
+        assert_eq!(since(4, budget, "coturn-0"), minutes(4));
+        refusals.note(&coturn, None);
+        assert_eq!(since(5, budget, "coturn-0"), minutes(5));
     }
 
     fn coturn(kind: WorkloadKind) -> WorkloadRef {
@@ -177,7 +206,7 @@ mod tests {
         assert!(!refusals.note(&coturn, None));
         assert!(is_news("a webhook", "a webhook: at 12:30"));
         assert!(!is_news("a webhook", "a webhook: at 12:31"));
-        let told = refusals.get(&coturn).unwrap();
+        let (told, _) = refusals.get(&coturn).unwrap();
         assert_eq!(told.message, "a webhook: at 12:30");
         assert!(is_news("a quota", "a quota"));
         assert!(refusals.note(&coturn, None));

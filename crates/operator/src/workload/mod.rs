@@ -91,6 +91,7 @@ fn note<K: Kind>(context: &Context, workload: &K, outcome: Option<&Result<(), Er
         Some(Err(error)) if context.is_failure(&object_name(workload), error) => Some(Refused {
             own_words: error.own_words(),
             refusal: refusal(error),
+            since: context.clock.now(),
         }),
         // Somebody else was faster: the next pass tells more.
         Some(Err(_)) => return,

@@ -64,7 +64,8 @@ async fn of_kind<K: Kind>(
     let mut live = workload.live();
     live.pods = members.pods;
     live.update_revision = members.update_revision;
-    live.refused = context.facts.refusals.get(reference);
+    let refused = context.facts.refusals.get(reference);
+    (live.refused, live.refused_since) = refused.unzip();
     let now = context.server_now();
     live.contest = context.stamps.of(reference, |stamps| stamps.contest(now));
     live.single_restarts = context.single_restarts;

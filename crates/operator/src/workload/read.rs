@@ -39,6 +39,7 @@ pub fn common(
         mounts: mounted_secrets(template.spec.as_ref()),
         pods: Vec::new(),
         refused: None,
+        refused_since: None,
         contest: None,
         first_ordinal: 0,
         grace_period: grace_period(template.spec.as_ref()),

@@ -6,7 +6,7 @@ use api::{Content, Leaf, OrdinalNames, Ordinals, Reason, Trigger, Wanted};
 use super::{Observed, Stored, rollback};
 use crate::{
     Refusal,
-    rollout::{Predecessor, Workload},
+    rollout::{Predecessor, Workload, but_for},
     store::{Grown, StoreState},
 };
 
@@ -48,22 +48,28 @@ impl Observed {
         }
     }
 
-    /// Pods that are no witnesses of a certificate that is issued at this moment. Who broke with the one that
-    /// was taken back is one for the next: it goes first, and where it does not come up, no other pod is
-    /// tried. What has expired must be replaced in the others whatever is wrong with one.
+    /// Pods that are no witnesses of a certificate that is issued at this moment. After certificates that were
+    /// taken back only who was not Ready before the first of them either: the others broke with them, or are on
+    /// their way back. They go first, and where one does not come up, no other pod is tried. What has expired
+    /// must be replaced in the others whatever is wrong with one.
     fn ailing_before(&self, trigger: Trigger) -> Vec<String> {
-        let taken_back = self
-            .stored()
-            .filter(|stored| rollback::taken_back_for_failure(stored).is_some());
-        match trigger {
-            Trigger::Expired => self.ailing(),
-            Trigger::DoesNotExist
-            | Trigger::SpecChanged
-            | Trigger::Renewing
-            | Trigger::Corrupt
-            | Trigger::Requested
-            | Trigger::ReplicasGrew => {
-                taken_back.map_or_else(|| self.ailing(), |stored| stored.state.ailing.clone())
+        let failed = |stored: &&Stored| rollback::failed_attempts(self, stored).is_some();
+        let before = self.stored().filter(failed).map(|it| &it.state.ailing);
+        let ailing = self.ailing();
+        match (trigger, before) {
+            (Trigger::Expired, _) | (_, None) => ailing,
+            (
+                Trigger::DoesNotExist
+                | Trigger::SpecChanged
+                | Trigger::Renewing
+                | Trigger::Corrupt
+                | Trigger::Requested
+                | Trigger::ReplicasGrew,
+                Some(before),
+            ) => {
+                let broke: Vec<_> = but_for(before, ailing.iter(), |it| it.as_str()).collect();
+                let is_older = |pod: &&String| !broke.contains(pod);
+                ailing.iter().filter(is_older).cloned().collect()
             }
         }
     }

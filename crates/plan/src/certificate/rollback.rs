@@ -182,11 +182,14 @@ fn attempts(stored: &Stored, previous: &Pair) -> u32 {
     }
 }
 
-/// How many successors in a row were taken back for the pair in service, as pods broke with them.
-pub fn failed_attempts(stored: &Stored) -> Option<u32> {
-    match active(stored)?.by {
-        By::Failure { attempts, .. } => Some(attempts),
-        By::Hand { .. } => None,
+/// How many certificates in a row were taken back, as pods broke with them: until every pod is on a later one.
+pub fn failed_attempts(observed: &Observed, stored: &Stored) -> Option<u32> {
+    let rolled_back = stored.state.rolled_back.as_ref()?;
+    let previous = stored.previous.as_ref().map(|it| it.leaf.fingerprint);
+    let is_on_trial = previous == Some(rolled_back.to) && !observed.was_completed();
+    match rolled_back.by {
+        By::Failure { attempts, .. } if active(stored).is_some() || is_on_trial => Some(attempts),
+        By::Failure { .. } | By::Hand { .. } => None,
     }
 }
 

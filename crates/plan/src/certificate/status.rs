@@ -41,7 +41,7 @@ pub fn of(observed: &Observed, decision: &Decision, now: Timestamp) -> CoturnCer
         },
         partners: partners::status(observed),
         history: stored.map_or_else(|| resource.status.history.clone(), history),
-        failed_attempts: stored.and_then(rollback::failed_attempts),
+        failed_attempts: stored.and_then(|stored| rollback::failed_attempts(observed, stored)),
         next_attempt_time: stored
             .and_then(|stored| rollback::retry(observed, stored))
             .map(|retry| Time(retry.at)),

@@ -111,24 +111,13 @@ impl Mounted {
         is_numbered(&pod.name) && self.assurance.ailing.contains(&pod.name)
     }
 
-    /// Without those who were not Ready before the certificate was there. Where successors have other
-    /// names, as many are left out as there were.
+    /// Without those who were not Ready before the certificate was there.
     pub(super) fn but_for_who_was_ailing<T>(
         &self,
         pods: impl Iterator<Item = T>,
         name: impl Fn(&T) -> &str,
     ) -> impl Iterator<Item = T> {
-        let ailing = &self.assurance.ailing;
-        let mut nameless = ailing.iter().filter(|it| !is_numbered(it)).count();
-        pods.filter(move |pod| {
-            let name = name(pod);
-            if is_numbered(name) {
-                return !ailing.iter().any(|it| it == name);
-            }
-            let counts = nameless == 0;
-            nameless = nameless.saturating_sub(1);
-            counts
-        })
+        but_for(&self.assurance.ailing, pods, name)
     }
 
     /// Whether a pod that serves something else may be replaced for it.
@@ -145,6 +134,25 @@ impl Mounted {
             Trust::ToBeNoted
         }
     }
+}
+
+/// Without these pods and their successors. Where successors have other names, as many are left out as there
+/// were.
+pub fn but_for<T>(
+    left_out: &[String],
+    pods: impl Iterator<Item = T>,
+    name: impl Fn(&T) -> &str,
+) -> impl Iterator<Item = T> {
+    let mut nameless = left_out.iter().filter(|it| !is_numbered(it)).count();
+    pods.filter(move |pod| {
+        let name = name(pod);
+        if is_numbered(name) {
+            return !left_out.iter().any(|it| it == name);
+        }
+        let counts = nameless == 0;
+        nameless = nameless.saturating_sub(1);
+        counts
+    })
 }
 
 /// Whether a pod's successor has its name, as a `StatefulSet`'s.

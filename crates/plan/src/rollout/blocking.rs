@@ -32,8 +32,9 @@ pub fn refusal(live: &Live, last_step: Timestamp, now: Timestamp) -> Option<Refu
     let within_budget = now < last_step + STEP_BUDGET;
     let refused = live.refused.as_ref();
     let refusal = refused.filter(|it| !within_budget || !it.reason.heals_by_itself())?;
-    let lets_nobody_go =
-        refusal.reason == api::Reason::DisruptionBudget && now >= last_step + BUDGETS_PATIENCE;
+    let since = live.refused_since.map(|since| since.max(last_step));
+    let lets_nobody_go = refusal.reason == api::Reason::DisruptionBudget
+        && since.is_some_and(|since| now >= since + BUDGETS_PATIENCE);
     Some(if lets_nobody_go {
         Refusal {
             reason: api::Reason::RolloutStuck,

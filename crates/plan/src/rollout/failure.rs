@@ -34,14 +34,14 @@ const CRASHES: u32 = 3;
 /// How long a certificate is on trial at least: where pods cannot be dialled nobody knows that all serve it.
 const TRIAL: SignedDuration = SignedDuration::from_hours(24);
 
-/// Until when pods that are made and break are the certificate's matter: for as long as its rollout may well
-/// take, from the first of them on. A PodDisruptionBudget, or a rollout that is paused, may keep that one
-/// waiting for days.
-fn trial_ends(live: &Live, mounted: &Mounted, published: Timestamp) -> Timestamp {
-    let pods = live.pods.iter();
-    let made_for_it = pods.filter(|pod| is_made_for(pod, mounted, published));
-    let first = made_for_it.map(|pod| pod.created).min();
-    first.unwrap_or(published) + longest_rollout(live).saturating_mul(2).max(TRIAL)
+/// Whether a pod that breaks is the certificate's matter: for as long as its rollout may well take, and later as
+/// long as nobody is on it. A PodDisruptionBudget, or a rollout that is paused, may keep the first pod waiting
+/// for days.
+fn is_on_trial(live: &Live, mounted: &Mounted, published: Timestamp, pod: &Pod) -> bool {
+    let trial = longest_rollout(live).saturating_mul(2).max(TRIAL);
+    let is_on_it =
+        |pod: &Pod| pod.ready_since.is_some() && evidence::of(pod, mounted) == Evidence::Current;
+    pod.created < published + trial || !live.pods.iter().any(is_on_it)
 }
 
 /// Whether a pod was made for a certificate. Times are whole seconds: of the second of its publication the
@@ -68,10 +68,9 @@ pub fn of(live: &Live, mounted: &Mounted, now: Timestamp) -> Option<Failure> {
         evidence::of(pod, mounted) == Evidence::NotCurrent(NotCurrent::ServesAnother)
             && mounted.trust(pod) == Trust::Withdrawn
     });
-    let trial_ends = trial_ends(live, mounted, published);
     let there = pods
         .into_iter()
-        .filter(|pod| pod.terminating.is_none() && pod.created < trial_ends);
+        .filter(|pod| pod.terminating.is_none() && is_on_trial(live, mounted, published, pod));
     let broken = there.filter_map(|pod| {
         let symptom = symptom(pod, mounted, published, now)?;
         let counts = !is_waited_for || !symptom.is_of_a_handshake();

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use api::{Fingerprint, RolloutStrategy};
 use jiff::{SignedDuration, Timestamp};
 
-pub use assurance::{Assurance, Distrusted, Trust};
+pub use assurance::{Assurance, Distrusted, Trust, but_for};
 pub use budget::longest_rollout;
 pub use evidence::{Doubt, Evidence, NotCurrent};
 pub use failure::{Failure, Symptom};
@@ -121,12 +121,12 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         .filter(|mounted| mounted.strategy == RolloutStrategy::RollingRestart)
         .filter(|mounted| mounted.is_published() && live.mounts.contains(&mounted.secret))
         .collect();
-    let due = due(live, &restarting);
+    let due = due(live, &restarting, now);
     let beside = beside(observed, live, &certificates, now);
     let alone = single::next(live, &restarting).filter(|_| due.is_empty());
     let left_over = restarting
         .iter()
-        .filter_map(|mounted| left_over::due(live, mounted))
+        .filter_map(|mounted| left_over::due(live, mounted, now))
         .min_by_key(|eviction| eviction.from);
     let awaiting = alone.map_or(due.clone(), |restart| vec![restart.mounted]);
     let settles = settles(&restarting, now);
@@ -190,11 +190,11 @@ fn beside(observed: &Observed, live: &Live, certificates: &[Mounted], now: Times
 }
 
 /// The certificates that some pod lacks and the template does not carry.
-fn due<'a>(live: &Live, restarting: &[&'a Mounted]) -> Vec<&'a Mounted> {
+fn due<'a>(live: &Live, restarting: &[&'a Mounted], now: Timestamp) -> Vec<&'a Mounted> {
     restarting
         .iter()
         .copied()
-        .filter(|mounted| !live.is_stamped_for(mounted))
+        .filter(|mounted| !live.is_stamped_for(mounted) && !breaks_too(live, mounted, now))
         .filter(|mounted| {
             let mut pods = live.pods.iter();
             pods.any(|pod| pod.needs_restart_for(mounted) && !is_owed(live, pod, mounted))
@@ -202,12 +202,21 @@ fn due<'a>(live: &Live, restarting: &[&'a Mounted]) -> Vec<&'a Mounted> {
         .collect()
 }
 
-/// Whether a pod is to be replaced anyway, as the rollout that made it was taken back. Before the workload's
-/// controller has seen that, nobody can tell which pods are of the template.
+/// Whether pods break with what was put back as well: then nobody else is brought onto it.
+fn breaks_too(live: &Live, mounted: &Mounted, now: Timestamp) -> bool {
+    mounted.assurance.instead_of.is_some()
+        && !reverting::is_reverted(live, mounted)
+        && failure::of(live, mounted, now).is_some()
+}
+
+/// Whether a pod is to be replaced anyway, as what it has was taken back. Before the workload's controller has
+/// seen that, nobody can tell which pods are of the template.
 fn is_owed(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
     mounted.assurance.instead_of.is_some()
         && !reverting::is_reverted(live, mounted)
-        && (!live.observed || !live.is_of_the_template(pod))
+        && (!live.observed
+            || !live.is_of_the_template(pod)
+            || left_over::has_it(live, pod, mounted))
 }
 
 /// A rollout that is under way is not stacked on, and one that Kubernetes would not make is not asked

@@ -69,6 +69,8 @@ pub struct Live {
     pub pods: Vec<Pod>,
     /// Why the operator's last write to it failed, if it did.
     pub refused: Option<Refusal>,
+    /// Since when its writes have failed for that reason, by the API server's clock.
+    pub refused_since: Option<Timestamp>,
     /// Who keeps undoing the operator's writes to its template, if somebody does.
     pub contest: Option<ContestedStamp>,
     /// The ordinal of its first pod (`spec.ordinals.start`).

@@ -187,7 +187,7 @@ fn stage(
     if let Some(stage) = of_turns(live, mounted, published, now) {
         return stage;
     }
-    if left_over::due(live, mounted).is_some() {
+    if left_over::due(live, mounted, now).is_some() {
         return refusal(live, moved, now).map_or(Stage::UnderWay, Stage::Blocked);
     }
     if some(|evidence| *evidence == Evidence::Unknown(Doubt::Unproven)) {

@@ -117,6 +117,32 @@ fn a_certificate_with_which_a_pod_breaks_is_taken_back(
     assert_eq!(taken_back(&midway(|_| {})), None);
 }
 
+#[test]
+fn what_is_taken_back_again_is_counted_and_told_while_the_next_is_on_trial() {
+    let again = |canary: fn(&mut Pod)| {
+        midway(canary).with_store(|stored| {
+            let previous = stored.previous.as_ref().unwrap().leaf.fingerprint;
+            stored.state.rolled_back = Some(plan::store::RolledBack {
+                from: crate::support::fingerprint(77),
+                to: previous,
+                at: now() - hours(1),
+                published: None,
+                generation: 1,
+                by: By::Failure {
+                    what: "coturn-0 broke".to_owned(),
+                    trigger: Trigger::Renewing,
+                    attempts: 1,
+                },
+            });
+        })
+    };
+    assert_eq!(again(|_| {}).status().failed_attempts, Some(1));
+    let Some(By::Failure { attempts, .. }) = taken_back(&again(crashing)) else {
+        panic!("nothing is taken back");
+    };
+    assert_eq!(attempts, 2);
+}
+
 #[rstest]
 #[case::hold(|case: Case| case.with(|it| it.resource.wanted.on_failure = OnFailure::Hold))]
 #[case::suspended(|case: Case| case.with(|it| it.resource.wanted.suspend = true))]
@@ -191,9 +217,9 @@ fn late(first: SignedDuration, second: SignedDuration) -> Case {
 
 #[rstest]
 #[case::the_first(hours(200), minutes(20), true)]
-#[case::the_second_of_a_late_rollout(hours(1), minutes(20), true)]
-#[case::one_that_is_made_long_after_the_first(hours(30), minutes(20), false)]
-fn a_certificate_is_on_trial_for_a_day_from_the_first_pod_that_is_made_for_it(
+#[case::while_another_is_on_it(hours(1), minutes(20), false)]
+#[case::while_another_is_on_it_for_long(hours(30), minutes(20), false)]
+fn a_certificate_is_on_trial_for_a_day_and_as_long_as_nobody_is_on_it(
     #[case] first: SignedDuration,
     #[case] second: SignedDuration,
     #[case] counts: bool,
@@ -201,22 +227,28 @@ fn a_certificate_is_on_trial_for_a_day_from_the_first_pod_that_is_made_for_it(
     assert_eq!(taken_back(&late(first, second)).is_some(), counts);
 }
 
+/// Of three pods one broke with what was taken back, and another is not Ready for other reasons.
 #[rstest]
-#[case::it_serves_nothing_else(None, Trigger::Renewing, &["coturn-1"])]
-#[case::one_was_taken_back(Some(()), Trigger::Renewing, &[])]
-#[case::somebody_asks(Some(()), Trigger::Requested, &[])]
-#[case::what_has_expired(Some(()), Trigger::Expired, &["coturn-1"])]
+#[case::nothing_was_taken_back(None, Trigger::Renewing, &["coturn-0", "coturn-1"])]
+#[case::one_was_taken_back(Some(()), Trigger::Renewing, &["coturn-0"])]
+#[case::somebody_asks(Some(()), Trigger::Requested, &["coturn-0"])]
+#[case::what_has_expired(Some(()), Trigger::Expired, &["coturn-0", "coturn-1"])]
 fn who_broke_with_the_one_that_was_taken_back_is_a_witness_of_the_next(
     #[case] was_taken_back: Option<()>,
     #[case] trigger: Trigger,
     #[case] ailing: &[&str],
 ) {
-    let sts = Sts::of(2).pod(hours(50)).pod_with(minutes(40), never_ready);
+    let sts = Sts::of(3)
+        .pod_with(hours(50), never_ready)
+        .pod_with(minutes(40), never_ready)
+        .pod(hours(50));
     let case = match was_taken_back {
         Some(()) => crate::taken_back::rolled_back(minutes(30), 1),
         None => Case::converged(),
     };
-    let case = case.with_workload(sts);
+    let case = case.with_workload(sts).with_store(|stored| {
+        stored.state.ailing = ["coturn-0", "coturn-2"].map(str::to_owned).into()
+    });
     let state = case.0.stored().unwrap().state.clone();
     assert_eq!(case.0.with_the_workload(state, trigger).ailing, ailing);
 }

@@ -333,13 +333,14 @@ fn a_certificate_is_not_issued_while_handshakes_are_to_tell_who_took_the_last_on
     assert_eq!(case.condition("Issued"), "False RolloutInProgress");
 }
 
-/// A certificate that was published so long ago, and nobody is let go for it.
-fn not_let_go(published: SignedDuration) -> Case {
+/// A certificate that was published so long ago, and for so long nobody is let go for it.
+fn not_let_go(published: SignedDuration, refused: SignedDuration) -> Case {
     let sts = outdated(Sts::of(2)).pod(hours(50)).with(|live| {
         live.refused = Some(plan::Refusal {
             reason: api::Reason::DisruptionBudget,
             message: "not at this moment".to_owned(),
         });
+        live.refused_since = Some(now() - refused);
     });
     by(RolloutStrategy::PodByPod, sts)
         .with_store(|stored| stored.state.log = crate::support::log_since(now() - published))
@@ -349,16 +350,18 @@ fn not_let_go(published: SignedDuration) -> Case {
 
 #[test]
 fn a_disruption_budget_that_takes_its_time_leaves_a_certificate_ready() {
-    let case = not_let_go(hours(10));
+    let case = not_let_go(hours(10), hours(10));
     assert_eq!(case.condition("RolledOut"), "False DisruptionBudget");
     assert_eq!(case.condition("Ready"), "True Ready");
 }
 
 #[test]
 fn a_disruption_budget_that_lets_nobody_go_for_a_day_never_will() {
-    let case = not_let_go(hours(23));
-    assert_eq!(case.condition("Ready"), "True Ready");
-    let case = not_let_go(hours(24));
+    for (published, refused) in [(23, 23), (40, 23), (23, 40)] {
+        let case = not_let_go(hours(published), hours(refused));
+        assert_eq!(case.condition("Ready"), "True Ready");
+    }
+    let case = not_let_go(hours(24), hours(24));
     assert_eq!(case.condition("RolledOut"), "False RolloutStuck");
     assert_eq!(case.condition("Ready"), "False RolloutStuck");
     assert_eq!(case.condition("Stalled"), "True RolloutStuck");

@@ -40,7 +40,7 @@ fn silence() -> Shown {
 }
 
 /// Each pod of the workload showed this, for so long and until a moment ago.
-fn showing(case: Case, shown: &[Shown], lasts: SignedDuration) -> Case {
+pub fn showing(case: Case, shown: &[Shown], lasts: SignedDuration) -> Case {
     case.with(|observed| {
         observed.resource.wanted.verifying.endpoints = vec![endpoint()];
         let Some(Workload::Present(live)) = &observed.workload else {

@@ -3,9 +3,9 @@
 use api::{HistoryEvent, RolloutStrategy, Trigger};
 use jiff::SignedDuration;
 use plan::{
-    certificate::{Action, PublishCause},
+    certificate::{Action, Pair, PublishCause},
     publication::Held,
-    rollout::Workload,
+    rollout::{Shown, SingleRestarts, Workload},
     store::{By, Issuance, RolledBack},
 };
 use rstest::rstest;
@@ -340,24 +340,78 @@ fn no_rollout_is_begun_before_it_is_known_which_pods_are_of_the_template_that_wa
     assert_eq!(decided(&case), None);
 }
 
-/// Nobody may delete single pods, and the template carries the certificate: nothing else replaces it.
-#[test]
-fn a_pod_that_took_up_in_place_what_was_taken_back_is_evicted() {
-    let back = previous().leaf.fingerprint;
-    let in_place = |pod: &mut plan::rollout::Pod| {
+/// Two pods, one of which started again in place so long ago.
+fn restarted_in_place(ago: SignedDuration) -> Sts {
+    Sts::of(2).pod(hours(50)).pod_with(hours(50), move |pod| {
         pod.started
-            .insert("tls".to_owned(), vec![Some(now() - minutes(40))]);
-    };
-    let sts = Sts::of(2)
-        .stamped(back)
-        .pod(hours(50))
-        .pod_with(hours(50), in_place);
+            .insert("tls".to_owned(), vec![Some(now() - ago)]);
+    })
+}
+
+/// Whether the template carries the certificate does not matter: no other pod is to be replaced.
+#[rstest]
+#[case::stamped(Some(()), SingleRestarts::NotAllowed)]
+#[case::never_stamped(None, SingleRestarts::NotAllowed)]
+#[case::whoever_may_delete_it(None, SingleRestarts::Allowed)]
+fn a_pod_that_took_up_in_place_what_was_taken_back_is_evicted(
+    #[case] stamped: Option<()>,
+    #[case] single_restarts: SingleRestarts,
+) {
+    let mut sts = restarted_in_place(minutes(40)).with(|it| it.single_restarts = single_restarts);
+    if stamped.is_some() {
+        sts = sts.stamped(previous().leaf.fingerprint);
+    }
     let case = rolled_back(minutes(30), 1).with_workload(sts);
     let evicted = decided(&case);
     let Some(plan::rollout::Action::EvictPod { pod, .. }) = evicted else {
         panic!("{evicted:?}");
     };
     assert_eq!(pod, "coturn-1");
+}
+
+/// That is `restartPods`' matter, months after a certificate was taken back.
+#[test]
+fn a_pod_that_took_up_what_somebody_else_wrote_is_not_evicted_for_what_was_taken_back() {
+    let back = previous().leaf.fingerprint;
+    let sts = restarted_in_place(minutes(10)).stamped(back);
+    let case = rolled_back(minutes(30), 1)
+        .with_workload(sts)
+        .with_store(|stored| {
+            let log = &mut stored.state.log;
+            for (held, ago) in [(Held::Foreign, 12), (Held::Leaf(back), 8)] {
+                let from = now() - minutes(ago);
+                *log = log.with(plan::publication::Publication { held, from });
+            }
+        });
+    assert_eq!(case.0.mounted().map(|it| it.is_published()), Some(true));
+    assert_eq!(decided(&case), None);
+}
+
+/// What was put back breaks as well, and who serves what was taken back serves it well.
+#[rstest]
+#[case::the_last_that_serves(&[None, Some(current())])]
+#[case::beside_another(&[None, Some(current()), Some(previous())])]
+fn nobody_is_replaced_where_a_pod_breaks_with_what_was_put_back(#[case] shown: &[Option<Pair>]) {
+    let mut sts = restarted_in_place(minutes(40)).with(|live| {
+        let pod = &mut live.pods[0];
+        pod.created = now() - minutes(25);
+        pod.started
+            .insert("tls".to_owned(), vec![Some(pod.created)]);
+    });
+    if shown.len() > 2 {
+        sts = sts.pod(hours(50)).with(|live| live.replicas = 3);
+    }
+    let case = rolled_back(minutes(30), 1).with_workload(sts);
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|pair| match pair {
+            Some(pair) => Shown::Leaf(pair.leaf.fingerprint),
+            None => Shown::Nothing("no certificate".to_owned()),
+        })
+        .collect();
+    let case = crate::proofs::showing(case, &shown, minutes(5));
+    assert_eq!(case.condition("RolledOut"), "False RolloutFailed");
+    assert_eq!(decided(&case), None);
 }
 
 /// By hand, there and back and there again.

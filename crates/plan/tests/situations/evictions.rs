@@ -3,7 +3,7 @@
 use api::RolloutStrategy;
 
 use crate::{
-    facts::{Certificate, Kinds as _, Name, Pair},
+    facts::{Certificate, Kinds as _, Leaf, Name, Pair},
     guarantees::{holds, is_unknowable},
     probing::{Glimpse, Shown},
     state::{Break, Eviction, Pod, State},
@@ -18,11 +18,16 @@ pub fn of_a_decision(state: &State, operator: usize, eviction: Eviction) -> Resu
     };
     match state.setting.strategy {
         RolloutStrategy::PodByPod | RolloutStrategy::Reload => {}
-        strategy @ (RolloutStrategy::RollingRestart | RolloutStrategy::None) => {
+        strategy @ RolloutStrategy::RollingRestart => {
             let is_left_over = (0..state.certificates()).any(|it| is_left_over(state, pod, it));
             return holds(is_left_over, || {
                 format!("guarantee 4: {strategy:?}, and a pod is evicted")
             });
+        }
+        RolloutStrategy::None => {
+            return Err(
+                "guarantee 4: nothing is to be rolled out, and a pod is evicted".to_owned(),
+            );
         }
     }
     let reasons = (0..state.certificates()).map(|it| is_due(state, operator, eviction, pod, it));
@@ -55,15 +60,17 @@ fn is_due(
     Ok(())
 }
 
-/// It has what was taken back, or was made for that and does not come up: Kubernetes replaces neither.
+/// The template is what it was, and the pod has what was taken back, or was made for that and does not come up:
+/// Kubernetes replaces neither.
 fn is_left_over(state: &State, pod: &Pod, certificate: Certificate) -> bool {
-    let rejected = &state.truth.rejected;
-    let was_made_for_it = pod.came_with[certificate].is_some_and(|leaf| rejected.contains(&leaf));
-    let has_it = match pod.reads[certificate] {
-        Some(Pair::Ours(leaf)) => rejected.contains(&leaf),
-        Some(_) | None => false,
+    let is_rejected =
+        |leaf: Option<Leaf>| leaf.is_some_and(|it| state.truth.rejected.contains(&it));
+    let read = match pod.reads[certificate] {
+        Some(Pair::Ours(leaf)) if pod.started.is_some() => Some(leaf),
+        Some(Pair::Ours(_) | Pair::Foreign | Pair::Chart) | None => None,
     };
-    (was_made_for_it && pod.ready.is_none()) || has_it
+    let is_wedged = is_rejected(pod.annotated[certificate]) && pod.ready.is_none();
+    !is_rejected(state.workload().template[certificate]) && (is_wedged || is_rejected(read))
 }
 
 /// It serves something else, or nothing, or nobody can know.

@@ -99,6 +99,23 @@ fn another_attempt_begins_with_the_pod_that_broke_and_leaves_the_others_alone() 
     });
 }
 
+/// Pods start again in place meanwhile.
+#[test]
+fn nobody_is_evicted_after_a_rolling_restart_but_who_has_what_was_taken_back() {
+    check(&Scenario {
+        name: "left over",
+        pods: 2,
+        setting: Setting {
+            dialled: false,
+            ..setting(RolloutStrategy::RollingRestart, OnFailure::Rollback)
+        },
+        may_break: Some(Break::NeverReady),
+        budget: budget(2, 1),
+        hands: &[Hand::Renew(0), Hand::Restart(0), Hand::Restart(1)],
+        ..Scenario::default()
+    });
+}
+
 const RELOADS: Setting = Setting {
     reloads: true,
     ..setting(RolloutStrategy::Reload, OnFailure::Rollback)

@@ -37,6 +37,7 @@ impl Sts {
             mounts: BTreeSet::from(["tls".to_owned()]),
             pods: Vec::new(),
             refused: None,
+            refused_since: None,
             contest: None,
             first_ordinal: 0,
             grace_period: SignedDuration::from_secs(30),
