@@ -188,12 +188,27 @@ impl Listening<'_> {
                 port.ok_or_else(unknown)?
             }
         };
-        let address = address(configuration, ListenerKind::Tls, &reach.addresses)?;
-        let way = reach.tcp(SocketAddr::new(address, port)).await?;
+        let own = address(configuration, ListenerKind::Tls, &reach.addresses);
+        let (address, is_own) = to_ask(own, self.addresses)?;
+        let way = if is_own {
+            reach.tcp(SocketAddr::new(address, port)).await?
+        } else {
+            Way::to(SocketAddr::new(address, port))
+        };
         let at = way.address;
         let asking = tokio::task::spawn_blocking(move || software(at, LIMITS.time));
         let software = asking.await.map_err(|error| error.to_string())?;
         Ok((software, way.is_direct.then_some(address)))
+    }
+}
+
+/// Which address to ask for the version, and whether it is the pod's own: where that is not known, the first
+/// one that was named leads to it.
+fn to_ask(own: Result<IpAddr, String>, named: &[SocketAddr]) -> Result<(IpAddr, bool), String> {
+    match (own, named.first()) {
+        (Ok(own), _) => Ok((own, true)),
+        (Err(_), Some(named)) => Ok((named.ip(), false)),
+        (Err(why), None) => Err(why),
     }
 }
 

@@ -34,6 +34,17 @@ fn a_listener_is_looked_for_where_coturn_was_told_to_listen(
 }
 
 #[test]
+fn the_version_is_asked_at_an_address_that_was_named_where_the_pods_own_is_not_known() {
+    let text = "listening-ip=__COTURN_EXT_IP__";
+    let configuration = Configuration::read(&[("f", text)], &[]);
+    let unknown = || address(&configuration, ListenerKind::Tls, &own());
+    let named: SocketAddr = "192.0.2.1:5349".parse().unwrap();
+    assert_eq!(to_ask(unknown(), &[named]), Ok((named.ip(), false)));
+    assert_eq!(to_ask(Ok(own()[0]), &[named]), Ok((own()[0], true)));
+    assert!(to_ask(unknown(), &[]).unwrap_err().contains("--address"));
+}
+
+#[test]
 fn federation_listens_by_an_option_of_its_own() {
     let text = "listening-ip=10.0.0.7\nfederation-listening-ip=__COTURN_EXT_IP__";
     let configuration = Configuration::read(&[("f", text)], &[]);
