@@ -68,6 +68,8 @@ impl Cluster {
             subject,
             gaps,
             extent: Extent::Whole,
+            is_changed: false,
+            read: Vec::new(),
         }
         .read()
         .await

@@ -9,6 +9,8 @@ use made::Made;
 pub use made::Part;
 
 const TURNSERVER: &str = "turnserver";
+/// The entry point of coturn's images.
+const ENTRY_POINT: &str = "docker-entrypoint.sh";
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ash", "busybox"];
 
 /// How turnserver is started.
@@ -18,6 +20,8 @@ pub struct Launch {
     pub arguments: Vec<String>,
     /// Whether they are known: not if the image's own entry point decides.
     pub is_known: bool,
+    /// Whether it is only assumed that the image's entry point hands them on.
+    is_assumed: bool,
     script: Vec<Command>,
 }
 
@@ -63,45 +67,59 @@ impl Launch {
     /// a command the arguments are taken for turnserver's own, as the images of coturn have it.
     #[must_use]
     pub fn of_container(command: &[String], arguments: &[String]) -> Self {
-        let words: Vec<_> = command.iter().chain(arguments).cloned().collect();
+        let mut words: Vec<_> = command.iter().chain(arguments).cloned().collect();
+        let entry_point = command.first().map(String::as_str).map(file_name);
+        let is_assumed = entry_point.is_none_or(|name| name == ENTRY_POINT);
+        if is_assumed && entry_point.is_some() {
+            words.remove(0);
+        }
         if let Some(script) = script(&words) {
             return Self::of_script(script);
         }
-        let known = |arguments: &[String]| Self {
+        let started = Command::of(words);
+        match started.name() {
+            Some(name) if is_turnserver(name) => Self::known(started.arguments(), is_assumed),
+            _ if is_assumed && !started.words.is_empty() => Self::known(&started.words, is_assumed),
+            _ => Self {
+                script: vec![started],
+                ..Self::default()
+            },
+        }
+    }
+
+    fn known(arguments: &[String], is_assumed: bool) -> Self {
+        Self {
             arguments: arguments.to_vec(),
             is_known: true,
+            is_assumed,
             script: Vec::new(),
-        };
-        match words.iter().position(|word| is_turnserver(word)) {
-            Some(at) => known(&words[at + 1..]),
-            None if command.is_empty() && !arguments.is_empty() => known(arguments),
-            None => Self::of_another(words),
         }
     }
 
-    /// An init container may make files without a shell.
-    fn of_another(words: Vec<String>) -> Self {
-        let command = Command {
-            words,
-            ..Command::default()
-        };
-        Self {
-            script: vec![command],
-            ..Self::default()
-        }
-    }
-
+    /// What follows the start of turnserver comes too late for it.
     fn of_script(script: &str) -> Self {
-        let script = shell::commands(script);
-        let started = script.iter().find_map(|command| {
-            let at = command.words.iter().position(|word| is_turnserver(word))?;
-            Some(command.words[at + 1..].to_vec())
-        });
+        let mut script = shell::commands(script);
+        let starts = |command: &Command| command.name().is_some_and(is_turnserver);
+        let at = script.iter().position(starts);
+        let started = at.map(|at| script[at].clone());
+        if let Some((at, false)) = at.zip(started.as_ref().map(|it| it.is_conditional)) {
+            script.truncate(at);
+        }
         Self {
             is_known: started.is_some(),
-            arguments: started.unwrap_or_default(),
+            is_assumed: false,
+            arguments: started
+                .map(|it| it.arguments().to_vec())
+                .unwrap_or_default(),
             script,
         }
+    }
+
+    /// Whether `-n` is among arguments that an entry point hands on. That of coturn's images has `echo` print
+    /// each: for turnserver an empty word is left of it, and it reads its file.
+    #[must_use]
+    pub fn may_lose_n(&self) -> bool {
+        self.is_assumed && self.arguments.iter().any(|it| it == "-n")
     }
 
     /// Which configuration file turnserver reads.
@@ -110,7 +128,7 @@ impl Launch {
         let mut file = ConfigFile::Default;
         for (index, argument) in self.arguments.iter().enumerate() {
             match (argument.as_str(), self.arguments.get(index + 1)) {
-                ("-n", _) => return ConfigFile::None,
+                ("-n", _) if !self.is_assumed => return ConfigFile::None,
                 ("-c", Some(name)) => file = ConfigFile::Named(name.clone()),
                 _ => {}
             }
@@ -129,19 +147,30 @@ impl Launch {
 }
 
 fn is_turnserver(word: &str) -> bool {
-    word.rsplit('/').next() == Some(TURNSERVER)
+    file_name(word) == TURNSERVER
 }
 
-/// The script of `sh -c SCRIPT`, whatever starts the shell.
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// The script of `sh -c SCRIPT`, whatever starts the shell. What stands behind a file that a shell reads is
+/// that file's business.
 fn script(words: &[String]) -> Option<&str> {
-    let is_shell = |word: &String| {
-        let name = word.rsplit('/').next();
-        name.is_some_and(|name| SHELLS.contains(&name))
-    };
-    let after = words.iter().skip_while(|word| !is_shell(word));
-    let mut options = after.skip_while(|word| !is_command_flag(word));
-    options.next()?;
-    options.next().map(String::as_str)
+    let is_shell = |word: &str| SHELLS.contains(&file_name(word));
+    let mut words = words.iter().map(String::as_str);
+    words.find(|word| is_shell(word))?;
+    // `busybox sh`.
+    let mut words = words.skip_while(|word| is_shell(word));
+    while let Some(word) = words.next() {
+        if is_command_flag(word) {
+            return words.next();
+        }
+        if !word.starts_with(['-', '+']) && word != "pipefail" {
+            break;
+        }
+    }
+    None
 }
 
 /// `-c`, also among others: `-ec`.
@@ -214,6 +243,56 @@ mod tests {
         let copied = launch(&["cp", "/in/t.conf", "/tmp/t.conf"], &[]);
         let original = [Part::File("/in/t.conf".to_owned())];
         assert_eq!(copied.parts("/tmp/t.conf"), original);
+    }
+
+    #[test]
+    fn what_is_started_is_a_command_of_its_own_and_no_argument_of_another() {
+        let started = |script| launch(&["sh", "-c", script], &[]).arguments;
+        let script = "mkdir -p /etc/turnserver; cp /usr/bin/turnserver /t; exec turnserver -n";
+        assert_eq!(started(script), ["-n"]);
+        let wrapped = "dumb-init -- su-exec turnserver nice -n 5 /usr/bin/turnserver -c /c";
+        assert_eq!(started(wrapped), ["-c", "/c"]);
+        assert!(!launch(&["ls", "/usr/bin/turnserver"], &[]).is_known);
+    }
+
+    #[test]
+    fn what_follows_the_start_comes_too_late_unless_it_may_start_earlier() {
+        let parts = |script| launch(&["sh", "-c", script], &[]).parts("/c");
+        let untouched = [Part::File("/c".to_owned())];
+        assert_eq!(parts("turnserver -c /c & render /c"), untouched);
+        let changed = Part::Changed("render".to_owned());
+        assert_eq!(
+            parts("[ -f /d ] && exec turnserver -c /d; render /c; turnserver -c /c"),
+            [untouched[0].clone(), changed]
+        );
+    }
+
+    #[test]
+    fn a_script_in_a_file_is_not_known() {
+        let launch = launch(&["sh", "/x.sh", "-c", "turnserver -n"], &[]);
+        assert!(!launch.is_known);
+        let parts = [Part::File("/c".to_owned()), Part::Changed("sh".to_owned())];
+        assert_eq!(launch.parts("/c"), parts);
+    }
+
+    #[test]
+    fn the_entry_point_of_coturns_images_may_be_named() {
+        let named = launch(
+            &["/usr/local/bin/docker-entrypoint.sh", "turnserver"],
+            &["-c", "/c"],
+        );
+        assert_eq!(named, launch(&[], &["turnserver", "-c", "/c"]));
+        assert_eq!(named.arguments, ["-c", "/c"]);
+        assert!(!launch(&["docker-entrypoint.sh"], &[]).is_known);
+    }
+
+    #[test]
+    fn without_a_command_the_entry_point_of_coturns_images_drops_n() {
+        let assumed = launch(&[], &["-n", "--no-cli"]);
+        assert_eq!(assumed.config_file(), ConfigFile::Default);
+        assert!(assumed.may_lose_n());
+        assert!(!launch(&[], &["--no-cli"]).may_lose_n());
+        assert!(!launch(&["turnserver"], &["-n"]).may_lose_n());
     }
 
     #[test]

@@ -33,17 +33,13 @@ pub enum Part {
     },
     /// What cannot be known from here: why.
     Unknown(String),
+    /// What may have changed all that stands before it: why.
+    Changed(String),
 }
 
-impl Candidate {
-    /// Why it is not known what all of it says; nothing if it is.
-    pub fn unknown(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Unknown(why) => Some(why.as_str()),
-            Part::Held(_) | Part::Projected(_) | Part::Text { .. } => None,
-        })
-    }
-}
+/// More parts than a file has. Each script may have the file that it finds several times in the one that it
+/// makes.
+const MOST: usize = 64;
 
 /// An object that holds a text of configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,15 +72,35 @@ pub fn candidates(pod: &PodSpec, container: &Container, launch: &Launch) -> Vec<
 }
 
 /// A file as a volume holds it, then what init containers that share the volume make of it, then what the
-/// container itself does.
+/// container itself does. The files of ConfigMaps and Secrets nobody changes: they are mounted read-only.
 fn parts(pod: &PodSpec, container: &Container, own: &Launch, path: &str) -> Vec<Part> {
-    let mut parts = vec![held(pod, container, path)];
+    let place = place(pod, container, path);
+    let is_read_only = is_read_only(&place);
+    let mut parts = vec![held(path, place)];
+    if is_read_only {
+        return parts;
+    }
     for init in pod.init_containers.iter().flatten() {
         if let Some(path) = counterpart(container, path, init) {
             parts = made(pod, init, &launch(init), &path, &parts);
+            if init.command.as_deref().unwrap_or_default().is_empty() {
+                parts.push(Part::Changed(format!(
+                    "the entry point of container {}'s image may change {path}, and is not known",
+                    init.name
+                )));
+            }
         }
     }
     made(pod, container, own, path, &parts)
+}
+
+fn is_read_only(place: &Place) -> bool {
+    match place {
+        Place::ConfigMap(_) | Place::Secret(_) | Place::Projected(_) | Place::LeftOut { .. } => {
+            true
+        }
+        Place::Volume(_) | Place::Image => false,
+    }
 }
 
 /// What a script makes of a file that had these parts.
@@ -96,27 +112,34 @@ fn made(
     before: &[Part],
 ) -> Vec<Part> {
     let script = format!("the script of container {}", container.name);
+    let not_followed =
+        |command: &str| format!("{script} may change {path} by {command}, which is not followed");
     let parts = launch.parts(path).into_iter();
     let parts = parts.flat_map(|part| match part {
         coturn::Part::File(file) if file == path => before.to_vec(),
-        coturn::Part::File(file) => vec![held(pod, container, &file)],
+        coturn::Part::File(file) => vec![held(&file, place(pod, container, &file))],
         coturn::Part::Text(text) => {
             let script = script.clone();
             vec![Part::Text { script, text }]
         }
-        coturn::Part::Unclear(command) => vec![Part::Unknown(format!(
-            "{script} may change {path} by {command}, which is not followed"
-        ))],
+        coturn::Part::Unclear(command) => vec![Part::Unknown(not_followed(&command))],
+        coturn::Part::Changed(command) => vec![Part::Changed(not_followed(&command))],
     });
-    parts.collect()
+    let mut parts: Vec<_> = parts.take(MOST + 1).collect();
+    if parts.len() > MOST {
+        parts.truncate(MOST);
+        let why = format!("{script} makes {path} of more than {MOST} parts");
+        parts.push(Part::Unknown(why));
+    }
+    parts
 }
 
 /// A Secret is read only where the path is that of a configuration: what a script adds of other Secrets is
 /// nobody's business.
-fn held(pod: &PodSpec, container: &Container, path: &str) -> Part {
+fn held(path: &str, place: Place) -> Part {
     let is_meant = |origin: &Origin| match origin {
         Origin::ConfigMap(_) => true,
-        Origin::Secret(_) => path.contains(".conf"),
+        Origin::Secret(_) => path.rsplit('.').next() == Some("conf"),
     };
     let not_read = |origins: &[Origin]| {
         let origins: Vec<_> = origins.iter().map(ToString::to_string).collect();
@@ -132,7 +155,7 @@ fn held(pod: &PodSpec, container: &Container, path: &str) -> Part {
             not_read(&[origin])
         }
     };
-    match place(pod, container, path) {
+    match place {
         Place::ConfigMap(entry) => of_origin(Origin::ConfigMap(entry)),
         Place::Secret(entry) => of_origin(Origin::Secret(entry)),
         Place::Projected(it) if it.candidates.iter().all(is_meant) => Part::Projected(it),
@@ -166,6 +189,8 @@ pub fn expanded(container: &Container, arguments: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     /// The files of the first container of a pod, and what each is made of.
@@ -177,7 +202,7 @@ mod tests {
             Part::Held(origin) => origin.to_string(),
             Part::Projected(projected) => format!("one of {}", projected.candidates.len()),
             Part::Text { script, text } => format!("{script}: {text}"),
-            Part::Unknown(why) => format!("not known: {why}"),
+            Part::Unknown(why) | Part::Changed(why) => format!("not known: {why}"),
         };
         let told = |it: Candidate| (it.path, it.parts.iter().map(told).collect());
         candidates.into_iter().map(told).collect()
@@ -236,6 +261,105 @@ volumes:
         let why = "not known: the script of container prepare may change /out/a.conf by render, which is not \
                    followed";
         assert_eq!(made, one("/made/a.conf", &["Secret settings, a.conf", why]));
+    }
+
+    #[test]
+    fn a_secret_is_no_configuration_by_a_part_of_its_name() {
+        let made = prepared("cp /s/a.conf.key /out/a.conf");
+        let why = "not known: /s/a.conf.key (Secret shared, a.conf.key) is no configuration by its name, and \
+                   is not read";
+        assert_eq!(made, one("/made/a.conf", &[why]));
+    }
+
+    /// The parts of a file in a volume that these init containers mount.
+    fn shared(init: &str, path: &str) -> Vec<String> {
+        let found = found(&format!(
+            "
+containers:
+- name: coturn
+  command: [turnserver, -c, {path}]
+  volumeMounts: [{{name: made, mountPath: /made}}, {{name: v, mountPath: /conf}}]
+initContainers: [{init}]
+volumes: [{{name: made, emptyDir: {{}}}}, {{name: v, configMap: {{name: settings}}}}]"
+        ));
+        found.into_iter().next().unwrap().1
+    }
+
+    const MOUNTS: &str =
+        "volumeMounts: [{name: made, mountPath: /made}, {name: v, mountPath: /conf}]";
+
+    #[rstest]
+    #[case::its_arguments_alone("args: [render]", "entry point of container b's image")]
+    #[case::nothing("image: x", "entry point of container b's image")]
+    #[case::a_script_in_a_file("command: [sh, /x.sh]", "by sh")]
+    #[case::a_program("command: [/render]", "by /render")]
+    fn an_init_container_of_which_it_is_not_known_what_it_does_may_change_what_it_mounts(
+        #[case] start: &str,
+        #[case] told: &str,
+    ) {
+        let copies = format!("{{name: a, command: [cp, /conf/a.conf, /made/a.conf], {MOUNTS}}}");
+        let init = format!("{copies}, {{name: b, {start}, {MOUNTS}}}");
+        let parts = shared(&init, "/made/a.conf");
+        assert_eq!(parts[0], "ConfigMap settings, a.conf");
+        assert!(parts[1].contains(told), "{parts:?}");
+        assert_eq!(parts.len(), 2);
+        let untouched = ["ConfigMap settings, a.conf"];
+        assert_eq!(shared(&init, "/conf/a.conf"), untouched);
+        let elsewhere = format!("{copies}, {{name: b, {start}}}");
+        assert_eq!(shared(&elsewhere, "/made/a.conf"), untouched);
+    }
+
+    /// The shape of Wire's chart: init containers that share none of the file's volumes do what they like.
+    #[test]
+    fn an_init_container_that_does_not_mount_the_files_volume_changes_nothing() {
+        let pod = r#"
+containers:
+- name: coturn
+  command: [dumb-init, --, /bin/sh, -c]
+  args:
+  - |
+    set -e
+    IP=$(cat /external-ip/ip)
+    sed -Ee "s;__COTURN_EXT_IP__;$IP;g" -e "s;__COTURN_POD_IP__;$POD_IP;g" /template/coturn.conf > /made/a.conf
+    sed -Ee 's/^/static-auth-secret=/' /s/secret.txt >> /made/a.conf
+    exec /usr/bin/turnserver -c /made/a.conf
+  volumeMounts:
+  - {name: ip, mountPath: /external-ip}
+  - {name: made, mountPath: /made}
+  - {name: v, mountPath: /template/coturn.conf, subPath: coturn.conf}
+  - {name: s, mountPath: /s}
+initContainers:
+- name: get-external-ip
+  command: [/bin/sh, -c]
+  args:
+  - |
+    while [ -z "$IP" ]; do IP=$(kubectl get node $NODE); done
+    echo -n "$IP" | tee /dev/stderr > /external-ip/ip
+  volumeMounts: [{name: ip, mountPath: /external-ip}]
+- {name: pin, image: x, args: [iptables]}
+volumes:
+- {name: ip, emptyDir: {}}
+- {name: made, emptyDir: {}}
+- {name: v, configMap: {name: settings}}
+- {name: s, secret: {secretName: shared}}"#;
+        let text = "the script of container coturn: static-auth-secret=$(cat /s/secret.txt)\n";
+        assert_eq!(
+            found(pod),
+            one("/made/a.conf", &["ConfigMap settings, coturn.conf", text])
+        );
+    }
+
+    #[test]
+    fn a_file_that_several_scripts_multiply_is_not_followed_to_its_end() {
+        let doubled =
+            "cat /made/a.conf /made/a.conf > /b; cat /b /b > /c; cat /c /c > /made/a.conf";
+        let script = format!("command: [sh, -c, '{doubled}'], {MOUNTS}");
+        let init: Vec<_> = ["a", "b", "c", "d"]
+            .map(|name| format!("{{name: {name}, {script}}}"))
+            .into();
+        let parts = shared(&init.join(", "), "/made/a.conf");
+        assert_eq!(parts.len(), MOST + 1);
+        assert!(parts[MOST].contains("more than 64 parts"), "{parts:?}");
     }
 
     #[test]

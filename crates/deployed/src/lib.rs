@@ -7,7 +7,9 @@
 mod configuration;
 mod container;
 mod place;
+mod text;
 
 pub use configuration::{Candidate, Origin, Part, candidates, expanded};
 pub use container::{coturn, launch};
 pub use place::{Entry, Place, Projected, place};
+pub use text::{Piece, Text};

@@ -1,7 +1,9 @@
 //! What coturn is told in a pod, by its files and its command line.
 
-use coturn::{Build, Configuration, Launch, Setting};
-use deployed::{Candidate, Origin, Part, Place, Projected, candidates, expanded, launch, place};
+use coturn::{Build, Configuration, Launch, Setting, Source};
+use deployed::{
+    Candidate, Origin, Part, Piece, Place, Projected, Text, candidates, expanded, launch, place,
+};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::{Cluster, Subject};
@@ -34,10 +36,14 @@ pub(super) struct Reader<'a> {
     pub(super) gaps: &'a mut Vec<Gap>,
     /// Whether all of the configuration was read so far.
     pub(super) extent: Extent,
+    /// Whether a value of the file may be another one.
+    pub(super) is_changed: bool,
+    /// What was read so far: each object once, however often a file has it.
+    pub(super) read: Vec<(Origin, Piece)>,
 }
 
 /// A file of configuration: its name in findings, and its text.
-type Text = (String, String);
+type Named = (String, String);
 
 impl Reader<'_> {
     pub(super) async fn read(mut self) -> Configured {
@@ -45,6 +51,7 @@ impl Reader<'_> {
         let configuration = if launch.is_known {
             let arguments = expanded(&self.subject.container, &launch.arguments);
             let texts = self.texts(&launch).await;
+            self.without_command(&launch);
             Some(of_texts(&texts, &arguments))
         } else {
             self.of_image(&launch).await
@@ -86,7 +93,17 @@ impl Reader<'_> {
         texts.map(|texts| of_texts(&texts, &[]))
     }
 
-    async fn texts(&mut self, launch: &Launch) -> Vec<Text> {
+    fn without_command(&mut self, launch: &Launch) {
+        if launch.may_lose_n() {
+            let why = "`-n` is in `args` without a `command`, and the entry point of coturn's images drops it; \
+                       name turnserver in `command`";
+            self.extent = Extent::Partial;
+            self.gaps
+                .push(Gap::new("whether it reads turnserver.conf", why));
+        }
+    }
+
+    async fn texts(&mut self, launch: &Launch) -> Vec<Named> {
         let candidates = candidates(&self.subject.pod, &self.subject.container, launch);
         if let Some(texts) = self.found(&candidates).await {
             return texts;
@@ -94,7 +111,8 @@ impl Reader<'_> {
         if let Some(Candidate { path, .. }) = candidates.first() {
             let why = format!(
                 "no ConfigMap or Secret that was read holds {path}: it is made in the pod, or comes with the \
-                 image; the command line alone was read. Where there is none, `-n` says so"
+                 image; the command line alone was read. Where there is none, `-n` behind turnserver in \
+                 `command` says so"
             );
             self.extent = Extent::Partial;
             self.gaps.push(Gap::new("what turnserver.conf says", why));
@@ -104,58 +122,80 @@ impl Reader<'_> {
 
     /// The first file that turnserver would find, as far as volumes hold it; one that a script makes is
     /// read where it is made from.
-    async fn found(&mut self, candidates: &[Candidate]) -> Option<Vec<Text>> {
+    async fn found(&mut self, candidates: &[Candidate]) -> Option<Vec<Named>> {
         for candidate in candidates {
-            let mut texts = Vec::new();
+            let mut pieces = Vec::new();
             for part in &candidate.parts {
-                texts.extend(self.part(part).await);
+                pieces.push(self.piece(part).await);
             }
-            if !texts.is_empty() {
-                self.not_known(candidate);
-                return Some(texts);
+            let text = Text::of(pieces);
+            if !text.files.is_empty() {
+                self.is_changed = text.is_changed;
+                self.not_known(&candidate.path, text.unknown);
+                return Some(text.files);
             }
         }
         None
     }
 
     /// What a file says beside what was read of it.
-    fn not_known(&mut self, candidate: &Candidate) {
-        for why in candidate.unknown() {
+    fn not_known(&mut self, path: &str, unknown: Vec<String>) {
+        for why in unknown {
             self.extent = Extent::Partial;
-            let what = format!("all that {} says", candidate.path);
-            self.gaps.push(Gap::new(what, why));
+            self.gaps
+                .push(Gap::new(format!("all that {path} says"), why));
+        }
+    }
+
+    async fn piece(&mut self, part: &Part) -> Piece {
+        match part {
+            Part::Held(origin) => self.text(origin).await,
+            Part::Projected(projected) => self.projected(projected).await,
+            Part::Text { script, text } => Piece::Known {
+                name: script.clone(),
+                text: text.clone(),
+            },
+            Part::Unknown(why) => Piece::Unknown(why.clone()),
+            Part::Changed(why) => Piece::Changed(why.clone()),
         }
     }
 
     /// Of a projected volume the last source that has the file counts.
-    async fn part(&mut self, part: &Part) -> Option<Text> {
-        match part {
-            Part::Held(origin) => self.text(origin).await,
-            Part::Projected(projected) => {
-                for origin in projected.candidates.iter().rev() {
-                    let text = self.text(origin).await;
-                    if text.is_some() {
-                        return text;
-                    }
-                }
-                None
+    async fn projected(&mut self, projected: &Projected) -> Piece {
+        let mut piece = Piece::Missing(format!("volume {} has no such file", projected.volume));
+        for origin in projected.candidates.iter().rev() {
+            match self.text(origin).await {
+                Piece::Missing(_) => {}
+                Piece::Unread => piece = Piece::Unread,
+                known => return known,
             }
-            Part::Text { script, text } => Some((script.clone(), text.clone())),
-            Part::Unknown(_) => None,
         }
+        piece
     }
 
-    async fn text(&mut self, origin: &Origin) -> Option<Text> {
+    async fn text(&mut self, origin: &Origin) -> Piece {
+        if let Some((_, piece)) = self.read.iter().find(|(it, _)| it == origin) {
+            return piece.clone();
+        }
+        let piece = self.requested(origin).await;
+        self.read.push((origin.clone(), piece.clone()));
+        piece
+    }
+
+    async fn requested(&mut self, origin: &Origin) -> Piece {
         let text = match origin {
             Origin::ConfigMap(entry) => self.cluster.config_map_text(entry).await,
             Origin::Secret(entry) => self.cluster.secret_text(entry).await,
         };
         let name = origin.to_string();
-        let Some(text) = self.readable(&name, text) else {
-            self.extent = Extent::Partial;
-            return None;
-        };
-        text.map(|text| (name, text))
+        match self.readable(&name, text) {
+            Some(Some(text)) => Piece::Known { name, text },
+            Some(None) => Piece::Missing(format!("{name}, is not there")),
+            None => {
+                self.extent = Extent::Partial;
+                Piece::Unread
+            }
+        }
     }
 
     /// What could not be read is a gap.
@@ -182,15 +222,24 @@ impl Reader<'_> {
         files
     }
 
-    /// Only of a path that is whole it can be told where it lies.
-    async fn file(&mut self, setting: &Setting) -> Option<File> {
+    /// The path of a file, if it is known and whole: only then it can be told where it lies.
+    fn path<'a>(&mut self, setting: &'a Setting) -> Option<&'a str> {
+        let is_of_file = matches!(setting.source, Source::Line { .. });
         let path = setting.value.text().filter(|path| path.starts_with('/'));
-        let Some(path) = path else {
-            let why = format!("{} is no whole path: {}", setting.name, setting.value);
-            self.gaps
-                .push(Gap::new(format!("the file of {}", setting.name), why));
-            return None;
+        let why = match path {
+            Some(path) if self.is_changed && is_of_file => {
+                format!("what may change turnserver.conf may change its path, {path}")
+            }
+            Some(path) => return Some(path),
+            None => format!("{} is no whole path: {}", setting.name, setting.value),
         };
+        self.gaps
+            .push(Gap::new(format!("the file of {}", setting.name), why));
+        None
+    }
+
+    async fn file(&mut self, setting: &Setting) -> Option<File> {
+        let path = self.path(setting)?;
         let (place, presence) = self
             .located(place(&self.subject.pod, &self.subject.container, path))
             .await;
@@ -239,7 +288,7 @@ impl Reader<'_> {
     }
 }
 
-fn of_texts(texts: &[Text], arguments: &[String]) -> Configuration {
+fn of_texts(texts: &[Named], arguments: &[String]) -> Configuration {
     let texts: Vec<_> = texts
         .iter()
         .map(|(name, text)| (&**name, &**text))

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use super::{
     is_turnserver,
-    printed::{printed, unclear},
+    printed::{self, changed, is_whole, printed, unclear},
     sed::{Effect, Sed},
 };
 use crate::shell::Command;
@@ -21,6 +21,8 @@ pub enum Part {
     Text(String),
     /// What is not understood, by the command that may add it.
     Unclear(String),
+    /// What is not understood, by the command that may have changed all that stands before it.
+    Changed(String),
 }
 
 /// More parts than a file has, unless somebody wants them to be counted for ever.
@@ -30,6 +32,8 @@ const MOST: usize = 64;
 #[derive(Default)]
 pub(super) struct Made {
     files: BTreeMap<String, Vec<Rc<Part>>>,
+    /// The first command that may have changed any file.
+    anything: Option<String>,
 }
 
 /// What a command does to a file.
@@ -57,16 +61,28 @@ impl Change {
 
 impl Made {
     pub(super) fn run(&mut self, commands: &[Command]) {
-        for index in 0..commands.len() {
+        for (index, command) in commands.iter().enumerate() {
+            let mut is_followed = is_followed(command);
             for (file, change) in changes(commands, index) {
-                self.change(file, change, commands[index].is_conditional);
+                if is_whole(&file) {
+                    self.change(file, change, command.is_conditional);
+                } else {
+                    is_followed = false;
+                }
+            }
+            if !is_followed {
+                let name = command.name().unwrap_or("a group");
+                self.anything.get_or_insert_with(|| name.to_owned());
             }
         }
     }
 
     pub(super) fn parts(&self, file: &str) -> Vec<Part> {
         let parts = self.shared(file).into_iter();
-        parts.map(Rc::unwrap_or_clone).collect()
+        let mut parts: Vec<_> = parts.map(Rc::unwrap_or_clone).collect();
+        let anything = self.anything.as_deref().map(changed);
+        parts.extend(anything.filter(|it| !parts.contains(it)));
+        parts
     }
 
     /// A file that no command has touched holds what it held before.
@@ -84,7 +100,7 @@ impl Made {
         for part in change.parts {
             match &*part {
                 Part::File(path) => all.extend(self.shared(path)),
-                Part::Text(_) | Part::Unclear(_) => all.push(part),
+                Part::Text(_) | Part::Unclear(_) | Part::Changed(_) => all.push(part),
             }
             if all.len() > MOST {
                 break;
@@ -117,13 +133,33 @@ fn changes(commands: &[Command], index: usize) -> Vec<(String, Change)> {
     };
     let mut changes: Vec<_> = written.into_iter().map(change).collect();
     changes.extend(match command.name() {
-        None => Vec::new(),
         Some("cp" | "mv" | "ln" | "install") => copied(command.arguments()),
+        Some("rm") => removed(command.arguments()),
         Some("sed") => edited(command.arguments()),
-        Some(name) if HARMLESS.contains(&name) => Vec::new(),
-        Some(name) => touched(name, command.arguments()),
+        _ => Vec::new(),
     });
     changes
+}
+
+/// Whether a command changes no other files than those that [`changes`] tells.
+fn is_followed(command: &Command) -> bool {
+    match command.name() {
+        None | Some("sed") => true,
+        Some("cp" | "mv" | "ln" | "install" | "rm") => {
+            !command.arguments().iter().any(|it| is_of_folders(it))
+        }
+        Some(name) => is_turnserver(name) || HARMLESS.contains(&name),
+    }
+}
+
+/// Whether an option has a command take whole folders, or has the target stand first.
+fn is_of_folders(word: &str) -> bool {
+    match word.strip_prefix("--") {
+        Some(long) => ["archive", "recursive", "target-directory"]
+            .iter()
+            .any(|it| long.starts_with(it)),
+        None => word.starts_with('-') && word.contains(['r', 'R', 'a', 't']),
+    }
 }
 
 /// The files that the output of a command goes to, and whether they keep what they had.
@@ -143,23 +179,45 @@ fn written(command: &Command) -> Vec<(&str, bool)> {
 
 /// The target is a file, or the folder that it comes to lie in.
 fn copied(arguments: &[String]) -> Vec<(String, Change)> {
-    let mut paths: Vec<_> = arguments.iter().filter(|it| it.starts_with('/')).collect();
+    let mut paths = operands(arguments);
     let Some(target) = paths.pop() else {
         return Vec::new();
     };
     let folder = target.trim_end_matches('/');
-    let copy = |file: String, source: &String| (file, Change::anew(Part::File(source.clone())));
-    let within = |source: &&String| {
+    let copy = |file: String, source: &str| (file, Change::anew(printed::file(source)));
+    let within = |source: &&str| {
         let name = source.rsplit('/').next().unwrap_or_default();
         copy(format!("{folder}/{name}"), source)
     };
     let mut copies: Vec<_> = paths.iter().map(within).collect();
     match paths.as_slice() {
-        [] => copies.push((target.clone(), Change::anew(unclear("a copy")))),
-        [source] => copies.push(copy(target.clone(), source)),
+        [] => copies.push((target.to_owned(), Change::anew(unclear("a copy")))),
+        [source] => copies.push(copy(target.to_owned(), source)),
         _ => {}
     }
     copies
+}
+
+fn removed(arguments: &[String]) -> Vec<(String, Change)> {
+    let files = operands(arguments).into_iter();
+    let remove = |file: &str| (file.to_owned(), Change::more(changed("rm")));
+    files.map(remove).collect()
+}
+
+/// The words that are no options, nor the mode or the owner that an option of `install` takes.
+fn operands(arguments: &[String]) -> Vec<&str> {
+    let mut operands = Vec::new();
+    let mut words = arguments.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "-m" | "-o" | "-g" => {
+                words.next();
+            }
+            option if option.starts_with('-') => {}
+            operand => operands.push(operand),
+        }
+    }
+    operands
 }
 
 /// Where placeholders are replaced in place, the file stays what it is.
@@ -168,28 +226,20 @@ fn edited(arguments: &[String]) -> Vec<(String, Change)> {
     if !sed.is_in_place || sed.effect() == Effect::Filled {
         return Vec::new();
     }
-    let edit = |file: &&str| ((*file).to_owned(), Change::more(unclear("sed")));
+    let edit = |file: &&str| ((*file).to_owned(), Change::more(changed("sed")));
     sed.files.iter().map(edit).collect()
 }
 
-/// What does nothing to the files that it names, but for where its output goes.
-const HARMLESS: [&str; 25] = [
-    "[", "[[", "case", "cat", "chgrp", "chmod", "chown", "cmp", "diff", "echo", "envsubst",
-    "export", "for", "grep", "head", "ls", "mkdir", "printf", "rm", "stat", "tail", "tee", "test",
-    "touch", "wc",
+/// What does nothing to files, but for where its output goes. What the shell has between commands is here
+/// as well.
+const HARMLESS: [&str; 56] = [
+    ":", "[", "[[", "basename", "break", "case", "cat", "cd", "chgrp", "chmod", "chown", "cmp",
+    "continue", "cut", "date", "diff", "dirname", "done", "echo", "envsubst", "esac", "exit",
+    "export", "false", "fi", "for", "getent", "grep", "head", "hostname", "id", "kill", "local",
+    "ls", "mkdir", "printf", "pwd", "read", "readonly", "return", "set", "shift", "sleep", "stat",
+    "tail", "tee", "test", "touch", "tr", "true", "umask", "uname", "unset", "wait", "wc",
+    "whoami",
 ];
-
-/// Whatever else a command does to the files that it names.
-fn touched(name: &str, arguments: &[String]) -> Vec<(String, Change)> {
-    if is_turnserver(name) || arguments.iter().any(|word| is_turnserver(word)) {
-        return Vec::new();
-    }
-    let is_around = |it: char| it.is_whitespace() || "=:;,'\"".contains(it);
-    let parts = arguments.iter().flat_map(|word| word.split(is_around));
-    let paths = parts.filter(|part| part.starts_with('/'));
-    let touch = |path: &str| (path.to_owned(), Change::more(unclear(name)));
-    paths.map(touch).collect()
-}
 
 #[cfg(test)]
 mod tests;

@@ -21,9 +21,14 @@ pub(super) fn printed(commands: &[Command], index: usize) -> Vec<Part> {
     .of(index)
 }
 
-/// What is not understood.
+/// What is not understood, and may add something.
 pub(super) fn unclear(command: &str) -> Part {
     Part::Unclear(command.to_owned())
+}
+
+/// What is not understood, and may change what stands before it.
+pub(super) fn changed(command: &str) -> Part {
+    Part::Changed(command.to_owned())
 }
 
 #[derive(Clone, Copy)]
@@ -61,7 +66,7 @@ impl Printing<'_> {
             return command.inputs.iter().map(|it| file(it)).collect();
         }
         let before = index.checked_sub(1);
-        match before.filter(|before| self.commands[*before].is_piped) {
+        match before.filter(|before| self.commands[*before].is_piped()) {
             None => Vec::new(),
             Some(_) if self.pipes == 0 => vec![unclear("a pipe")],
             Some(before) => Self {
@@ -98,7 +103,7 @@ impl Printing<'_> {
             }
             Effect::Unclear => {
                 let mut parts = self.concatenated(&sed.files, index);
-                parts.push(unclear("sed"));
+                parts.push(changed("sed"));
                 parts
             }
         }
@@ -110,18 +115,27 @@ impl Printing<'_> {
         let paths = arguments.filter(|word| word.starts_with('/'));
         let mut parts: Vec<_> = paths.map(|path| file(path)).collect();
         parts.extend(self.input(index));
-        parts.push(unclear(name));
+        parts.push(changed(name));
         parts
     }
 }
 
 /// A file whose path is whole; what else is named is not found from here.
-fn file(path: &str) -> Part {
-    if path.starts_with('/') && !path.contains('$') {
+pub(super) fn file(path: &str) -> Part {
+    if is_whole(path) {
         Part::File(path.to_owned())
     } else {
         unclear("a file that is not named in full")
     }
+}
+
+/// Whether a path stands for itself: it depends on no folder, and the shell puts nothing into it.
+pub(super) fn is_whole(path: &str) -> bool {
+    let is_detour = |folder: &str| ["", ".", ".."].contains(&folder);
+    let folders = path.trim_end_matches('/').split('/').skip(1);
+    path.starts_with('/')
+        && !path.contains(['$', '`', '*', '?', '[', '{'])
+        && !folders.into_iter().any(is_detour)
 }
 
 /// Lines that a script has. One of which not even the option is known may be any.

@@ -117,13 +117,11 @@ fn until(mark: char, text: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// Whether a pattern is no more than a placeholder: anything else may make one option of another.
+/// Whether a pattern is no more than a placeholder, which is also told from a value: anything else may make
+/// one option of another, or have another value than it seems.
 fn is_placeholder(pattern: &str) -> bool {
     let is_name = |it: char| it.is_ascii_alphanumeric() || " _-.@%{}$<>\\".contains(it);
-    let has_capital = pattern.contains(|it: char| it.is_ascii_uppercase());
-    let has_small = pattern.contains(|it: char| it.is_ascii_lowercase());
-    let is_marked = has_placeholder(pattern) || (has_capital && !has_small);
-    is_marked && pattern.chars().all(is_name) && !pattern.ends_with('$')
+    has_placeholder(pattern) && pattern.chars().all(is_name) && !pattern.ends_with('$')
 }
 
 #[cfg(test)]
@@ -136,7 +134,7 @@ mod tests {
     #[case::one("s;__IP__;$IP;g", Effect::Filled)]
     #[case::some("s/@IP@/1/; s/%REALM%/a\\/b/g", Effect::Filled)]
     #[case::a_variable(r"s/\${IP}/$IP/", Effect::Filled)]
-    #[case::capitals("s/REPLACE_ME/$IP/", Effect::Filled)]
+    #[case::capitals_that_nothing_marks("s/REPLACE_ME/$IP/", Effect::Unclear)]
     #[case::the_beginning("s/^/static-auth-secret=/", Effect::Prefixed("static-auth-secret="))]
     #[case::a_comment_that_becomes_an_option("s/^# *lt-cred-mech/lt-cred-mech/", Effect::Unclear)]
     #[case::an_option("s/no-tls/no-dtls/", Effect::Unclear)]
@@ -156,11 +154,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case(&["-Ee", "s;A;1;", "-e", "s;B;2;", "/in"], false, Effect::Filled)]
-    #[case(&["-i.bak", "s;A;1;", "/in"], true, Effect::Filled)]
-    #[case(&["-Ei", "--expression=s;A;1;", "/in"], true, Effect::Filled)]
-    #[case(&["-n", "s;A;1;", "/in"], false, Effect::Unclear)]
-    #[case(&["--quiet", "s;A;1;", "/in"], false, Effect::Unclear)]
+    #[case(&["-Ee", "s;__A__;1;", "-e", "s;__B__;2;", "/in"], false, Effect::Filled)]
+    #[case(&["-i.bak", "s;__A__;1;", "/in"], true, Effect::Filled)]
+    #[case(&["-Ei", "--expression=s;__A__;1;", "/in"], true, Effect::Filled)]
+    #[case(&["-n", "s;__A__;1;", "/in"], false, Effect::Unclear)]
+    #[case(&["--quiet", "s;__A__;1;", "/in"], false, Effect::Unclear)]
     fn its_options_are_told_from_its_files(
         #[case] arguments: &[&str],
         #[case] is_in_place: bool,

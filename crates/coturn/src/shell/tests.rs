@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use rstest::rstest;
 
 use super::*;
 
@@ -74,15 +75,66 @@ fn what_is_run_or_not_is_told_from_what_is_run() {
         run.map(|command| command.words.join(" "))
             .collect::<Vec<_>>()
     };
-    assert_eq!(told("a && b | c; d"), ["a", "b", "c", "d"]);
+    assert_eq!(
+        told("mkdir a && cp b c | d; e"),
+        ["mkdir a", "cp b c", "d", "e"]
+    );
     assert_eq!(told("[ -f a ] &&\n b && c || d; e"), ["[ -f a ]", "e"]);
-    assert_eq!(told("if a; then b; for c in d; do e; done; fi; f"), ["f"]);
+    assert_eq!(told("grep a b | cat && c; d"), ["grep a b", "cat", "d"]);
+    assert_eq!(told("A=$(a) && b; cp c d || e"), ["A=$(a)", "cp c d"]);
+}
+
+#[rstest]
+#[case::in_one_line("a; if b; then if c; then d; fi; fi; e")]
+#[case::a_loop("a; b | while read c; do d; done; e")]
+#[case::an_alternative("a; ! if b; then c; else if d; then e; fi; fi")]
+#[case::a_group("a; [ -f b ] || { c; d; }")]
+#[case::a_subshell("a; [ -f b ] && (c; d)")]
+#[case::a_function("a; b() { c; }; d")]
+#[case::a_case("a; case $b in c|d) e;; *) f;; esac; g")]
+fn from_a_part_on_that_is_run_or_not_no_command_is_run_in_any_case(#[case] script: &str) {
+    let all = commands(script);
+    let words = |command: &Command| command.words.join(" ");
+    let mut run = all.iter().filter(|command| !command.is_conditional);
+    assert_eq!(run.next().map(words).as_deref(), Some("a"), "{all:?}");
+    assert!(
+        run.all(|it| it.words == ["b"] || it.words[0] == "["),
+        "{all:?}"
+    );
+}
+
+#[test]
+fn the_patterns_of_a_case_are_no_commands() {
+    let script = "case $a in\n b|c) d;;\n *) e;;\nesac";
+    assert_eq!(
+        words(script),
+        [
+            vec!["case", "$a", "in"],
+            vec!["b"],
+            vec!["d"],
+            vec!["e"],
+            vec!["esac"]
+        ]
+    );
+}
+
+#[test]
+fn what_runs_another_command_is_not_its_name() {
+    let name = |script| commands(script)[0].name().map(str::to_owned);
+    for script in [
+        "exec env -i A=b /bin/c d",
+        "A=1 tini -g -- /bin/c",
+        "gosu u nice -n 5 /bin/c",
+    ] {
+        assert_eq!(name(script).as_deref(), Some("/bin/c"), "{script}");
+    }
+    assert_eq!(name("nice -n 5"), None);
 }
 
 #[test]
 fn a_pipe_and_the_end_of_a_group_are_told() {
     let commands = commands("(a | b; c) > /out");
-    let piped: Vec<_> = commands.iter().map(|command| command.is_piped).collect();
+    let piped: Vec<_> = commands.iter().map(Command::is_piped).collect();
     assert_eq!(piped, [true, false, false, false]);
     assert_eq!(commands[3].words, [")"]);
     assert_eq!(commands[3].outputs, [out(false)]);
@@ -100,6 +152,7 @@ fn a_substitution_is_one_word() {
         [["turnserver", "--external-ip=$(curl -s http://a (b))", "-v"]]
     );
     assert_eq!(words("A=\"$(cat /x)\" b"), [["A=$(cat /x)", "b"]]);
+    assert_eq!(words("A=`cat /x` b"), [["A=`cat /x`", "b"]]);
 }
 
 proptest! {

@@ -5,7 +5,7 @@
 //! no failure.
 
 use coturn::{Configuration, Launch, Setting, Value, Whitelist};
-use deployed::{Candidate, Entry, Origin, Part, Place};
+use deployed::{Candidate, Entry, Origin, Part, Piece, Place, Text};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{ConfigMap, Container, PodSpec, Secret},
@@ -73,6 +73,13 @@ impl Reader<'_> {
                 self.container.name
             ));
         }
+        if launch.may_lose_n() {
+            return Err(format!(
+                "`-n` is in `args` of container {} without a `command`, and the entry point of coturn's images drops \
+                 it, so it is not known what coturn trusts; name turnserver in its `command`",
+                self.container.name
+            ));
+        }
         let texts = self.texts(&launch).await?;
         let texts: Vec<_> = texts
             .iter()
@@ -85,14 +92,16 @@ impl Reader<'_> {
     /// The names and texts of the first file that turnserver finds.
     async fn texts(&self, launch: &Launch) -> Result<Vec<(String, String)>, String> {
         let candidates = deployed::candidates(self.pod, self.container, launch);
+        let mut read = Vec::new();
         for candidate in &candidates {
-            let mut texts = Vec::new();
+            let mut pieces = Vec::new();
             for part in &candidate.parts {
-                texts.extend(self.part(part).await?);
+                pieces.push(self.piece(part, &mut read).await?);
             }
-            if !texts.is_empty() {
-                known(candidate)?;
-                return Ok(texts);
+            let text = Text::of(pieces);
+            if !text.files.is_empty() {
+                known(&candidate.path, &text)?;
+                return Ok(text.files);
             }
         }
         let Some(Candidate { path, .. }) = candidates.first() else {
@@ -104,22 +113,47 @@ impl Reader<'_> {
         ))
     }
 
-    /// The name and the text of a part of the file; none if there is none. Of a projected volume the last
-    /// source that has it counts.
-    async fn part(&self, part: &Part) -> Result<Option<(String, String)>, String> {
+    /// What is read of a part of the file. Of a projected volume the last source that has it counts.
+    async fn piece(&self, part: &Part, read: &mut Vec<(Origin, Piece)>) -> Result<Piece, String> {
         let origins = match part {
             Part::Held(origin) => std::slice::from_ref(origin),
             Part::Projected(projected) => projected.candidates.as_slice(),
-            Part::Text { script, text } => return Ok(Some((script.clone(), text.clone()))),
-            Part::Unknown(_) => return Ok(None),
+            Part::Text { script, text } => {
+                return Ok(Piece::Known {
+                    name: script.clone(),
+                    text: text.clone(),
+                });
+            }
+            Part::Unknown(why) | Part::Changed(why) => return Ok(Piece::Unknown(why.clone())),
         };
+        let mut missing = Vec::new();
         for origin in origins.iter().rev() {
-            if let Some(bytes) = self.data(origin).await? {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                return Ok(Some((origin.to_string(), text)));
+            match self.text(origin, read).await? {
+                Piece::Missing(why) => missing.push(why),
+                piece => return Ok(piece),
             }
         }
-        Ok(None)
+        Ok(Piece::Missing(missing.join(", ")))
+    }
+
+    /// What an object holds, which is read once.
+    async fn text(
+        &self,
+        origin: &Origin,
+        read: &mut Vec<(Origin, Piece)>,
+    ) -> Result<Piece, String> {
+        if let Some((_, piece)) = read.iter().find(|(it, _)| it == origin) {
+            return Ok(piece.clone());
+        }
+        let piece = match self.data(origin).await? {
+            Some(bytes) => Piece::Known {
+                name: origin.to_string(),
+                text: String::from_utf8_lossy(&bytes).into_owned(),
+            },
+            None => Piece::Missing(format!("{} is not there", self.named(origin))),
+        };
+        read.push((origin.clone(), piece.clone()));
+        Ok(piece)
     }
 
     /// What the first of these holds that has its key, and its name.
@@ -189,14 +223,14 @@ impl Reader<'_> {
 }
 
 /// What is not known of the file may name another bundle, or other partners.
-fn known(candidate: &Candidate) -> Result<(), String> {
-    let Some(why) = candidate.unknown().next() else {
+fn known(path: &str, text: &Text) -> Result<(), String> {
+    let Some(why) = text.unknown.first() else {
         return Ok(());
     };
     Err(format!(
         "not all of {} is known, which says what coturn trusts: {}; have the script add whole lines by `echo`, or \
          mount the whole file from a ConfigMap",
-        excerpt(&candidate.path),
+        excerpt(path),
         excerpt(why)
     ))
 }

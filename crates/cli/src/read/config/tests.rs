@@ -91,7 +91,8 @@ fn client() -> Client {
         let (code, answer) = match name {
             "settings" => (
                 StatusCode::OK,
-                json!({"metadata": {}, "data": {"turnserver.conf": "no-tcp-relay"}}),
+                json!({"metadata": {}, "data": {"turnserver.conf": "no-tcp-relay\n", "open.conf": "no-tls",
+                    "marked.conf": "cert=/certs/REPLACE_DOMAIN/fullchain.pem\n"}}),
             ),
             "none" => (StatusCode::NOT_FOUND, status(404, "NotFound")),
             _ => (StatusCode::FORBIDDEN, status(403, "Forbidden")),
@@ -169,6 +170,10 @@ volumes:
     Extent::Partial
 )]
 #[case::an_entry_point_of_the_image("image: coturn", Extent::Partial)]
+#[case::no_file_beside_what_the_entry_point_drops(
+    "args: [-n, -c, /conf/turnserver.conf]",
+    Extent::Partial
+)]
 #[tokio::test]
 async fn a_configuration_that_could_not_be_read_is_not_an_empty_one(
     #[case] start: &str,
@@ -227,6 +232,73 @@ async fn what_a_script_adds_that_is_not_known_is_told_and_may_be_anything(
     };
     assert_eq!(gap.what, "all that /tmp/c.conf says");
     assert!(gap.why.contains(told), "{gap:?}");
+}
+
+#[rstest]
+#[case::an_unknown_command("render", "by render")]
+#[case::a_target_that_is_not_whole("cd /tmp; sed -i s/no-tls// c.conf", "by sed")]
+#[case::a_variable("echo no-auth >> $CONF", "by echo")]
+#[case::a_pattern("cat /shared/*.conf >> /tmp/c.conf", "not named in full")]
+#[case::a_part_that_is_missing("cat /conf/none.conf >> /tmp/c.conf", "none.conf, is not there")]
+#[case::a_line_that_is_not_ended(
+    "cat /conf/open.conf >> /tmp/c.conf; echo no-dtls >> /tmp/c.conf",
+    "not ended before it"
+)]
+#[case::what_nothing_marks("sed -i s/REPLACE_DOMAIN/$D/ /tmp/c.conf", "by sed")]
+#[tokio::test]
+async fn a_file_that_may_say_more_than_is_followed_is_not_whole(
+    #[case] script: &str,
+    #[case] told: &str,
+) {
+    let (configured, gaps) = made_with(script).await;
+    assert_eq!(configured.extent, Extent::Partial);
+    let configuration = configured.configuration.unwrap();
+    assert!(configuration.last("no-tcp-relay").is_some());
+    assert!(configuration.last("no-tls").is_none());
+    assert!(gaps[0].why.contains(told), "{gaps:?}");
+}
+
+#[tokio::test]
+async fn an_object_is_read_once_however_often_a_file_has_it() {
+    let script = "cat /forbidden/a.conf /forbidden/a.conf >> /tmp/c.conf";
+    let (_, gaps) = made_with(script).await;
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+}
+
+#[rstest]
+#[case::in_place("sed -i s/REPLACE_DOMAIN/$D/ /tmp/c.conf")]
+#[case::by_another_command("perl -pi -e s/REPLACE_DOMAIN/a/ /tmp/c.conf")]
+#[tokio::test]
+async fn a_path_that_a_script_may_change_is_not_looked_for(#[case] change: &str) {
+    let script = format!("cat /conf/marked.conf >> /tmp/c.conf; {change}");
+    let (configured, gaps) = made_with(&script).await;
+    assert!(configured.files.is_empty());
+    assert!(
+        gaps.iter().any(|it| it.what == "the file of cert"),
+        "{gaps:?}"
+    );
+    let (configured, _) = made_with("cat /conf/marked.conf >> /tmp/c.conf").await;
+    assert_eq!(configured.files.len(), 1);
+}
+
+#[rstest]
+#[case::by_echo("echo -n static-auth-secret= >> /tmp/c.conf")]
+#[case::by_printf("printf 'static-auth-secret=' >> /tmp/c.conf")]
+#[tokio::test]
+async fn the_rest_of_a_line_is_not_taken_for_an_option(#[case] script: &str) {
+    let script = format!("{script}; echo abc123 >> /tmp/c.conf");
+    let (configured, _) = made_with(&script).await;
+    let configuration = configured.configuration.unwrap();
+    assert_eq!(configuration.problems(configured.build), []);
+    assert_eq!(configured.extent, Extent::Partial);
+}
+
+#[tokio::test]
+async fn an_option_of_arguments_that_the_entry_point_may_drop_is_told() {
+    let (configured, gaps) = configured("args: [-n, -c, /conf/turnserver.conf]").await;
+    let configuration = configured.configuration.unwrap();
+    assert!(configuration.last("no-tcp-relay").is_some());
+    assert!(gaps[0].why.contains("drops it"), "{gaps:?}");
 }
 
 #[rstest]

@@ -50,17 +50,13 @@ fn what_a_script_adds_is_kept_with_what_the_shell_fills_in(
 }
 
 #[rstest]
-#[case::another_command("awk 1 /u >> /c", &["/u"], "awk")]
-#[case::another_editor("crudini --set /c a b", &[], "crudini")]
-#[case::an_option_of_another_command("render --out=/c", &[], "render")]
 #[case::any_option("echo \"$LINES\" >> /c", &[], "echo")]
 #[case::the_end_of_a_line_that_is_still_to_come("echo -n user= >> /c", &[], "echo")]
 #[case::a_format("printf '%d' 1 >> /c", &[], "printf")]
-#[case::a_group("{ cat /u; echo a; } >> /c", &[], "a group")]
-#[case::a_subshell("(cat /u; echo a) >> /c", &[], "a group")]
 #[case::a_condition("if [ -f /u ]; then cat /u >> /c; fi", &["/u"], "a condition")]
 #[case::an_alternative("[ -f /u ] && cp /u /c", &["/u"], "a condition")]
-#[case::an_edit("sed -i '/^#/d' /c", &[], "sed")]
+#[case::a_condition_behind_a_question("grep -q a /u && cat /u >> /c", &["/u"], "a condition")]
+#[case::a_pattern("cat /u/*.conf >> /c", &[], "a file that is not named in full")]
 #[case::a_relative_path("cat u >> /c", &[], "a file that is not named in full")]
 fn what_is_not_understood_is_told_by_its_command(
     #[case] adding: &str,
@@ -71,6 +67,54 @@ fn what_is_not_understood_is_told_by_its_command(
     parts.extend(files.iter().map(|path| file(path)));
     parts.push(unclear(command));
     assert_eq!(made(&format!("cp /t /c; {adding}")), parts);
+}
+
+#[rstest]
+#[case::another_command("awk 1 /u >> /c", &["/u"], "awk")]
+#[case::another_editor("crudini --set /c a b", &[], "crudini")]
+#[case::an_option_of_another_command("render --out=/c", &[], "render")]
+#[case::an_edit("sed -i '/^#/d' /c", &[], "sed")]
+#[case::an_end("rm -f /c", &[], "rm")]
+fn what_may_change_all_that_was_there_is_told_by_its_command(
+    #[case] changing: &str,
+    #[case] files: &[&str],
+    #[case] command: &str,
+) {
+    let mut parts = vec![file("/t")];
+    parts.extend(files.iter().map(|path| file(path)));
+    parts.push(changed(command));
+    assert_eq!(made(&format!("cp /t /c; {changing}")), parts);
+}
+
+#[rstest]
+#[case::a_group("{ cat /u; echo a; } >> /c")]
+#[case::a_subshell("(cat /u; echo a) >> /c")]
+fn what_a_group_prints_is_not_followed(#[case] adding: &str) {
+    let parts = [file("/t"), unclear("a group"), unclear("a condition")];
+    assert_eq!(made(&format!("cp /t /c; {adding}")), parts);
+}
+
+#[rstest]
+#[case::a_relative_target("cd /; sed -i s/a/b/ c", "sed")]
+#[case::a_relative_output("cd /; echo no-auth >> c", "echo")]
+#[case::a_variable("echo no-auth >> \"$CONF\"", "echo")]
+#[case::a_folder_in_a_variable("echo no-auth | tee -a ${DIR}/c", "tee")]
+#[case::a_detour("echo no-auth >> /d/../c", "echo")]
+#[case::a_copy("cp /u $DIR", "cp")]
+#[case::a_copy_by_a_pattern("cp /u/{a,b} /", "cp")]
+#[case::a_folder("cp -a /u/. /", "cp")]
+#[case::another_script("/scripts/patch.sh", "/scripts/patch.sh")]
+#[case::a_script_of_the_same_shell(". /scripts/env.sh", ".")]
+#[case::what_is_behind_another_command("exec su-exec nobody render", "render")]
+#[case::what_has_turnservers_name_among_its_words("render /etc/turnserver", "render")]
+fn what_is_not_followed_may_change_any_file(#[case] script: &str, #[case] command: &str) {
+    let parts = made(&format!("cp /t /c; {script}; cp /t /c"));
+    assert_eq!(parts, [file("/t"), changed(command)]);
+}
+
+#[test]
+fn what_is_filled_in_in_a_file_that_is_not_found_changes_nothing() {
+    assert_eq!(made("cp /t /c; sed -i s/__IP__/1/ $CONF"), [file("/t")]);
 }
 
 #[test]

@@ -169,6 +169,15 @@ async fn what_a_script_adds_counts_as_well() {
 #[rstest]
 #[case::a_secret("cat /forbidden/more >> /tmp/turnserver.conf", "/forbidden/more")]
 #[case::what_is_not_followed("render /tmp/turnserver.conf", "by render")]
+#[case::a_target_that_is_not_whole("echo CA-file=/x >> $CONF", "by echo")]
+#[case::a_part_that_is_missing(
+    "cat /conf/none.conf >> /tmp/turnserver.conf",
+    "key none.conf of ConfigMap wire/settings is not there"
+)]
+#[case::a_line_that_is_not_ended(
+    "echo -n CA- >> /tmp/turnserver.conf; echo file=/x >> /tmp/turnserver.conf",
+    "by echo"
+)]
 #[tokio::test]
 async fn a_file_of_which_not_all_is_known_may_say_anything(
     #[case] script: &str,
@@ -231,6 +240,7 @@ async fn what_cannot_be_seen_is_told_with_what_would_show_it(
 #[case::a_file_of_the_image("command: [turnserver, -c, /etc/a.conf]", "/etc/a.conf")]
 #[case::a_file_that_is_made("command: [turnserver, -c, /made/a.conf]", "/made/a.conf")]
 #[case::a_file_of_another_key("command: [turnserver, -c, /conf/a.conf]", "/conf/a.conf")]
+#[case::no_file_by_arguments_alone("args: [turnserver, -n, --CA-file=/ca/ca.crt]", "drops it")]
 #[case::any_file("command: [turnserver, -v]", "/etc/turnserver.conf")]
 #[tokio::test]
 async fn a_coturn_whose_configuration_is_not_in_sight_is_told_of(
