@@ -112,9 +112,9 @@ impl Refusals {
             return refusals.remove(workload).is_some();
         };
         let known = refusals.get(workload);
-        let is_news = known.map(|known| &known.own_words) != Some(&refused.own_words);
+        let goes_on = known.filter(|known| known.refusal.reason == refused.refusal.reason);
+        let is_news = goes_on.is_none_or(|known| known.own_words != refused.own_words);
         if is_news {
-            let goes_on = known.filter(|known| known.refusal.reason == refused.refusal.reason);
             let since = goes_on.map_or(refused.since, |known| known.since);
             refusals.insert(workload.clone(), Refused { since, ..refused });
         }
