@@ -209,14 +209,11 @@ fn breaks_too(live: &Live, mounted: &Mounted, now: Timestamp) -> bool {
         && failure::of(live, mounted, now).is_some()
 }
 
-/// Whether a pod is to be replaced anyway, as what it has was taken back. Before the workload's controller has
-/// seen that, nobody can tell which pods are of the template.
+/// Whether a pod is to be replaced anyway, as what it has was taken back.
 fn is_owed(live: &Live, pod: &Pod, mounted: &Mounted) -> bool {
     mounted.assurance.instead_of.is_some()
         && !reverting::is_reverted(live, mounted)
-        && (!live.observed
-            || !live.is_of_the_template(pod)
-            || left_over::has_it(live, pod, mounted))
+        && (!live.is_of_the_template(pod) || left_over::has_it(live, pod, mounted))
 }
 
 /// A rollout that is under way is not stacked on, and one that Kubernetes would not make is not asked

@@ -373,12 +373,12 @@ fn a_pod_that_took_up_in_place_what_was_taken_back_is_evicted(
 #[test]
 fn a_pod_that_took_up_what_somebody_else_wrote_is_not_evicted_for_what_was_taken_back() {
     let back = previous().leaf.fingerprint;
-    let sts = restarted_in_place(minutes(10)).stamped(back);
+    let sts = restarted_in_place(minutes(14)).stamped(back);
     let case = rolled_back(minutes(30), 1)
         .with_workload(sts)
         .with_store(|stored| {
             let log = &mut stored.state.log;
-            for (held, ago) in [(Held::Foreign, 12), (Held::Leaf(back), 8)] {
+            for (held, ago) in [(Held::Foreign, 24), (Held::Leaf(back), 8)] {
                 let from = now() - minutes(ago);
                 *log = log.with(plan::publication::Publication { held, from });
             }
